@@ -1,0 +1,36 @@
+"""The dialects by name. Nothing is imported before a dialect is used."""
+
+from collections.abc import Callable
+
+from xdsl.ir import Dialect
+
+
+def get_all_dialects() -> dict[str, Callable[[], Dialect]]:
+    """Factories of all dialects of this package, by the prefix of their operations."""
+
+    def get_cmctrl() -> Dialect:
+        from cmc.dialects.cmctrl import CMCtrl
+
+        return CMCtrl
+
+    def get_cmpipe() -> Dialect:
+        from cmc.dialects.cmpipe import CMPipe
+
+        return CMPipe
+
+    def get_nn() -> Dialect:
+        from cmc.dialects.nn import NN
+
+        return NN
+
+    def get_poly() -> Dialect:
+        from cmc.dialects.poly import Poly
+
+        return Poly
+
+    return {
+        "cmctrl": get_cmctrl,
+        "cmpipe": get_cmpipe,
+        "nn": get_nn,
+        "poly": get_poly,
+    }

@@ -1,0 +1,93 @@
+"""Errors for people: which operation, where it stands, what is wrong, in one line."""
+
+from xdsl.dialects.builtin import FileLineColLoc, ModuleOp, NameLoc
+from xdsl.ir import Block, Operation
+from xdsl.traits import IsTerminator, NoTerminator
+from xdsl.utils.exceptions import ArgSpecParseError, ParseError, VerifyException
+
+from cmc.errors import CmcError
+
+
+def describe_location(op: Operation) -> str | None:
+    """`file:line:col`, or the ONNX node that `op` or the nearest operation around it came from."""
+    current: Operation | None = op
+    while current is not None:
+        match current.location:
+            case FileLineColLoc(filename=file, line=line, column=column):
+                return f"{file.data}:{line.data}:{column.data}"
+            case NameLoc(desc=name, location=FileLineColLoc(filename=file)):
+                return f"{file.data}: node '{name.data}'"
+            case NameLoc(desc=name):
+                return f"node '{name.data}'"
+            case _:
+                current = current.parent_op()
+    return None
+
+
+def operation_error(op: Operation, message: str) -> CmcError:
+    """An error about `op`: names the operation and where it comes from."""
+    return CmcError(f"'{op.name}' op {message}", describe_location(op))
+
+
+def verify_module(module: ModuleOp) -> None:
+    """Check every operation of `module`; raises a `CmcError` that names the first wrong one.
+
+    The same checks as `module.verify()`, whose error shows the module instead of the operation.
+    """
+    for op in module.walk():
+        try:
+            _verify_structure(op)
+            op.verify_()
+        except VerifyException as error:
+            raise operation_error(op, _one_line(error)) from error
+
+
+def _verify_structure(op: Operation) -> None:
+    """What concerns an operation's place in its block and its region."""
+    for region in op.regions:
+        blocks = tuple(region.blocks)
+        if len(blocks) == 1 and blocks[0].is_empty and not op.has_trait(NoTerminator):
+            raise VerifyException("has an empty block where a terminator is expected")
+    block = op.parent
+    for successor in op.successors:
+        if block is None or successor.parent is not block.parent:
+            raise VerifyException("branches to a block of a different region")
+        if block.last_op is not op:
+            raise VerifyException("with block successors must terminate its block")
+    if block is not None and block.last_op is op and not op.has_trait(IsTerminator):
+        _verify_end_of_block(block)
+
+
+def _verify_end_of_block(block: Block) -> None:
+    region = block.parent
+    parent = block.parent_op()
+    if region is None or parent is None:
+        return
+    if len(region.blocks) > 1 or not parent.has_trait(NoTerminator):
+        raise VerifyException(f"ends a block of '{parent.name}' but is not a terminator")
+
+
+def describe_error(error: BaseException, source: str | None = None) -> str:
+    """`where: error: what` in one line; `source` names the input for errors that name no place."""
+    match error:
+        case ParseError():
+            location = error.span.get_location()
+            where, message = str(location), error.msg
+        case CmcError():
+            where, message = error.where or source, error.message
+        case ArgSpecParseError():
+            where, message = None, str(error)
+        case OSError(filename=str(name), strerror=str(reason)):
+            where, message = name, reason[:1].lower() + reason[1:]
+        case UnicodeDecodeError():
+            where, message = source, f"not UTF-8 text ({error.reason} at byte {error.start})"
+        case RecursionError():
+            where, message = source, "nested too deeply"
+        case _:
+            where, message = source, f"{type(error).__name__}: {error}"
+    prefix = "" if where is None else f"{where}: "
+    return f"{prefix}error: {_one_line(message)}"
+
+
+def _one_line(message: object) -> str:
+    return " ".join(str(message).split())

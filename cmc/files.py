@@ -1,0 +1,47 @@
+"""Output files that appear whole or not at all."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from cmc.errors import CmcError
+
+
+def check_output(path: Path) -> None:
+    """Fail before the work is done, not after it, when `path` could not be written."""
+    folder = path.parent
+    if path.is_dir():
+        raise CmcError("is a folder, not a file to write", str(path))
+    if not folder.is_dir():
+        reason = "is not a folder" if folder.exists() else "no such folder"
+        raise CmcError(reason, str(folder))
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise CmcError("may not be written (permission denied)", str(path))
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its place when the block ends without an error.
+
+    What is no regular file, such as `/dev/null`, is written to directly.
+    """
+    check_output(path)
+    target = path.resolve()
+    if target.exists() and not target.is_file():
+        yield target
+        return
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_text(path: Path) -> Iterator[IO[str]]:
+    """A text stream whose content becomes the file `path` when the block ends without an error."""
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+        yield stream

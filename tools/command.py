@@ -1,0 +1,54 @@
+"""What the command-line tools share: their argument parser, and errors in one line."""
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from xdsl.utils.exceptions import ArgSpecParseError
+
+from cmc.diagnostics import describe_error
+from cmc.errors import CmcError
+
+DEBUG_FLAG = "--debug"
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """An argument parser that takes no abbreviations and reports misuse in one line."""
+
+    def __init__(self, **options: str | None):
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        raise CmcError(f"{message} (see {self.prog} --help)", self.prog)
+
+
+def run_tool(
+    body: Callable[[Sequence[str]], int],
+    arguments: Sequence[str] | None,
+) -> int:
+    """Run `body` on the command line; what goes wrong is one line on stderr and exit code 1.
+
+    With `--debug` among the arguments the exception itself is raised.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug = DEBUG_FLAG in arguments
+    if not debug:
+        warnings.simplefilter("ignore")
+    try:
+        code = body(arguments)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough: nothing is wrong, and nothing can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    except (Exception, ArgSpecParseError) as error:
+        if debug:
+            raise
+        print(describe_error(error), file=sys.stderr)
+        return 1
