@@ -1,7 +1,7 @@
 """Output files that appear whole or not at all."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -22,7 +22,7 @@ def check_output(path: Path) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Generator[Path]:
     """A temporary path beside `path` that takes its place when the block ends without an error.
 
     What is no regular file, such as `/dev/null`, is written to directly.
@@ -41,7 +41,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def replacing_text(path: Path) -> Iterator[IO[str]]:
+def replacing_text(path: Path) -> Generator[IO[str]]:
     """A text stream whose content becomes the file `path` when the block ends without an error."""
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
         yield stream

@@ -9,19 +9,19 @@ def get_all_dialects() -> dict[str, Callable[[], Dialect]]:
     """Factories of all dialects of this package, by the prefix of their operations."""
 
     def get_cmctrl() -> Dialect:
-        from cmc.dialects.cmctrl import CMCtrl
+        from cmc.dialects.cmctrl import Cmctrl
 
-        return CMCtrl
+        return Cmctrl
 
     def get_cmpipe() -> Dialect:
-        from cmc.dialects.cmpipe import CMPipe
+        from cmc.dialects.cmpipe import Cmpipe
 
-        return CMPipe
+        return Cmpipe
 
     def get_nn() -> Dialect:
-        from cmc.dialects.nn import NN
+        from cmc.dialects.nn import Nn
 
-        return NN
+        return Nn
 
     def get_poly() -> Dialect:
         from cmc.dialects.poly import Poly

@@ -1,0 +1,30 @@
+# What is used of onnxruntime, which comes without types.
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+__version__: str
+
+class SessionOptions:
+    log_severity_level: int
+    intra_op_num_threads: int
+    inter_op_num_threads: int
+
+class NodeArg:
+    name: str
+    shape: list[int | str | None]
+    type: str
+
+class InferenceSession:
+    def __init__(
+        self,
+        path_or_bytes: str | bytes,
+        sess_options: SessionOptions | None = None,
+        providers: Sequence[str] | None = None,
+    ) -> None: ...
+    def get_inputs(self) -> list[NodeArg]: ...
+    def get_outputs(self) -> list[NodeArg]: ...
+    def run(
+        self, output_names: Sequence[str] | None, input_feed: Mapping[str, NDArray[np.float32]]
+    ) -> list[NDArray[np.float32]]: ...

@@ -1,0 +1,37 @@
+# `make demo` and `make test` need a Python of at least 3.11, make and a package index; each sets up
+# what it uses in .venv.  PYTHON=python3.12 picks the interpreter, PYTEST_ARGS reaches pytest.
+
+PYTHON ?= python3
+VENV ?= .venv
+PYTEST_ARGS ?=
+
+BIN := $(VENV)/bin
+DIGITS := examples/digits
+
+.PHONY: demo test bench clean
+
+demo: $(VENV)/.installed
+	$(BIN)/cmc run $(DIGITS)/digits.onnx --input $(DIGITS)/digits_test.npz --check
+
+test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+
+bench: $(VENV)/.installed-test
+	$(BIN)/python -m cmc.tools.bench
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo '$(PYTHON) is older than Python 3.11: make PYTHON=python3.12'; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# The stamps are newer than pyproject.toml when the environment is up to date.
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@ $(VENV)/.installed

@@ -1,0 +1,118 @@
+"""What a network computes by somebody else's account: onnxruntime, or onnx's own evaluator."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, cast
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+Arrays = Mapping[str, NDArray[np.float32]]
+Evaluator = Callable[[Arrays], Arrays]
+
+
+class _OnnxEvaluator(Protocol):
+    """onnx's reference evaluator, as far as it is used."""
+
+    @property
+    def output_names(self) -> list[str]: ...
+    def run(self, names: None, inputs: dict[str, NDArray[np.float32]], /) -> object: ...
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """How far an output is from its reference, over all images."""
+
+    output: str
+    absolute: float
+    """The largest absolute difference."""
+    relative: float
+    """The same, in units of the reference's largest magnitude."""
+
+    @staticmethod
+    def measure(output: str, found: NDArray[np.float32], reference: NDArray[np.float32]):
+        """Compare arrays of one size; a NaN on one side only is infinitely far."""
+        reference = reference.reshape(found.shape)
+        with np.errstate(invalid="ignore"):
+            differences = np.abs(found.astype(np.float64) - reference)
+        same = (found == reference) | (np.isnan(found) & np.isnan(reference))
+        differences = np.where(same, 0.0, np.where(np.isnan(differences), np.inf, differences))
+        absolute = float(differences.max(initial=0.0))
+        magnitudes = np.abs(reference[np.isfinite(reference)])
+        largest = float(magnitudes.max(initial=0.0))
+        relative = absolute / largest if largest > 0 else absolute
+        return Deviation(output, absolute, relative)
+
+
+class Reference:
+    """A network to be evaluated image by image, in batches of the model's own size."""
+
+    engine: str
+    """Who evaluates."""
+
+    def __init__(self, model: Path | onnx.ModelProto):
+        self._proto = (
+            onnx.load_model_from_string(model.read_bytes()) if isinstance(model, Path) else model
+        )
+        self._model = model
+        self.engine, self._evaluate = self._onnxruntime() or self._reference_evaluator()
+
+    def __call__(self, inputs: Arrays) -> dict[str, NDArray[np.float32]]:
+        """The outputs for a stream of images, which is the leading axis of every array."""
+        batch = self._batch()
+        images = len(next(iter(inputs.values())))
+        parts: dict[str, list[NDArray[np.float32]]] = {}
+        for start in range(0, images, batch):
+            # A batch of fixed size is filled up with copies of its last image.
+            chosen = np.minimum(np.arange(start, start + batch), images - 1)
+            results = self._evaluate({name: array[chosen] for name, array in inputs.items()})
+            for name, result in results.items():
+                parts.setdefault(name, []).append(result.reshape(batch, -1))
+        return {name: np.concatenate(part)[:images] for name, part in parts.items()}
+
+    def _batch(self) -> int:
+        initializers = {tensor.name for tensor in self._proto.graph.initializer}
+        for value in self._proto.graph.input:
+            if value.name not in initializers:
+                dims = value.type.tensor_type.shape.dim
+                return max(1, dims[0].dim_value) if dims else 1
+        return 1
+
+    def _onnxruntime(self) -> tuple[str, Evaluator] | None:
+        try:
+            import onnxruntime
+        except ImportError:
+            return None
+        model = self._model
+        source = str(model) if isinstance(model, Path) else model.SerializeToString()
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        try:
+            session = onnxruntime.InferenceSession(
+                source, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception:
+            # It lags behind onnx by some opsets, and says so in exceptions of many types.
+            return None
+        names = [output.name for output in session.get_outputs()]
+
+        def evaluate(inputs: Arrays) -> Arrays:
+            return dict(zip(names, session.run(names, dict(inputs)), strict=True))
+
+        return f"onnxruntime {onnxruntime.__version__}", evaluate
+
+    def _reference_evaluator(self) -> tuple[str, Evaluator]:
+        from onnx.reference import ReferenceEvaluator
+
+        model = self._model
+        source = str(model) if isinstance(model, Path) else model
+        evaluator = cast(_OnnxEvaluator, ReferenceEvaluator(source))
+        names = evaluator.output_names
+
+        def evaluate(inputs: Arrays) -> Arrays:
+            results = cast(list[NDArray[np.float32]], evaluator.run(None, dict(inputs)))
+            return dict(zip(names, results, strict=True))
+
+        return f"the reference evaluator of onnx {onnx.__version__}", evaluate

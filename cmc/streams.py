@@ -1,0 +1,68 @@
+"""Streams of images: one float32 array per input of a network, images along the leading axis."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cmc.errors import CmcError
+
+Shapes = Mapping[str, tuple[int, ...]]
+"""The shape of one image by the name of the input, without an axis for the images."""
+
+Stream = dict[str, NDArray[np.float32]]
+
+
+def check_stream(shapes: Shapes, arrays: Mapping[str, ArrayLike]) -> Stream:
+    """`arrays` as float32, `[images, ...]` each; raises `CmcError` for what does not fit `shapes`."""
+    for name in arrays:
+        if name not in shapes:
+            close = get_close_matches(name, shapes, 1)
+            hint = f"did you mean '{close[0]}'?" if close else f"there is {_list(shapes)}"
+            raise CmcError(f"the network has no input '{name}'; {hint}")
+    for name in shapes:
+        if name not in arrays:
+            raise CmcError(f"no array for input '{name}'; there is {_list(arrays)}")
+    stream = {name: _check_array(name, shapes[name], arrays[name]) for name in shapes}
+    counts = {name: len(array) for name, array in stream.items()}
+    if len(set(counts.values())) > 1:
+        listed = ", ".join(f"'{name}' {count}" for name, count in counts.items())
+        raise CmcError(f"the inputs differ in their number of images: {listed}")
+    return stream
+
+
+def random_stream(shapes: Shapes, images: int, seed: int) -> Stream:
+    """`images` images of standard normal values, the same ones for the same seed."""
+    generator = np.random.default_rng(seed)
+    return {
+        name: generator.standard_normal((images, *shape), np.float32)
+        for name, shape in shapes.items()
+    }
+
+
+def _check_array(name: str, shape: tuple[int, ...], given: ArrayLike) -> NDArray[np.float32]:
+    array = np.asarray(given)
+    if array.dtype.kind not in "fiub":
+        raise CmcError(f"input '{name}' holds {array.dtype}, not numbers")
+    if array.ndim == 0 or array.shape[1:] != shape:
+        expected = _format_shape(("images", *shape))
+        hint = "; the leading axis counts the images" if array.shape == shape else ""
+        raise CmcError(
+            f"input '{name}' expects shape {expected}, got {_format_shape(array.shape)}{hint}"
+        )
+    if len(array) == 0:
+        raise CmcError(f"input '{name}' holds no image")
+    array = np.ascontiguousarray(array, np.float32)
+    if np.isnan(array).any():
+        image, *index = (int(i) for i in np.argwhere(np.isnan(array))[0])
+        raise CmcError(f"input '{name}' is NaN in image {image} at {_format_shape(index)}")
+    return array
+
+
+def _format_shape(shape: tuple[int | str, ...] | list[int]) -> str:
+    return f"[{', '.join(map(str, shape))}]"
+
+
+def _list(names: Mapping[str, object]) -> str:
+    return ", ".join(f"'{name}'" for name in names) or "none"

@@ -1,0 +1,33 @@
+"""The sources are formatted, free of lint, and typed, by the tools' own judgement."""
+
+import subprocess
+import sys
+
+import pytest
+
+from conftest import ROOT
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+def test_ruff_format():
+    result = run("ruff", "format", "--check", ".")
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_ruff_check():
+    result = run("ruff", "check", ".")
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_pyright():
+    started = run("pyright", "--version")
+    if started.returncode != 0:
+        # Its first run fetches a program that its package does not contain.
+        pytest.skip(f"pyright does not start here: {started.stderr.strip()[-300:]}")
+    result = run("pyright")
+    assert result.returncode == 0, result.stdout + result.stderr
