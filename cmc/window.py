@@ -1,0 +1,117 @@
+"""Windows that slide over the spatial axes of a tensor, for convolutions and pools."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Ints: TypeAlias = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Window:
+    """The shape of a window and its steps: one entry per spatial axis in every tuple.
+
+    Window `o` covers the elements `o * strides - low + dilations * k` for `0 <= k < kernel`; `low`
+    and `high` elements of padding lie before and after the input.
+    """
+
+    kernel: Ints
+    strides: Ints
+    dilations: Ints
+    low: Ints
+    high: Ints
+    ceil_mode: bool = False
+    """Whether a last window may reach beyond the padding, if it begins before the high padding."""
+
+    @staticmethod
+    def of(
+        kernel: Sequence[int],
+        strides: Sequence[int] | None = None,
+        pads: Sequence[int] | None = None,
+        dilations: Sequence[int] | None = None,
+        ceil_mode: bool = False,
+    ) -> "Window":
+        """A window with ONNX's defaults; `pads` are all low ones, then all high ones.
+
+        ValueError if the lengths do not fit, or a kernel, stride or dilation is not positive.
+        """
+        rank = len(kernel)
+        strides = (1,) * rank if strides is None else strides
+        dilations = (1,) * rank if dilations is None else dilations
+        pads = (0,) * (2 * rank) if pads is None else pads
+        for name, values, length in (
+            ("kernel", kernel, rank),
+            ("strides", strides, rank),
+            ("dilations", dilations, rank),
+            ("pads", pads, 2 * rank),
+        ):
+            if len(values) != length:
+                raise ValueError(
+                    f"{rank} spatial axes need {length} values in {name}, not {len(values)}"
+                )
+            if name != "pads" and any(value < 1 for value in values):
+                raise ValueError(f"{name} must be positive, not {list(values)}")
+        return Window(
+            tuple(kernel),
+            tuple(strides),
+            tuple(dilations),
+            tuple(pads[:rank]),
+            tuple(pads[rank:]),
+            ceil_mode,
+        )
+
+    @property
+    def rank(self) -> int:
+        """The number of spatial axes."""
+        return len(self.kernel)
+
+    @property
+    def pads(self) -> Ints:
+        """All low pads, then all high ones."""
+        return self.low + self.high
+
+    @property
+    def extents(self) -> Ints:
+        """How many elements a window spans, the gaps of its dilation included."""
+        return tuple(
+            (kernel - 1) * dilation + 1
+            for kernel, dilation in zip(self.kernel, self.dilations, strict=True)
+        )
+
+    def output_shape(self, spatial: Sequence[int]) -> Ints:
+        """How many windows there are over an input of extents `spatial`.
+
+        ValueError if there are none along an axis.
+        """
+        if len(spatial) != self.rank:
+            raise ValueError(f"the window has {self.rank} axes but the input {len(spatial)}")
+        return tuple(self._count(axis, size) for axis, size in enumerate(spatial))
+
+    def overhangs(self, spatial: Sequence[int]) -> Ints:
+        """How far the last window reaches beyond the high padding: not zero in ceil_mode only."""
+        return tuple(
+            max(0, (count - 1) * stride + extent - low - size - high)
+            for count, stride, extent, low, size, high in zip(
+                self.output_shape(spatial),
+                self.strides,
+                self.extents,
+                self.low,
+                spatial,
+                self.high,
+                strict=True,
+            )
+        )
+
+    def _count(self, axis: int, size: int) -> int:
+        stride, low, high = self.strides[axis], self.low[axis], self.high[axis]
+        room = low + size + high - self.extents[axis]
+        if room < 0:
+            raise ValueError(
+                f"a window of {self.extents[axis]} does not fit into {low} + {size} + {high} "
+                f"elements along spatial axis {axis}"
+            )
+        if not self.ceil_mode:
+            return room // stride + 1
+        count = -(-room // stride) + 1
+        # A window that would begin in the high padding is dropped.
+        return count - 1 if (count - 1) * stride >= low + size else count

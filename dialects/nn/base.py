@@ -1,0 +1,98 @@
+"""What all operations on tensors have in common."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar, TypeAlias
+
+from xdsl.dialects.builtin import (
+    DYNAMIC_INDEX,
+    I64,
+    DenseArrayBase,
+    Float32Type,
+    TensorType,
+    f32,
+    i64,
+)
+from xdsl.ir import Operation, OpResult, SSAValue
+from xdsl.irdl import IRDLOperation, VarConstraint, base, operand_def, result_def, traits_def
+from xdsl.traits import Pure
+from xdsl.utils.exceptions import VerifyException
+
+F32Tensor: TypeAlias = TensorType[Float32Type]
+"""The type of every value of the dialect; its shape is static."""
+
+Operand: TypeAlias = SSAValue | Operation
+Shape: TypeAlias = tuple[int, ...]
+IntsAttr: TypeAlias = DenseArrayBase[I64]
+
+
+class TensorOp(IRDLOperation, ABC):
+    """An operation with one tensor as its result, whose shape follows from the operation."""
+
+    result: OpResult[F32Tensor] = result_def(F32Tensor)
+
+    @abstractmethod
+    def result_shape(self) -> Shape:
+        """The shape that operands and properties give. VerifyException if they do not fit."""
+
+    def verify_(self) -> None:
+        for value in (*self.operands, *self.results):
+            if DYNAMIC_INDEX in shape_of(value):
+                raise VerifyException(f"{value.type} is not static: all dimensions must be given")
+        expected, actual = self.result_shape(), shape_of(self.result)
+        if expected != actual:
+            raise VerifyException(
+                f"the result is {format_shape(actual)}, but the operands give "
+                f"{format_shape(expected)}"
+            )
+
+
+class SameShapeOp(TensorOp, ABC):
+    """An operation on one tensor whose result has that tensor's type, which is printed once."""
+
+    TYPE: ClassVar = VarConstraint("Type", base(F32Tensor))
+
+    input = operand_def(TYPE)
+    result = result_def(TYPE)
+    traits = traits_def(Pure())
+
+    def result_shape(self) -> Shape:
+        return shape_of(self.input)
+
+
+def tensor_type(shape: Sequence[int]) -> F32Tensor:
+    """The type of a float32 tensor."""
+    return TensorType(f32, shape)
+
+
+def shape_of(value: Operand) -> Shape:
+    """The shape of a value of tensor type. VerifyException if it is of another type."""
+    type_ = SSAValue.get(value).type
+    if not isinstance(type_, TensorType):
+        raise VerifyException(f"expected a tensor, not {type_}")
+    return type_.get_shape()
+
+
+def format_shape(shape: Shape) -> str:
+    """A shape as in a tensor's type, such as `1x3x32x32`."""
+    return "x".join(map(str, shape)) or "a scalar"
+
+
+def broadcast_shape(*shapes: Shape) -> Shape:
+    """The shape that `shapes` broadcast to, as in numpy. VerifyException if they do not."""
+    rank = max(map(len, shapes))
+    padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]
+    result: list[int] = []
+    for sizes in zip(*padded, strict=True):
+        others = {size for size in sizes if size != 1}
+        if len(others) > 1:
+            raise VerifyException(
+                f"operands of shapes {', '.join(map(format_shape, shapes))} do not broadcast"
+            )
+        result.append(others.pop() if others else 1)
+    return tuple(result)
+
+
+def ints(values: Sequence[int]) -> IntsAttr:
+    """The property that holds `values`."""
+    return DenseArrayBase.from_list(i64, values)

@@ -1,0 +1,247 @@
+"""`#nn.weights`: the attribute that holds an array of weights."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from xdsl.ir import Data
+from xdsl.irdl import irdl_attr_definition
+from xdsl.parser import AttrParser
+from xdsl.printer import Printer
+
+from cmc.weights import (
+    SMALL,
+    ArrayWeights,
+    Elided,
+    ElidedWeights,
+    FileReference,
+    FileWeights,
+    Float32Array,
+    Weights,
+    printing_policy,
+    splat,
+)
+
+
+@irdl_attr_definition
+class WeightsAttr(Data[Weights]):
+    """A float32 array. It has no type of its own: the operation that holds it gives one.
+
+    Small arrays are written out. Larger ones are one value repeated, the hexadecimal digits of
+    their little-endian bytes, a place in a safetensors file beside this text, or elided.
+
+    Examples:
+
+    ```mlir
+    #nn.weights<1.5>
+    #nn.weights<[[1.0, 2.0], [-inf, nan]]>
+    #nn.weights<splat 0.02 shape [1000, 2048]>
+    #nn.weights<hex "0x0000803F00000040" shape [2]>
+    #nn.weights<file "model.safetensors" key "conv1" shape [64, 3, 7, 7] sha256 "90ab…">
+    #nn.weights<elided shape [64, 3, 7, 7] sha256 "90ab…">
+    ```
+    """
+
+    name = "nn.weights"
+
+    @staticmethod
+    def from_array(array: Float32Array, name: str | None = None) -> "WeightsAttr":
+        """Hold `array`, which must not be written to any more; `name` is a hint for its key."""
+        return WeightsAttr(ArrayWeights(array, name))
+
+    @property
+    def array(self) -> Float32Array:
+        """The elements, read-only. CmcError if they were elided or their file is gone."""
+        return self.data.array
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.data.shape
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the elements' bytes, computed when first asked for."""
+        return self.data.sha256
+
+    @classmethod
+    def parse_parameter(cls, parser: AttrParser) -> Weights:
+        with parser.in_angle_brackets():
+            match parser.parse_optional_keyword_in(("splat", "hex", "file", "elided")):
+                case "splat":
+                    value = _parse_element(parser)
+                    return ArrayWeights(splat(value, _parse_shape(parser)))
+                case "hex":
+                    return ArrayWeights(_parse_hex(parser))
+                case "file":
+                    return _parse_file(parser)
+                case "elided":
+                    return ElidedWeights(_parse_shape(parser), _parse_sha256(parser))
+                case _:
+                    return ArrayWeights(_parse_nested(parser))
+
+    def print_parameter(self, printer: Printer) -> None:
+        with printer.in_angle_brackets():
+            _print(printer, self.data)
+
+
+# Printing
+
+
+def _print(printer: Printer, weights: Weights) -> None:
+    if isinstance(weights, ElidedWeights):
+        return _print_elided(printer, weights)
+    if isinstance(weights, ArrayWeights):
+        if weights.size <= SMALL and (text := _decimals(weights.array)) is not None:
+            return printer.print_string(text)
+        if weights.is_splat and (text := _decimal(weights.array.reshape(-1)[0])) is not None:
+            printer.print_string(f"splat {text}")
+            return _print_shape(printer, weights)
+    match printing_policy().place(weights):
+        case FileReference(file, key):
+            printer.print_string("file ")
+            printer.print_string_literal(file)
+            printer.print_string(" key ")
+            printer.print_string_literal(key)
+            _print_shape(printer, weights)
+            _print_sha256(printer, weights)
+        case Elided():
+            _print_elided(printer, weights)
+        case None:
+            data = np.ascontiguousarray(weights.array, dtype="<f4").tobytes()
+            printer.print_string(f'hex "0x{data.hex().upper()}"')
+            _print_shape(printer, weights)
+
+
+def _print_elided(printer: Printer, weights: Weights) -> None:
+    printer.print_string("elided")
+    _print_shape(printer, weights)
+    _print_sha256(printer, weights)
+
+
+def _print_shape(printer: Printer, weights: Weights) -> None:
+    printer.print_string(f" shape [{', '.join(map(str, weights.shape))}]")
+
+
+def _print_sha256(printer: Printer, weights: Weights) -> None:
+    printer.print_string(f' sha256 "{weights.sha256}"')
+
+
+def _decimals(array: Float32Array) -> str | None:
+    """Nested lists of decimals; None where they could not say every bit, or the shape."""
+    if array.size == 0:
+        return "[]" if array.shape == (0,) else None
+    if array.ndim == 0:
+        return _decimal(np.float32(array))
+    parts = [_decimals(part) for part in array]
+    present = [part for part in parts if part is not None]
+    return f"[{', '.join(present)}]" if len(present) == len(parts) else None
+
+
+def _decimal(value: np.float32) -> str | None:
+    """The shortest decimal that reads back as the same bits; None if there is none."""
+    text = str(value)
+    mantissa, exponent_sign, exponent = text.partition("e")
+    if exponent_sign and "." not in mantissa:
+        text = f"{mantissa}.0e{exponent}"
+    # Negative and signalling NaNs have no decimal.
+    return text if np.float32(float(text)).tobytes() == value.tobytes() else None
+
+
+# Parsing
+
+
+def _parse_shape(parser: AttrParser) -> tuple[int, ...]:
+    parser.parse_keyword("shape")
+    return tuple(
+        parser.parse_comma_separated_list(
+            parser.Delimiter.SQUARE,
+            lambda: parser.parse_integer(allow_boolean=False, allow_negative=False),
+        )
+    )
+
+
+def _parse_sha256(parser: AttrParser) -> str:
+    parser.parse_keyword("sha256")
+    position = parser.pos
+    text = parser.parse_str_literal()
+    if len(text) != 64 or not set(text) <= set("0123456789abcdef"):
+        parser.raise_error("a SHA-256 is 64 lower-case hexadecimal digits", position)
+    return text
+
+
+def _parse_hex(parser: AttrParser) -> Float32Array:
+    position = parser.pos
+    text = parser.parse_str_literal(" of hexadecimal digits")
+    try:
+        data = bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        parser.raise_error("not a string of hexadecimal digits", position)
+    shape = _parse_shape(parser)
+    expected = 4 * int(np.prod(shape, dtype=np.int64))
+    if len(data) != expected:
+        parser.raise_error(
+            f"shape {list(shape)} takes {expected} bytes, but {len(data)} are given", position
+        )
+    return np.frombuffer(data, "<f4").reshape(shape)
+
+
+def _parse_file(parser: AttrParser) -> FileWeights:
+    file = parser.parse_str_literal(" that names a weights file")
+    parser.parse_keyword("key")
+    key = parser.parse_str_literal(" that names an array in the weights file")
+    shape = _parse_shape(parser)
+    folder = Path(parser.lexer.input.name).parent
+    return FileWeights(folder / file, key, shape, _parse_sha256(parser))
+
+
+_Nested: TypeAlias = "float | list[_Nested]"
+
+
+def _parse_nested(parser: AttrParser) -> Float32Array:
+    position = parser.pos
+    nested = _parse_list_or_element(parser)
+    shape = _nested_shape(nested)
+    if shape is None:
+        parser.raise_error("the lists in an array must all have the same length", position)
+    return np.array(nested, np.float32).reshape(shape)
+
+
+def _parse_list_or_element(parser: AttrParser) -> _Nested:
+    elements = parser.parse_optional_comma_separated_list(
+        parser.Delimiter.SQUARE, lambda: _parse_list_or_element(parser)
+    )
+    return float(_parse_element(parser)) if elements is None else elements
+
+
+def _nested_shape(nested: _Nested) -> tuple[int, ...] | None:
+    """The shape of nested lists; None if they are ragged."""
+    if not isinstance(nested, list):
+        return ()
+    shapes: Sequence[tuple[int, ...] | None] = [_nested_shape(element) for element in nested]
+    if not shapes:
+        return (0,)
+    first = shapes[0]
+    if first is None or any(shape != first for shape in shapes):
+        return None
+    return (len(nested), *first)
+
+
+def _parse_element(parser: AttrParser) -> np.float32:
+    position = parser.pos
+    sign = -1.0 if parser.parse_optional_punctuation("-") else 1.0
+    match parser.parse_optional_keyword_in(("inf", "nan")):
+        case "inf":
+            return np.float32(sign * np.inf)
+        case "nan" if sign > 0:
+            return np.float32(np.nan)
+        case _:
+            pass
+    number = parser.parse_optional_integer(allow_boolean=False, allow_negative=False)
+    if number is None:
+        number = parser.parse_optional_float(allow_negative=False)
+    if number is None:
+        parser.raise_error("expected a number, nan, inf, or a list of them", position)
+    if abs(number) > float(np.finfo(np.float32).max):
+        parser.raise_error(f"{number} does not fit into a float32", position)
+    return np.float32(sign * number)
