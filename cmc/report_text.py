@@ -1,0 +1,97 @@
+"""A report as text for a terminal: a table of the cores, and a picture of the pipeline."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmc.report import CoreReport, ProgramReport, Report
+
+_IMAGES_SHOWN = 8
+
+
+def format_report(report: Report, width: int) -> str:
+    """Table, picture and totals, in lines of at most `width` characters where that is possible."""
+    parts = [format_table(report), format_picture(report, width), format_totals(report)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def format_table(report: Report) -> str:
+    """One line a program: iterations, first and last cycle, busy cycles, what it waited for."""
+    header = ("core", "iterations", "first", "last", "busy", "slots", "waiting on")
+    rows = [
+        (
+            _label(core, program),
+            f"{program.iterations:,}",
+            f"{program.first_cycle:,}",
+            f"{program.last_cycle:,}",
+            f"{program.busy:,}",
+            f"{sum(ring.slots for ring in core.rings):,}" if program is core.programs[0] else "",
+            _format_waiting(program),
+        )
+        for core in report.cores
+        for program in core.programs
+    ]
+    return "\n".join(_align([header, *rows]))
+
+
+def format_picture(report: Report, width: int) -> str:
+    """Programs downwards, time to the right: which image (last digit) a program works on."""
+    programs = [(_label(core, one), one) for core in report.cores for one in core.programs]
+    shown = [(label, one.starts[:_IMAGES_SHOWN]) for label, one in programs if one.starts.size]
+    if not shown:
+        return ""
+    begin = min(int(starts.min()) for _, starts in shown)
+    end = max(int(starts.max()) for _, starts in shown) + 1
+    margin = max(len(label) for label, _ in shown)
+    columns = max(1, min(width - margin - 3, end - begin))
+    lines = [
+        f"{label:<{margin}} |{_draw(starts, begin, end, columns)}|" for label, starts in shown
+    ]
+    images = min(report.images, _IMAGES_SHOWN)
+    what = "image 0" if images == 1 else f"images 0 to {images - 1}"
+    per_column = (end - begin) / columns
+    title = f"{what}, cycles {begin:,} to {end - 1:,}, {per_column:,.3g} a column, '.' is idle"
+    return "\n".join([title, *lines])
+
+
+def format_totals(report: Report) -> str:
+    """The cycles of the whole stream, and of one image once the pipeline is full."""
+    images = "1 image" if report.images == 1 else f"{report.images:,} images"
+    text = f"{images} in {report.cycles:,} cycles"
+    if report.cycles_per_image is not None:
+        text += f", {report.cycles_per_image:,.6g} cycles per image in steady state"
+    return text
+
+
+def _label(core: CoreReport, program: ProgramReport) -> str:
+    return core.name if core.name == program.name else f"{core.name}/{program.name}"
+
+
+def _format_waiting(program: ProgramReport) -> str:
+    longest = sorted(program.waiting.items(), key=lambda item: -item[1])
+    return ", ".join(f"{what} {cycles:,}" for what, cycles in longest if cycles)
+
+
+def _align(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """The first and the last column to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    last = len(widths) - 1
+    return [
+        "  ".join(
+            cell if i == last else cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _draw(starts: NDArray[np.int64], begin: int, end: int, columns: int) -> str:
+    """For each column, the image with most iterations begun in its cycles."""
+    images = len(starts)
+    column = (starts - begin) * columns // (end - begin)
+    cells = column + columns * np.arange(images)[:, np.newaxis]
+    counts = np.bincount(cells.ravel(), minlength=images * columns).reshape(images, columns)
+    return "".join(
+        str(image % 10) if counts[image, i] else "." for i, image in enumerate(counts.argmax(0))
+    )
