@@ -13,7 +13,6 @@ of processor give the same files.
 """
 
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -34,8 +33,8 @@ from layers import (
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 from onnx.shape_inference import infer_shapes
-from sklearn.datasets import load_digits  # pyright: ignore[reportMissingTypeStubs]
-from threadpoolctl import threadpool_limits  # pyright: ignore[reportMissingTypeStubs]
+from sklearn.datasets import load_digits  # pyright: ignore[reportMissingModuleSource]
+from threadpoolctl import threadpool_limits  # pyright: ignore[reportMissingModuleSource]
 
 Labels = npt.NDArray[np.int64]
 
@@ -74,7 +73,7 @@ def network(rng: np.random.Generator) -> Chain:
 
 def split_digits(rng: np.random.Generator) -> tuple[Array, Labels, Array, Labels]:
     """The images and labels to train on, then those held back, shuffled; grey values in [0, 1]."""
-    pixels, labels = cast(tuple[npt.NDArray[np.float64], Labels], load_digits(return_X_y=True))
+    pixels, labels = load_digits(return_X_y=True)
     images = (pixels.reshape(-1, 1, 8, 8) / 16).astype(np.float32)
     order = rng.permutation(len(images))
     held_back, trained_on = order[:HELD_BACK], order[HELD_BACK:]
