@@ -1,0 +1,126 @@
+"""Evaluate isl functions: on numpy arrays, or on symbolic expressions such as xDSL's `AffineExpr`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import mul
+from typing import Protocol, Self, TypeVar
+
+import islpy as isl
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+class Term(Protocol):
+    """What an affine expression can be evaluated on."""
+
+    def __add__(self, other: Self | int, /) -> Self: ...
+    def __mul__(self, other: int, /) -> Self: ...
+    def __floordiv__(self, other: int, /) -> Self: ...
+
+
+T = TypeVar("T", bound=Term)
+
+
+def evaluate_aff(aff: isl.Aff, values: Sequence[T], zero: T) -> T:
+    """The quasi-affine expression `aff` where its input dimension `i` is `values[i]`.
+
+    `zero` is T's zero. A division is rounded down, as isl's `floor`.
+    """
+    denominator = aff.get_denominator_val()
+    result = zero + (aff.get_constant_val() * denominator).to_python()
+    for position, value in enumerate(values):
+        coefficient = (
+            aff.get_coefficient_val(isl.dim_type.in_, position) * denominator
+        ).to_python()
+        if coefficient:
+            result = result + (value if coefficient == 1 else value * coefficient)
+    for position in range(aff.dim(isl.dim_type.div)):
+        coefficient = (
+            aff.get_coefficient_val(isl.dim_type.div, position) * denominator
+        ).to_python()
+        if coefficient:
+            result = result + evaluate_aff(aff.get_div(position), values, zero) * coefficient
+    divisor = denominator.to_python()
+    return result if divisor == 1 else result // divisor
+
+
+def _constraints_hold(piece: isl.BasicSet, values: Sequence[Ints], shape: tuple[int, ...]) -> Bools:
+    zero = np.zeros((1,) * len(shape), np.int64)
+    held: list[Bools] = []
+    for constraint in piece.get_constraints():
+        left = evaluate_aff(constraint.get_aff(), values, zero)
+        held.append(left == 0 if constraint.is_equality() else left >= 0)
+    return reduce(np.logical_and, held, np.ones((1,) * len(shape), np.bool_))
+
+
+def contains(domain: isl.Set, values: Sequence[Ints]) -> Bools:
+    """For broadcastable coordinate arrays, one per dimension: which points lie in `domain`.
+
+    The result is broadcastable with the arrays: it has no larger extent than the constraints need.
+    """
+    shape = np.broadcast_shapes(*(v.shape for v in values)) if values else ()
+    result = np.zeros((1,) * len(shape), np.bool_)
+    for piece in domain.compute_divs().get_basic_sets():
+        result = result | _constraints_hold(piece, values, shape)
+    return result
+
+
+def pieces(function: isl.Map) -> list[tuple[isl.Set, isl.MultiAff]]:
+    """The pieces of a single-valued relation: disjoint domains, each with one affine expression."""
+    found: list[tuple[isl.Set, isl.MultiAff]] = []
+    isl.PwMultiAff.from_map(function).foreach_piece(lambda s, m: found.append((s, m)))
+    return found
+
+
+@dataclass(frozen=True)
+class Tabulated:
+    """A partial function at many points: coordinates of the images, and where it is defined.
+
+    All arrays broadcast to the shape of the points; an array that does not depend on an axis has
+    extent 1 there.
+    """
+
+    coordinates: tuple[Ints, ...]
+    defined: Bools
+
+
+def tabulate(function: isl.Map, values: Sequence[Ints]) -> Tabulated:
+    """Evaluate a single-valued relation on broadcastable coordinate arrays, one per input dim."""
+    shape = np.broadcast_shapes(*(v.shape for v in values)) if values else ()
+    zero = np.zeros((1,) * len(shape), np.int64)
+    outputs = function.dim(isl.dim_type.out)
+    coordinates = [zero] * outputs
+    defined = np.zeros((1,) * len(shape), np.bool_)
+    parts = pieces(function)
+    for domain, expression in parts:
+        inside = contains(domain, values)
+        for i in range(outputs):
+            value = evaluate_aff(expression.get_aff(i), values, zero)
+            coordinates[i] = value if len(parts) == 1 else np.where(inside, value, coordinates[i])
+        defined = defined | inside
+    return Tabulated(tuple(coordinates), defined)
+
+
+def grid(extents: Sequence[int], axes: int | None = None, first: int = 0) -> list[Ints]:
+    """An open mesh: coordinate arrays of a box, each with its own extent on its own axis.
+
+    With `axes` and `first` the box occupies the axes from `first` on of `axes` axes in all.
+    """
+    axes = len(extents) if axes is None else axes
+    return [
+        np.arange(extent, dtype=np.int64).reshape(
+            [extent if axis == first + i else 1 for axis in range(axes)]
+        )
+        for i, extent in enumerate(extents)
+    ]
+
+
+def size(extents: Sequence[int]) -> int:
+    """The number of points of a box."""
+    return reduce(mul, extents, 1)

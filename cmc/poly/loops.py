@@ -1,0 +1,225 @@
+"""From isl's loops to `affine` and `scf`: one perfect order of steps becomes a loop nest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import islpy as isl
+from xdsl.dialects import affine, arith, scf
+from xdsl.dialects.builtin import AffineMapAttr, IndexType, IntegerAttr
+from xdsl.ir import Block, Operation, Region, SSAValue
+from xdsl.ir.affine import AffineConstantExpr, AffineExpr, AffineMap
+
+from cmc.poly.evaluate import evaluate_aff, pieces
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step inside of the loops: affine expressions of the loop variables `operands`."""
+
+    operands: tuple[SSAValue, ...]
+    coordinates: tuple[AffineExpr, ...]
+
+    def apply(self, function: isl.MultiAff) -> Step:
+        """The step with the function's values at its coordinates as its coordinates."""
+        zero = AffineExpr.constant(0)
+        dims = len(self.operands)
+        values = tuple(
+            evaluate_aff(function.get_aff(i), self.coordinates, zero).simplify(dims, 0)
+            for i in range(function.dim(isl.dim_type.out))
+        )
+        return Step(self.operands, values)
+
+    def affine(self) -> tuple[list[SSAValue], AffineMap]:
+        """The operands that are used, and the coordinates as a map of them."""
+        map = AffineMap(len(self.operands), 0, self.coordinates)
+        used = map.used_dims_bit_vector()
+        operands = [v for v, keep in zip(self.operands, used, strict=True) if keep]
+        return operands, map.drop_dims([not keep for keep in used])
+
+
+Emit = Callable[[Step], Sequence[Operation]]
+
+
+@dataclass(frozen=True)
+class _Scope:
+    """The loop variables at one place in the nest, and what isl's iterators stand for there."""
+
+    operands: tuple[SSAValue, ...]
+    iterators: dict[str, AffineExpr]
+    hints: dict[str, str]
+
+    def bind(self, name: str, value: AffineExpr) -> _Scope:
+        return _Scope(self.operands, {**self.iterators, name: value}, self.hints)
+
+    def enter(self, name: str, variable: SSAValue) -> _Scope:
+        variable.name_hint = self.hints.get(name)
+        dimension = AffineExpr.dimension(len(self.operands))
+        return _Scope((*self.operands, variable), {**self.iterators, name: dimension}, self.hints)
+
+
+def _expression(expr: isl.AstExpr, scope: _Scope) -> AffineExpr:
+    kind = expr.get_type()
+    if kind == isl.ast_expr_type.int:
+        return AffineExpr.constant(expr.get_val().to_python())
+    if kind == isl.ast_expr_type.id:
+        return scope.iterators[expr.get_id().get_name()]
+    op = expr.get_op_type()
+    args = [_expression(expr.get_op_arg(i), scope) for i in range(expr.get_op_n_arg())]
+    ops = isl.ast_expr_op_type
+    if op == ops.add:
+        return args[0] + args[1]
+    if op == ops.sub:
+        return args[0] - args[1]
+    if op == ops.mul:
+        return args[1] * args[0] if isinstance(args[0], AffineConstantExpr) else args[0] * args[1]
+    if op == ops.minus:
+        return -args[0]
+    if op in (ops.fdiv_q, ops.pdiv_q, ops.div):
+        return args[0] // args[1]
+    if op in (ops.pdiv_r, ops.zdiv_r):
+        return args[0] % args[1]
+    raise ValueError(f"isl generated an expression that is not affine: {expr.to_C_str()}")
+
+
+def _extrema(expr: isl.AstExpr, scope: _Scope, kind: isl.ast_expr_op_type) -> list[AffineExpr]:
+    """The expressions that `expr` is the minimum, or the maximum, of."""
+    if expr.get_type() == isl.ast_expr_type.op and expr.get_op_type() == kind:
+        return [
+            e for i in range(expr.get_op_n_arg()) for e in _extrema(expr.get_op_arg(i), scope, kind)
+        ]
+    return [_expression(expr, scope)]
+
+
+_COMPARISONS = {
+    isl.ast_expr_op_type.eq: "eq",
+    isl.ast_expr_op_type.le: "sle",
+    isl.ast_expr_op_type.lt: "slt",
+    isl.ast_expr_op_type.ge: "sge",
+    isl.ast_expr_op_type.gt: "sgt",
+}
+_AND = (isl.ast_expr_op_type.and_, isl.ast_expr_op_type.and_then)
+_OR = (isl.ast_expr_op_type.or_, isl.ast_expr_op_type.or_else)
+
+
+def _value(expr: isl.AstExpr, scope: _Scope, ops: list[Operation]) -> SSAValue:
+    value = _expression(expr, scope).simplify(len(scope.operands), 0)
+    if isinstance(value, AffineConstantExpr):
+        constant = arith.ConstantOp(IntegerAttr.from_index_int_value(value.value))
+        ops.append(constant)
+        return constant.result
+    operands, map = Step(scope.operands, (value,)).affine()
+    if map == AffineMap.identity(1):
+        return operands[0]
+    apply = affine.ApplyOp(operands, AffineMapAttr(map))
+    ops.append(apply)
+    return apply.result
+
+
+def _condition(expr: isl.AstExpr, scope: _Scope, ops: list[Operation]) -> SSAValue:
+    op = expr.get_op_type()
+    if op in _COMPARISONS:
+        left = _value(expr.get_op_arg(0), scope, ops)
+        right = _value(expr.get_op_arg(1), scope, ops)
+        result = arith.CmpiOp(left, right, _COMPARISONS[op])
+        ops.append(result)
+        return result.result
+    if op not in (*_AND, *_OR):
+        raise ValueError(f"isl generated a condition that is not affine: {expr.to_C_str()}")
+    left = _condition(expr.get_op_arg(0), scope, ops)
+    right = _condition(expr.get_op_arg(1), scope, ops)
+    result = (arith.AndIOp if op in _AND else arith.OrIOp)(left, right)
+    ops.append(result)
+    return result.result
+
+
+def _loops(node: isl.AstNode, scope: _Scope, emit: dict[str, Emit]) -> list[Operation]:
+    kind = node.get_type()
+    if kind == isl.ast_node_type.block:
+        children = node.block_get_children()
+        return [
+            op
+            for i in range(children.n_ast_node())
+            for op in _loops(children.get_at(i), scope, emit)
+        ]
+    if kind == isl.ast_node_type.for_:
+        return _for(node, scope, emit)
+    if kind == isl.ast_node_type.if_:
+        return _if(node, scope, emit)
+    call = node.user_get_expr()
+    name = call.get_op_arg(0).get_id().get_name()
+    coordinates = tuple(
+        _expression(call.get_op_arg(i), scope).simplify(len(scope.operands), 0)
+        for i in range(1, call.get_op_n_arg())
+    )
+    return list(emit[name](Step(scope.operands, coordinates)))
+
+
+def _bound(expressions: list[AffineExpr], scope: _Scope) -> tuple[list[SSAValue], AffineMapAttr]:
+    dims = len(scope.operands)
+    step = Step(scope.operands, tuple(e.simplify(dims, 0) for e in expressions))
+    operands, map = step.affine()
+    return operands, AffineMapAttr(map)
+
+
+def _for(node: isl.AstNode, scope: _Scope, emit: dict[str, Emit]) -> list[Operation]:
+    name = node.for_get_iterator().get_id().get_name()
+    if node.for_is_degenerate():
+        value = _expression(node.for_get_init(), scope)
+        return _loops(node.for_get_body(), scope.bind(name, value), emit)
+    lower = _extrema(node.for_get_init(), scope, isl.ast_expr_op_type.max)
+    condition = node.for_get_cond()
+    upper = _extrema(condition.get_op_arg(1), scope, isl.ast_expr_op_type.min)
+    if condition.get_op_type() == isl.ast_expr_op_type.le:
+        upper = [bound + 1 for bound in upper]
+    block = Block(arg_types=[IndexType()])
+    inner = scope.enter(name, block.args[0])
+    block.add_ops([*_loops(node.for_get_body(), inner, emit), affine.YieldOp.get()])
+    lower_operands, lower_map = _bound(lower, scope)
+    upper_operands, upper_map = _bound(upper, scope)
+    step = node.for_get_inc().get_val().to_python()
+    return [
+        affine.ForOp.from_region(
+            lower_operands, upper_operands, [], [], lower_map, upper_map, Region(block), step
+        )
+    ]
+
+
+def _if(node: isl.AstNode, scope: _Scope, emit: dict[str, Emit]) -> list[Operation]:
+    ops: list[Operation] = []
+    condition = _condition(node.if_get_cond(), scope, ops)
+    then = [*_loops(node.if_get_then_node(), scope, emit), scf.YieldOp()]
+    otherwise: list[Operation] | None = None
+    if node.if_has_else_node():
+        otherwise = [*_loops(node.if_get_else_node(), scope, emit), scf.YieldOp()]
+    return [*ops, scf.IfOp(condition, (), then, otherwise)]
+
+
+def loops(order: isl.Map, steps: isl.Map, emit: Callable[[Step, Step], Sequence[Operation]]):
+    """Loops over the points of `steps`' domain, in the lexicographic order of their image in `order`.
+
+    `order` gives each point its time. For each point p, `emit(p, steps(p))` makes the operations
+    of one step. `steps` is single-valued; each of its pieces becomes a step of its own.
+    """
+    schedule = isl.UnionMap("{ }")
+    emitters: dict[str, Emit] = {}
+    time = order.reset_tuple_id(isl.dim_type.out)
+    for position, (domain, function) in enumerate(pieces(steps)):
+        name = f"piece{position}"
+        points = time.intersect_domain(domain).set_tuple_name(isl.dim_type.in_, name)
+        schedule = schedule.union(points.to_union_map())
+        emitters[name] = lambda point, f=function: emit(point, point.apply(f))
+    tree = isl.AstBuild.from_context(isl.Set("{ : }")).node_from_schedule_map(schedule)
+    hints = {
+        f"c{position}": name
+        for position in range(order.dim(isl.dim_type.out))
+        if (name := order.get_dim_name(isl.dim_type.in_, position)) is not None
+    }
+    return _loops(tree, _Scope((), {}, hints), emitters)
+
+
+def loops_over(domain: isl.Set, emit: Callable[[Step], Sequence[Operation]]) -> list[Operation]:
+    """Loops over the points of `domain`, in lexicographic order."""
+    identity = domain.identity()
+    return loops(identity, identity, lambda point, _: emit(point))

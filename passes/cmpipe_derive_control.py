@@ -1,0 +1,129 @@
+"""`cmpipe-derive-control`: find out what waits for what, and make it the channels of a pipeline.
+
+Only access relations are looked at. For a stage that reads an object, its iterations wait for
+writes of the object (`ready`), and the object's slots wait for iterations of the stage (`free`).
+Both are step functions, computed by the same construction with the roles swapped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import islpy as isl
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
+from xdsl.pattern_rewriter import (
+    PatternRewriter,
+    PatternRewriteWalker,
+    RewritePattern,
+    op_type_rewrite_pattern,
+)
+from xdsl.rewriter import InsertPoint
+
+from cmc.dialects.cmpipe import ChannelOp, PipelineOp, StageOp, find_object
+from cmc.dialects.poly import MapAttr, SetAttr
+from cmc.poly.relations import Progress, progress, union
+
+
+@dataclass(frozen=True)
+class Control:
+    """The control of one channel, in terms of elements of the object and reader's iterations."""
+
+    ready: Progress
+    free: Progress
+
+
+def derive(reads: isl.Map, writes: isl.Map, reader: isl.Set) -> Control:
+    """The control of a channel.
+
+    `reads` maps the reader's iterations to elements, `writes` the writer's iterations to elements;
+    both sides run in lexicographic order. `reader` holds all iterations of the reader.
+    """
+    needs = reads.apply_range(writes.reverse())
+    ready = progress(needs, reader)
+    free = progress(needs.reverse(), writes.domain())
+    return Control(
+        Progress(ready.steps.apply_domain(writes).coalesce(), ready.initial),
+        Progress(free.steps.apply_range(writes).coalesce(), free.initial.apply(writes)),
+    )
+
+
+def written_by(pipeline: PipelineOp) -> dict[str, isl.Map]:
+    """For each object, the relation from its writer's iterations to the elements they write.
+
+    The GCU writes an input in lexicographic order of its elements.
+    """
+    writes: dict[str, isl.Map] = {}
+    for op in pipeline.inputs():
+        object = find_object(op, op.object)
+        writes[object.sym_name.data] = object.index_space.identity()
+    for stage in pipeline.stages():
+        for write in stage.writes():
+            writes[write.object.root_reference.data] = write.relation(stage.iterations)
+    return writes
+
+
+def read_by(stage: StageOp) -> dict[str, isl.Map]:
+    """For each object that travels to the stage, the relation from iterations to elements read."""
+    reads: dict[str, list[isl.Map]] = {}
+    for read in stage.reads():
+        if find_object(read, read.object).value is None:
+            relations = reads.setdefault(read.object.root_reference.data, [])
+            relations.append(read.relation(stage.iterations))
+    return {name: union(relations).coalesce() for name, relations in reads.items()}
+
+
+_Key = tuple[isl.Map, isl.Map]
+
+
+class _Channels(RewritePattern):
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: PipelineOp, rewriter: PatternRewriter) -> None:
+        writes = written_by(op)
+        for channel in op.channels():
+            rewriter.erase_op(channel)
+        # Layers of one shape have the same relations but for the names.
+        known: dict[_Key, Control] = {}
+        channels: list[ChannelOp] = []
+        for stage in op.stages():
+            for object, read in read_by(stage).items():
+                key = (
+                    read.reset_tuple_id(isl.dim_type.in_).reset_tuple_id(isl.dim_type.out),
+                    writes[object]
+                    .reset_tuple_id(isl.dim_type.in_)
+                    .reset_tuple_id(isl.dim_type.out),
+                )
+                control = known.get(key)
+                if control is None:
+                    iterations = stage.iterations.reset_tuple_id()
+                    control = known[key] = derive(*key, iterations)
+                channels.append(_channel(object, stage.sym_name.data, control))
+        rewriter.insert_op(channels, InsertPoint.at_end(op.body.block))
+
+
+def _channel(object: str, reader: str, control: Control) -> ChannelOp:
+    def named(relation: isl.Map, source: str, target: str) -> MapAttr:
+        relation = relation.set_tuple_name(isl.dim_type.in_, source)
+        return MapAttr(relation.set_tuple_name(isl.dim_type.out, target))
+
+    def point(initial: isl.Set, name: str) -> SetAttr | None:
+        return None if initial.is_empty() else SetAttr(initial.set_tuple_name(name))
+
+    return ChannelOp(
+        object,
+        reader,
+        named(control.ready.steps, object, reader),
+        named(control.free.steps, reader, object),
+        ready_from=point(control.ready.initial, reader),
+        free_from=point(control.free.initial, object),
+    )
+
+
+class CmpipeDeriveControlPass(ModulePass):
+    """Compute the control of every channel and insert the channels."""
+
+    name = "cmpipe-derive-control"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        PatternRewriteWalker(_Channels(), apply_recursively=False).rewrite_module(op)
