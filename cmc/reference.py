@@ -9,6 +9,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from cmc.progress import Track, no_progress
+
 Arrays = Mapping[str, NDArray[np.float32]]
 Evaluator = Callable[[Arrays], Arrays]
 
@@ -59,12 +61,14 @@ class Reference:
         self._model = model
         self.engine, self._evaluate = self._onnxruntime() or self._reference_evaluator()
 
-    def __call__(self, inputs: Arrays) -> dict[str, NDArray[np.float32]]:
+    def __call__(
+        self, inputs: Arrays, track: Track = no_progress
+    ) -> dict[str, NDArray[np.float32]]:
         """The outputs for a stream of images, which is the leading axis of every array."""
         batch = self._batch()
         images = len(next(iter(inputs.values())))
         parts: dict[str, list[NDArray[np.float32]]] = {}
-        for start in range(0, images, batch):
+        for start in track(range(0, images, batch), "checking"):
             # A batch of fixed size is filled up with copies of its last image.
             chosen = np.minimum(np.arange(start, start + batch), images - 1)
             results = self._evaluate({name: array[chosen] for name, array in inputs.items()})

@@ -9,7 +9,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import IO, NoReturn
 
-from cmc.tools.command import DEBUG_FLAG, run_tool
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass, PassPipeline
 from xdsl.utils.exceptions import DiagnosticException, ParseError, ShrinkException
@@ -20,6 +19,7 @@ from cmc.errors import CmcError
 from cmc.files import replacing_text
 from cmc.parsing import parse_file
 from cmc.pass_pipeline import format_passes, parse_passes
+from cmc.tools.command import DEBUG_FLAG, run_tool
 from cmc.universe import CMC_UNIVERSE
 
 _PROGRAM = "cmc-opt"

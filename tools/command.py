@@ -18,8 +18,8 @@ DEBUG_FLAG = "--debug"
 class ArgumentParser(argparse.ArgumentParser):
     """An argument parser that takes no abbreviations and reports misuse in one line."""
 
-    def __init__(self, **options: str | None):
-        super().__init__(allow_abbrev=False, **options)
+    def __init__(self, prog: str | None = None, description: str | None = None):
+        super().__init__(prog, description=description, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
         raise CmcError(f"{message} (see {self.prog} --help)", self.prog)

@@ -1,0 +1,127 @@
+"""The library in three steps: `compile` a network, `run` the program, look at the result.
+
+```python
+program = cmc.compile("digits.onnx")
+result = program.run({"image": images})  # [images, 1, 8, 8]
+result.outputs["scores"]                 # [images, 10]
+```
+"""
+
+from collections.abc import Mapping
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+
+from numpy.typing import ArrayLike
+from onnx import ModelProto
+from xdsl.context import Context
+from xdsl.dialects import get_all_dialects as get_stock_dialects
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.printer import Printer
+from xdsl.utils.exceptions import ParseError
+
+from cmc import weights
+from cmc.diagnostics import verify_module
+from cmc.dialects import get_all_dialects
+from cmc.dialects.cmctrl import ChipOp
+from cmc.errors import CmcError
+from cmc.files import replacing_text
+from cmc.importer import import_model
+from cmc.parsing import parse_file
+from cmc.pass_pipeline import parse_passes
+from cmc.passes import get_all_passes
+from cmc.pipeline import BufferPolicy, standard_pipeline
+from cmc.progress import Track, no_progress
+from cmc.simulator import Mode, Result, simulate
+from cmc.streams import check_stream
+
+__all__ = ["Program", "Result", "compile", "load"]
+
+
+class Program:
+    """A network as a configured chip."""
+
+    module: ModuleOp
+    """The `cmctrl` level: what `cmc-opt` prints, and what the simulator executes."""
+
+    def __init__(self, module: ModuleOp):
+        self.module = module
+
+    @cached_property
+    def chip(self) -> ChipOp:
+        """The one chip of the module; raises `CmcError` if there is not exactly one."""
+        chips = [op for op in self.module.ops if isinstance(op, ChipOp)]
+        if len(chips) != 1:
+            raise CmcError(
+                f"expected one cmctrl.chip in the module, found {len(chips)}; "
+                "cmc compile makes one from a network, cmc-opt -p nn-to-cmctrl from an nn module"
+            )
+        return chips[0]
+
+    @property
+    def inputs(self) -> dict[str, tuple[int, ...]]:
+        """The shape of one image by input name, without the axis that counts the images."""
+        return {op.tensor_name.data: op.tensor.get_shape()[1:] for op in self.chip.gcu.inputs()}
+
+    @property
+    def outputs(self) -> dict[str, tuple[int, ...]]:
+        """The shape of one image's result by output name."""
+        return {op.tensor_name.data: op.tensor.get_shape()[1:] for op in self.chip.gcu.outputs()}
+
+    def run(self, inputs: Mapping[str, ArrayLike], *, mode: Mode = "bulk") -> Result:
+        """Stream images through the chip, each array `[images, ...]`.
+
+        Raises `CmcError` for arrays that do not fit, and what the simulator raises for a program
+        whose control is wrong.
+        """
+        return simulate(self.module, check_stream(self.inputs, inputs), mode=mode)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the module as text, its large weights to a safetensors file beside it."""
+        path = Path(path)
+        with (
+            replacing_text(path) as stream,
+            weights.printing(weights.ToFile(path.with_suffix(".safetensors"))),
+        ):
+            Printer(stream).print_op(self.module)
+            stream.write("\n")
+
+
+def compile(
+    model: str | PathLike[str] | ModelProto,
+    *,
+    shapes: Mapping[str, int] | None = None,
+    buffers: BufferPolicy = "throughput",
+    track: Track = no_progress,
+) -> Program:
+    """Compile an ONNX network.
+
+    `shapes` gives values to dimensions that the model leaves open, by their names; `buffers` says
+    how the rings of the channels are sized; `track` goes through the passes. Raises `CmcError` for
+    what cannot be compiled.
+    """
+    module = import_model(model, dict(shapes or {}))
+    context = make_context()
+    passes = parse_passes(get_all_passes(), ",".join(standard_pipeline(buffers)))
+    for one in track(passes, "compiling"):
+        one.apply(context, module)
+    return Program(module)
+
+
+def load(path: str | PathLike[str]) -> Program:
+    """Read a program that `save` or `cmc-opt` wrote; raises `CmcError` for one that is wrong."""
+    name = str(path)
+    try:
+        module = parse_file(make_context(), Path(path).read_bytes(), name)
+    except ParseError as error:
+        raise CmcError(error.msg, str(error.span.get_location())) from error
+    verify_module(module)
+    return Program(module)
+
+
+def make_context() -> Context:
+    """A context that knows the dialects of this package and those of xDSL."""
+    context = Context()
+    for name, factory in {**get_stock_dialects(), **get_all_dialects()}.items():
+        context.register_dialect(name, factory)
+    return context

@@ -1,0 +1,71 @@
+"""Arrays in files: images in, outputs out."""
+
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmc.errors import CmcError
+from cmc.files import replacing
+from cmc.streams import Shapes
+
+Arrays = dict[str, NDArray[np.generic]]
+
+
+def read_arrays(specs: Iterable[str], shapes: Shapes) -> Arrays:
+    """The arrays that the command line names: `FILE.npz`, `NAME=FILE.npy`, or `FILE.npy` alone.
+
+    Of an archive the inputs among its arrays are taken. An array without a name is that of the
+    network's only input. Raises `CmcError` for a file that cannot be read or an input given twice.
+    """
+    arrays: Arrays = {}
+    for spec in specs:
+        for name, array in _read_spec(spec, shapes).items():
+            if name in arrays:
+                raise CmcError(f"input '{name}' is given twice", f"--input {spec}")
+            arrays[name] = array
+    return arrays
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[np.float32]]) -> None:
+    """Write an `.npz` archive, whole or not at all."""
+    # numpy's savez takes the names as keywords, and so cannot write an array named "file".
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, array)
+
+
+def _read_spec(spec: str, shapes: Shapes) -> Arrays:
+    name, equals, file = spec.partition("=")
+    if not equals or Path(spec).exists():
+        name, file = "", spec
+    path = Path(file)
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return {name or _only_input(spec, shapes): loaded}
+        with loaded:
+            if name:
+                raise CmcError("NAME= goes with one array (.npy); this is an archive", file)
+            found = {name: loaded[name] for name in loaded.files if name in shapes}
+            if not found:
+                raise CmcError(
+                    f"holds {_list(loaded.files)}, and the network's inputs are {_list(shapes)}",
+                    file,
+                )
+            return found
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise CmcError("not an array file of numpy (.npy, .npz), or damaged", file) from error
+
+
+def _only_input(spec: str, shapes: Shapes) -> str:
+    if len(shapes) != 1:
+        raise CmcError(f"say which of the inputs it is: NAME={spec}", f"--input {spec}")
+    return next(iter(shapes))
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names) or "nothing"

@@ -1,0 +1,33 @@
+"""`cmc`: compile ONNX networks for chips of computational-memory cores, and run them.
+
+The work is done by `cmc.api`. It is imported when the command line is known to be right.
+"""
+
+import sys
+from collections.abc import Sequence
+
+from cmc.tools.command import run_tool
+from cmc.tools.options import parse_options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the tool; the exit code is 1 when there was an error or a check failed."""
+    return run_tool(_run, arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    options = parse_options(arguments)
+    match options.command:
+        case "compile":
+            from cmc.tools.cmc_compile import compile_network
+
+            compile_network(options)
+        case "run":
+            from cmc.tools.cmc_run import run_stream
+
+            run_stream(options)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

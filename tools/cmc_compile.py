@@ -1,0 +1,23 @@
+"""`cmc compile`: from an ONNX network to a configured chip."""
+
+import cmc
+from cmc.files import check_output
+from cmc.tools.options import Options
+from cmc.tools.progress import track
+
+
+def compile_network(options: Options) -> None:
+    """Carry the command out; raises `CmcError` for what cannot be compiled."""
+    assert options.output is not None
+    check_output(options.output)
+    make_program(options).save(options.output)
+
+
+def make_program(options: Options) -> cmc.Program:
+    """The network that the command line names, compiled as it says."""
+    return cmc.compile(
+        options.model,
+        shapes=dict(options.shape),
+        buffers=options.buffers or "throughput",
+        track=track,
+    )

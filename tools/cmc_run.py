@@ -1,0 +1,87 @@
+"""`cmc run`: simulate a chip on a stream of images, show what happened, check what came out."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import cmc
+from cmc.errors import CmcError
+from cmc.files import check_output, replacing_text
+from cmc.reference import Deviation, Reference
+from cmc.report_text import format_report
+from cmc.streams import Stream, check_stream, random_stream
+from cmc.tools.array_files import read_arrays, write_arrays
+from cmc.tools.cmc_compile import make_program
+from cmc.tools.options import Options
+from cmc.tools.progress import track
+
+TOLERANCE = 1e-4
+"""How far an output may be from its reference, in units of the reference's largest magnitude."""
+
+
+def run_stream(options: Options) -> None:
+    """Carry the command out; raises `CmcError` for bad input and for a check that fails."""
+    for path in (options.output, options.report):
+        if path is not None:
+            check_output(path)
+    program, network = _open(options)
+    if options.check and network is None:
+        raise CmcError(
+            "a compiled program does not hold its network: --check needs --model MODEL.onnx",
+            str(options.model),
+        )
+    stream = _read_stream(options, program)
+    result = program.run(stream, mode=options.mode, track=track)
+    if options.output is not None:
+        write_arrays(options.output, result.outputs)
+    if options.report is not None:
+        with replacing_text(options.report) as file:
+            file.write(result.report.to_json() + "\n")
+    print(format_report(result.report, shutil.get_terminal_size((100, 0)).columns))
+    if options.check and network is not None:
+        _check(network, stream, result.outputs)
+
+
+def _open(options: Options) -> tuple[cmc.Program, Path | None]:
+    """The program to run, and the network that it was made of where that is known."""
+    if options.model.suffix != ".mlir":
+        return make_program(options), options.reference or options.model
+    if options.shape or options.buffers:
+        flag = "--shape" if options.shape else "--buffers"
+        raise CmcError(f"{flag} is for networks; this is compiled already", str(options.model))
+    return cmc.load(options.model), options.reference
+
+
+def _read_stream(options: Options, program: cmc.Program) -> Stream:
+    """The images that the command line asks for."""
+    if options.random is not None:
+        if options.input:
+            raise CmcError("the images come from --input or from --random, not from both")
+        return random_stream(program.inputs, options.images or 1, options.random)
+    if not options.input:
+        raise CmcError("no images: give --input FILE.npz, NAME=FILE.npy, or --random SEED")
+    stream = check_stream(program.inputs, read_arrays(options.input, program.inputs))
+    found = min(map(len, stream.values()))
+    if options.images is not None and found < options.images:
+        raise CmcError(f"--images asks for {options.images}, and there are {found}")
+    return {name: array[: options.images] for name, array in stream.items()}
+
+
+def _check(network: Path, stream: Stream, outputs: dict[str, NDArray[np.float32]]) -> None:
+    reference = Reference(network)
+    expected = reference(stream, track)
+    print(f"\nlargest errors against {reference.engine}:")
+    wrong: list[str] = []
+    for name, found in outputs.items():
+        deviation = Deviation.measure(name, found, expected[name])
+        print(
+            f"  {name}: {deviation.absolute:.3g}, {deviation.relative:.3g} of the largest magnitude"
+        )
+        if not deviation.relative <= TOLERANCE:
+            wrong.append(f"'{name}'")
+    if wrong:
+        sys.stdout.flush()
+        raise CmcError(f"output {', '.join(wrong)} beyond the tolerance of {TOLERANCE:g}", "check")

@@ -1,0 +1,107 @@
+"""The command line of `cmc`."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, get_args
+
+from cmc.pipeline import BufferPolicy
+from cmc.tools.command import ArgumentParser
+
+
+class Options(argparse.Namespace):
+    """What was given on the command line; `run` has all of it, `compile` the first six."""
+
+    command: Literal["compile", "run"]
+    model: Path
+    output: Path | None
+    shape: list[tuple[str, int]]
+    buffers: BufferPolicy | None
+    debug: bool
+    input: list[str]
+    random: int | None
+    images: int | None
+    check: bool
+    reference: Path | None
+    report: Path | None
+    mode: Literal["bulk", "interpret"]
+
+
+def parse_options(arguments: Sequence[str]) -> Options:
+    """Read the command line; raises `CmcError` for misuse."""
+    parser = ArgumentParser(
+        "cmc", "Compile ONNX networks for chips of computational-memory cores, and run them."
+    )
+    commands = parser.add_subparsers(required=True, dest="command", metavar="COMMAND")
+    compile_ = commands.add_parser("compile", help="from an ONNX network to a configured chip")
+    compile_.add_argument("model", type=Path, metavar="MODEL.onnx")
+    compile_.add_argument("-o", dest="output", type=Path, metavar="OUT.mlir", required=True)
+    _add_compilation(compile_)
+
+    run = commands.add_parser("run", help="simulate a chip on a stream of images")
+    run.add_argument("model", type=Path, metavar="MODEL.onnx|OUT.mlir")
+    run.add_argument(
+        "--input",
+        action="append",
+        default=[],
+        metavar="FILE.npz|NAME=FILE.npy",
+        help="arrays of images, by the names of the network's inputs (repeatable)",
+    )
+    run.add_argument(
+        "--random", type=int, metavar="SEED", help="random images, the same ones for one seed"
+    )
+    run.add_argument(
+        "--images", type=_positive, metavar="N", help="how many images (default: all, or 1 random)"
+    )
+    run.add_argument(
+        "--check",
+        action="store_true",
+        help="compare with onnxruntime, or onnx's reference evaluator where it is not installed",
+    )
+    run.add_argument(
+        "--model",
+        dest="reference",
+        type=Path,
+        metavar="MODEL.onnx",
+        help="the network to check a compiled OUT.mlir against",
+    )
+    run.add_argument("-o", dest="output", type=Path, metavar="OUT.npz", help="write the outputs")
+    run.add_argument("--report", type=Path, metavar="FILE.json", help="write the timing")
+    run.add_argument(
+        "--mode",
+        choices=("bulk", "interpret"),
+        default="bulk",
+        help="whole stages at once (default), or iteration by iteration",
+    )
+    _add_compilation(run)
+    return parser.parse_args(arguments, Options())
+
+
+def _add_compilation(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--shape",
+        action="append",
+        type=_dimension,
+        default=[],
+        metavar="NAME=N",
+        help="the size of a dimension that the network leaves open (repeatable)",
+    )
+    parser.add_argument(
+        "--buffers",
+        choices=get_args(BufferPolicy),
+        help="sizes of the ring buffers (default: throughput)",
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"expected a number of at least 1, got '{text}'")
+    return int(text)
+
+
+def _dimension(text: str) -> tuple[str, int]:
+    name, equals, size = text.rpartition("=")
+    if not equals or not name:
+        raise argparse.ArgumentTypeError(f"expected NAME=N, got '{text}'")
+    return name, _positive(size)
