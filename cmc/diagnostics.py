@@ -39,7 +39,8 @@ def verify_module(module: ModuleOp) -> None:
             _verify_structure(op)
             op.verify_()
         except VerifyException as error:
-            raise operation_error(op, _one_line(error)) from error
+            message = _one_line(error).removeprefix(f"'{op.name}' ").removeprefix("op ")
+            raise operation_error(op, message) from error
 
 
 def _verify_structure(op: Operation) -> None:

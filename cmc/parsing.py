@@ -7,7 +7,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import FileLineColLoc, IntAttr, ModuleOp, StringAttr, UnknownLoc
 from xdsl.ir import Operation
 from xdsl.parser import Parser
-from xdsl.utils.exceptions import VerifyException
+from xdsl.utils.exceptions import ParseError
 
 from cmc.errors import CmcError
 
@@ -29,16 +29,29 @@ class LocatingParser(Parser):
         self._line_offset = line_offset
         self._file = StringAttr(name)
 
+    def parse_module(self, allow_implicit_module: bool = True) -> ModuleOp:
+        try:
+            return super().parse_module(allow_implicit_module)
+        except ParseError as error:
+            # A value that is never defined is noticed at the end, and is wrong where it is used.
+            if error.span.start == len(self.lexer.input) and self.forward_ssa_references:
+                name, values = next(iter(self.forward_ssa_references.items()))
+                user = next(iter(next(iter(values.values())).uses)).operation
+                self.raise_error(f"%{name} is not defined", self._start_of(user))
+            raise
+
     def parse_operation(self) -> Operation:
         start = self.pos
         try:
             op = super().parse_operation()
-        except VerifyException as error:
-            self.raise_error(str(error), start)
+        except ParseError:
+            raise
         except CmcError as error:
             if error.where is not None:
                 raise
             self.raise_error(error.message, start)
+        except Exception as error:
+            self.raise_error(str(error) or type(error).__name__, start)
         if isinstance(op.location, UnknownLoc):
             line = bisect_right(self._line_starts, start)
             column = start - self._line_starts[line - 1] + 1
@@ -46,6 +59,14 @@ class LocatingParser(Parser):
                 self._file, IntAttr(line + self._line_offset), IntAttr(column)
             )
         return op
+
+    def _start_of(self, op: Operation) -> int:
+        match op.location:
+            case FileLineColLoc(filename=self._file, line=line, column=column):
+                line_start = self._line_starts[line.data - self._line_offset - 1]
+                return line_start + column.data - 1
+            case _:
+                return self.pos
 
 
 def parse_file(
