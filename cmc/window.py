@@ -1,7 +1,7 @@
 """Windows that slide over the spatial axes of a tensor, for convolutions and pools."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 Ints: TypeAlias = tuple[int, ...]
@@ -100,6 +100,17 @@ class Window:
                 self.high,
                 strict=True,
             )
+        )
+
+    def with_pads(self, low: Ints, high: Ints) -> "Window":
+        """The same window with other pads."""
+        return replace(self, low=low, high=high)
+
+    def same_pads(self, spatial: Sequence[int]) -> Ints:
+        """How many pads, low and high together, make the output `ceil(spatial / strides)`."""
+        return tuple(
+            max(0, (-(-size // stride) - 1) * stride + extent - size)
+            for size, stride, extent in zip(spatial, self.strides, self.extents, strict=True)
         )
 
     def _count(self, axis: int, size: int) -> int:

@@ -1,0 +1,200 @@
+"""The translation of a whole graph, node after node."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import onnx
+from xdsl.dialects.builtin import (
+    ArrayAttr,
+    DictionaryAttr,
+    ModuleOp,
+    NameLoc,
+    NoneAttr,
+    StringAttr,
+)
+from xdsl.dialects.func import FuncOp, ReturnOp
+from xdsl.ir import Block, Region, SSAValue
+from xdsl.utils.exceptions import VerifyException
+
+from cmc.dialects import nn
+from cmc.errors import CmcError
+from cmc.importer.folding import fold
+from cmc.importer.inputs import resolve_inputs
+from cmc.importer.load import Array, Model, load_model
+from cmc.importer.node import Node, Value, as_float32
+from cmc.importer.operators import TENSOR_OPERATORS, VALUE_OPERATORS
+from cmc.weights import ArrayWeights
+
+
+def import_model(
+    model: str | Path | onnx.ModelProto, shapes: Mapping[str, int] | None = None
+) -> ModuleOp:
+    """Translate an ONNX model into a module of the `nn` dialect with one function, `@main`.
+
+    The batch becomes one. `shapes` gives the sizes of other dimensions that the model leaves open:
+    by the dimension's name, by the input's name for all its open dimensions without a name, or by
+    `input:axis`. CmcError says what is wrong with a model, and where.
+    """
+    loaded = load_model(model)
+    try:
+        return Graph(loaded, {} if shapes is None else shapes).translate()
+    except CmcError as error:
+        if error.where is None and loaded.path is not None:
+            raise CmcError(error.message, str(loaded.path)) from None
+        raise
+
+
+class Graph:
+    """A model under translation: what each ONNX name stands for, and the operations so far."""
+
+    def __init__(self, model: Model, shapes: Mapping[str, int]):
+        self.model = model
+        graph = model.proto.graph
+        self.inputs = resolve_inputs(
+            (info for info in graph.input if info.name not in model.initializers), shapes
+        )
+        self.outputs = list(graph.output)
+        self._block = Block(arg_types=[nn.tensor_type(input.shape) for input in self.inputs])
+        self._values: dict[str, Value] = {}
+        self._constants: dict[str, SSAValue] = {}
+        for input, argument in zip(self.inputs, self._block.args, strict=True):
+            self._define(input.name, argument)
+        self._nodes, self._used = _live_nodes(graph.node, [info.name for info in self.outputs])
+
+    def translate(self) -> ModuleOp:
+        for proto in self._nodes:
+            node = Node(proto, self.model.opset, self)
+            try:
+                results = _translate_node(node)
+            except VerifyException as error:
+                raise node.error(f"{error}{self.batch_hint()}") from None
+            for name, value in zip(proto.output, results, strict=False):
+                if name:
+                    self._define(name, value)
+        results = [self._output(info) for info in self.outputs]
+        self._block.add_op(ReturnOp(*results))
+        function = FuncOp(
+            "main",
+            (self._block.arg_types, [result.type for result in results]),
+            Region(self._block),
+            arg_attrs=_names(input.name for input in self.inputs),
+            res_attrs=_names(info.name for info in self.outputs),
+        )
+        return ModuleOp([function])
+
+    # What names stand for
+
+    def value(self, name: str, node: Node | None = None) -> Value:
+        """The tensor or array that `name` stands for, to be read by `node`."""
+        value = self._values.get(name)
+        if value is None:
+            tensor = self.model.initializers.get(name)
+            if tensor is None:
+                raise CmcError(
+                    f"{name!r} is used before any node or input defines it",
+                    None if node is None else node.where,
+                )
+            value = self._values[name] = self.model.array(tensor)
+        return value
+
+    def constant(self, name: str, array: Array, node: Node) -> SSAValue:
+        """The constant of the network that holds `array`, which `name` stands for."""
+        constant = self._constants.get(name)
+        if constant is None:
+            weights = ArrayWeights(as_float32(array, node, name), name)
+            constant = self._constants[name] = self.emit(nn.ConstantOp(weights), name)
+            constant.name_hint = _hint(name)
+        return constant
+
+    def is_used(self, name: str) -> bool:
+        """Whether a node that matters, or the model's output, reads `name`."""
+        return name in self._used
+
+    def emit(self, op: nn.TensorOp, name: str) -> SSAValue:
+        """Add an operation that the ONNX node `name` stands for."""
+        op.location = NameLoc(StringAttr(name), NoneAttr())
+        self._block.add_op(op)
+        return op.result
+
+    def _define(self, name: str, value: Value) -> None:
+        self._values[name] = value
+        if isinstance(value, SSAValue) and value.name_hint is None:
+            value.name_hint = _hint(name)
+
+    # Outputs
+
+    def _output(self, info: onnx.ValueInfoProto) -> SSAValue:
+        value = self.value(info.name)
+        if not isinstance(value, SSAValue):
+            identity = onnx.NodeProto(op_type="output", output=[info.name])
+            value = self.constant(info.name, value, Node(identity, self.model.opset, self))
+        self._check_declared_shape(info, nn.shape_of(value))
+        return value
+
+    def _check_declared_shape(self, info: onnx.ValueInfoProto, shape: Sequence[int]) -> None:
+        type_ = info.type.tensor_type
+        if not type_.HasField("shape"):
+            return
+        declared = type_.shape.dim
+        # The batch has been fixed: the first axis need not agree.
+        if len(declared) != len(shape) or any(
+            dim.HasField("dim_value") and dim.dim_value != size
+            for dim, size in list(zip(declared, shape, strict=True))[1:]
+        ):
+            sizes = [dim.dim_value or dim.dim_param or "?" for dim in declared]
+            raise CmcError(
+                f"the model declares shape {sizes}, but its operators give {list(shape)}"
+                f"{self.batch_hint()}",
+                f"output {info.name!r}",
+            )
+
+    def batch_hint(self) -> str:
+        """What to add to an error about shapes if the batch has been changed."""
+        changed = [input for input in self.inputs if input.batch not in (None, 1)]
+        if not changed:
+            return ""
+        return f" (the batch of {changed[0].batch} was made 1: export the model with batch 1)"
+
+
+def _translate_node(node: Node) -> Sequence[Value]:
+    if node.proto.domain not in ("", "ai.onnx"):
+        raise node.error(
+            f"operator {node.op_type!r} of domain {node.proto.domain!r} is not supported: "
+            "export the model with standard operators"
+        )
+    if node.op_type in VALUE_OPERATORS:
+        result = VALUE_OPERATORS[node.op_type](node)
+    elif (folded := fold(node)) is not None:
+        result = folded
+    elif node.op_type in TENSOR_OPERATORS:
+        result = TENSOR_OPERATORS[node.op_type](node)
+    else:
+        raise node.error(
+            f"operator {node.op_type!r} is not supported: express it by other operators, or "
+            "compute it outside the network"
+        )
+    return [result] if isinstance(result, SSAValue) or not isinstance(result, Sequence) else result
+
+
+def _live_nodes(
+    nodes: Iterable[onnx.NodeProto], outputs: Iterable[str]
+) -> tuple[list[onnx.NodeProto], set[str]]:
+    """The nodes that outputs depend on, in order, and all names that are read."""
+    used = set(outputs)
+    live: list[onnx.NodeProto] = []
+    for node in reversed(list(nodes)):
+        if not used.isdisjoint(node.output):
+            live.append(node)
+            used.update(name for name in node.input if name)
+    return live[::-1], used
+
+
+def _names(names: Iterable[str]) -> ArrayAttr[DictionaryAttr]:
+    return ArrayAttr(DictionaryAttr({nn.NAME: StringAttr(name)}) for name in names)
+
+
+def _hint(name: str) -> str:
+    """`name` as an SSA name."""
+    text = re.sub(r"\W", "_", name, flags=re.ASCII)
+    return text if text[:1].isalpha() else f"v{text}"

@@ -1,0 +1,32 @@
+"""The operators that can be imported, by name.
+
+Each module has a family of them: functions from a node to what its outputs stand for, in a table.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from cmc.importer.node import Node, Value
+from cmc.importer.operators import (
+    constants,
+    elementwise,
+    layout,
+    linear,
+    normalization,
+    reductions,
+    windows,
+)
+
+Importer = Callable[[Node], Value | Sequence[Value]]
+
+VALUE_OPERATORS: Mapping[str, Importer] = {**constants.OPERATORS, **layout.VALUE_OPERATORS}
+"""Operators that take arrays as they take tensors, and whose results are of the same kind."""
+
+TENSOR_OPERATORS: Mapping[str, Importer] = {
+    **elementwise.OPERATORS,
+    **layout.OPERATORS,
+    **linear.OPERATORS,
+    **normalization.OPERATORS,
+    **reductions.OPERATORS,
+    **windows.OPERATORS,
+}
+"""Operators of which at least one input is a tensor of the network: else they were folded."""

@@ -1,0 +1,114 @@
+"""Operators on each element."""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+from xdsl.ir import SSAValue
+
+from cmc.dialects import nn
+from cmc.importer.node import Node
+
+Unary = Callable[[SSAValue], nn.TensorOp]
+Binary = Callable[[SSAValue, SSAValue], nn.TensorOp]
+
+
+def _scalar(node: Node, value: float) -> SSAValue:
+    return node.emit_constant(np.array(value, np.float32))
+
+
+def import_unary(make: Unary, node: Node) -> SSAValue:
+    return node.emit(make(node.tensor(0)))
+
+
+def import_binary(make: Binary, node: Node) -> SSAValue:
+    return node.emit(make(node.tensor(0), node.tensor(1)))
+
+
+def import_variadic(make: Binary, node: Node) -> SSAValue:
+    """A chain of binary operations, from the first input on."""
+    result = node.tensor(0)
+    for index in range(1, len(node)):
+        result = node.emit(make(result, node.tensor(index)))
+    return result
+
+
+def import_mean(node: Node) -> SSAValue:
+    total = import_variadic(nn.AddOp, node)
+    return node.emit(nn.MulOp(total, _scalar(node, 1 / len(node))))
+
+
+def import_leaky_relu(node: Node) -> SSAValue:
+    return node.emit(nn.LeakyReluOp(node.tensor(0), node.get_float("alpha", 0.01)))
+
+
+def import_clip(node: Node) -> SSAValue:
+    if node.opset < 11:
+        low = node.get_float("min", 0.0) if node.has("min") else None
+        high = node.get_float("max", 0.0) if node.has("max") else None
+        return node.emit(nn.ClipOp(node.tensor(0), low, high))
+    bounds = [node.known(index, "the bounds") for index in (1, 2)]
+    low, high = (None if bound is None else float(bound.reshape(-1)[0]) for bound in bounds)
+    return node.emit(nn.ClipOp(node.tensor(0), low, high))
+
+
+def import_hard_sigmoid(node: Node) -> SSAValue:
+    return _hard_sigmoid(node, node.get_float("alpha", 0.2), node.get_float("beta", 0.5))
+
+
+def import_hard_swish(node: Node) -> SSAValue:
+    return node.emit(nn.MulOp(node.tensor(0), _hard_sigmoid(node, 1 / 6, 0.5)))
+
+
+def _hard_sigmoid(node: Node, alpha: float, beta: float) -> SSAValue:
+    scaled = node.emit(nn.MulOp(node.tensor(0), _scalar(node, alpha)))
+    return node.emit(nn.ClipOp(node.emit(nn.AddOp(scaled, _scalar(node, beta))), 0.0, 1.0))
+
+
+def import_prelu(node: Node) -> SSAValue:
+    """`max(x, 0) + slope * min(x, 0)`."""
+    tensor, slope = node.tensor(0), node.tensor(1)
+    negative = node.emit(nn.MulOp(slope, node.emit(nn.ClipOp(tensor, None, 0.0))))
+    return node.emit(nn.AddOp(node.emit(nn.ReluOp(tensor)), negative))
+
+
+def import_reciprocal(node: Node) -> SSAValue:
+    return node.emit(nn.DivOp(_scalar(node, 1.0), node.tensor(0)))
+
+
+_UNARY: dict[str, Unary] = {
+    "Abs": nn.AbsOp,
+    "Exp": nn.ExpOp,
+    "Neg": nn.NegOp,
+    "Relu": nn.ReluOp,
+    "Sigmoid": nn.SigmoidOp,
+    "Sqrt": nn.SqrtOp,
+    "Tanh": nn.TanhOp,
+}
+
+_BINARY: dict[str, Binary] = {
+    "Add": nn.AddOp,
+    "Div": nn.DivOp,
+    "Mul": nn.MulOp,
+    "Pow": nn.PowOp,
+    "Sub": nn.SubOp,
+}
+
+_VARIADIC: dict[str, Binary] = {
+    "Max": nn.MaximumOp,
+    "Min": nn.MinimumOp,
+    "Sum": nn.AddOp,
+}
+
+OPERATORS: dict[str, Callable[[Node], SSAValue]] = {
+    **{name: partial(import_unary, make) for name, make in _UNARY.items()},
+    **{name: partial(import_binary, make) for name, make in _BINARY.items()},
+    **{name: partial(import_variadic, make) for name, make in _VARIADIC.items()},
+    "Clip": import_clip,
+    "HardSigmoid": import_hard_sigmoid,
+    "HardSwish": import_hard_swish,
+    "LeakyRelu": import_leaky_relu,
+    "Mean": import_mean,
+    "PRelu": import_prelu,
+    "Reciprocal": import_reciprocal,
+}

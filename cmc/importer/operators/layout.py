@@ -1,0 +1,214 @@
+"""Operators that move elements."""
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+from xdsl.ir import SSAValue
+
+from cmc.dialects import nn
+from cmc.importer.load import Array
+from cmc.importer.node import Node, Value
+
+
+def reshape(node: Node, value: Value, shape: Sequence[int]) -> Value:
+    """`value` under another shape of as many elements."""
+    before = nn.shape_of(value) if isinstance(value, SSAValue) else value.shape
+    if prod(before) != prod(shape):
+        raise node.error(
+            f"a tensor of shape {list(before)} cannot take shape {list(shape)}"
+            f"{node.graph.batch_hint()}"
+        )
+    if isinstance(value, SSAValue):
+        return node.emit(nn.ReshapeOp(value, shape))
+    if value.size and not any(value.strides):
+        # One value repeated, without memory: numpy's reshape would copy it out.
+        return np.broadcast_to(value.flat[0], tuple(shape))
+    return value.reshape(shape)
+
+
+def import_reshape(node: Node) -> Value:
+    before = node.shape(0)
+    shape = node.known_ints(1, "the shape")
+    if shape is None:
+        raise node.error("the shape is missing")
+    if not node.get_int("allowzero", 0):
+        for axis, size in enumerate(shape):
+            if size == 0:
+                if axis >= len(before):
+                    raise node.error(f"axis {axis} of the shape copies one that does not exist")
+                shape[axis] = before[axis]
+    if shape.count(-1) > 1 or any(size < -1 for size in shape):
+        raise node.error(f"{shape} is not a shape")
+    if -1 in shape:
+        rest = prod(size for size in shape if size != -1)
+        shape[shape.index(-1)] = prod(before) // rest if rest else 0
+    return reshape(node, node.value(0), shape)
+
+
+def import_flatten(node: Node) -> Value:
+    shape = node.shape(0)
+    axis = node.get_int("axis", 1)
+    if not -len(shape) <= axis <= len(shape):
+        raise node.error(f"axis {axis} is not one of the {len(shape)} of the input")
+    axis = axis + len(shape) if axis < 0 else axis
+    return reshape(node, node.value(0), (prod(shape[:axis]), prod(shape[axis:])))
+
+
+def import_squeeze(node: Node) -> Value:
+    shape = node.shape(0)
+    given = _axes(node)
+    if given is None:
+        axes = [axis for axis, size in enumerate(shape) if size == 1]
+    else:
+        axes = node.axes(given, len(shape))
+    for axis in axes:
+        if shape[axis] != 1:
+            raise node.error(f"axis {axis} has size {shape[axis]}, not 1{node.graph.batch_hint()}")
+    return reshape(
+        node, node.value(0), [size for axis, size in enumerate(shape) if axis not in axes]
+    )
+
+
+def import_unsqueeze(node: Node) -> Value:
+    shape = list(node.shape(0))
+    given = _axes(node)
+    if given is None:
+        raise node.error("the axes are missing")
+    for axis in sorted(node.axes(given, len(shape) + len(given))):
+        shape.insert(axis, 1)
+    return reshape(node, node.value(0), shape)
+
+
+def _axes(node: Node) -> list[int] | None:
+    """The axes: an attribute before opset 13, an input since."""
+    return node.get_ints("axes") if node.opset < 13 else node.known_ints(1, "the axes")
+
+
+def import_identity(node: Node) -> Value:
+    return node.value(0)
+
+
+def import_dropout(node: Node) -> Value:
+    training = node.known(2, "the training mode") if node.opset >= 12 else None
+    node.reject(training is not None and bool(training.any()), "training")
+    node.reject_outputs_from(1, "the mask")
+    return node.value(0)
+
+
+def import_cast(node: Node) -> Value:
+    from onnx import helper
+
+    dtype = helper.tensor_dtype_to_np_dtype(node.get_int("to", 0))
+    floating = dtype.kind == "f" or dtype.name == "bfloat16"
+    node.reject(not floating, f"a cast of the network's values to {dtype}")
+    return node.value(0)
+
+
+def import_transpose(node: Node) -> SSAValue:
+    perm = node.get_ints("perm")
+    if perm is None:
+        perm = list(range(len(node.shape(0))))[::-1]
+    return node.emit(nn.TransposeOp(node.tensor(0), perm))
+
+
+def import_concat(node: Node) -> SSAValue:
+    inputs = [node.tensor(index) for index in range(len(node))]
+    axis = node.axis(node.get_int("axis", 1), len(node.shape(0)))
+    return node.emit(nn.ConcatOp(inputs, axis))
+
+
+def import_slice(node: Node) -> SSAValue:
+    shape = node.shape(0)
+    if node.opset < 10:
+        starts, ends = node.get_ints("starts"), node.get_ints("ends")
+        given, given_steps = node.get_ints("axes"), None
+    else:
+        starts, ends = node.known_ints(1, "the starts"), node.known_ints(2, "the ends")
+        given, given_steps = node.known_ints(3, "the axes"), node.known_ints(4, "the steps")
+    if starts is None or ends is None or len(starts) != len(ends):
+        raise node.error("there must be as many starts as ends")
+    axes = node.axes(range(len(starts)) if given is None else given, len(shape))
+    steps = [1] * len(starts) if given_steps is None else given_steps
+    if not len(axes) == len(steps) == len(starts) or 0 in steps:
+        raise node.error(f"axes {axes} and steps {steps} do not fit {len(starts)} starts")
+    ranges = [range(size) for size in shape]
+    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
+        # Python's slices clamp as ONNX's do.
+        ranges[axis] = ranges[axis][start:end:step]
+    return node.emit(_slice(node.tensor(0), ranges))
+
+
+def _slice(tensor: SSAValue, ranges: Sequence[range]) -> nn.SliceOp:
+    return nn.SliceOp(
+        tensor,
+        [chosen.start if chosen else 0 for chosen in ranges],
+        [len(chosen) for chosen in ranges],
+        [chosen.step for chosen in ranges],
+    )
+
+
+def import_split(node: Node) -> Sequence[SSAValue]:
+    shape = node.shape(0)
+    axis = node.axis(node.get_int("axis", 0), len(shape))
+    parts = len(node.proto.output)
+    sizes = node.get_ints("split") if node.opset < 13 else node.known_ints(1, "the sizes")
+    if sizes is None:
+        size = -(-shape[axis] // parts)
+        sizes = [min(size, shape[axis] - size * part) for part in range(parts)]
+    if len(sizes) != parts or sum(sizes) != shape[axis] or min(sizes) < 0:
+        raise node.error(f"sizes {sizes} do not split axis {axis} of {list(shape)} in {parts}")
+    results: list[SSAValue] = []
+    start = 0
+    for size in sizes:
+        ranges = [range(extent) for extent in shape]
+        ranges[axis] = range(start, start + size)
+        results.append(node.emit(_slice(node.tensor(0), ranges)))
+        start += size
+    return results
+
+
+def import_pad(node: Node) -> SSAValue:
+    rank = len(node.shape(0))
+    if node.opset < 11:
+        pads = node.get_ints("pads")
+        value: Array | None = np.array(node.get_float("value", 0.0), np.float32)
+    else:
+        pads, value = node.known_ints(1, "the pads"), node.known(2, "the value")
+    given = node.known_ints(3, "the axes") if node.opset >= 18 else None
+    axes = node.axes(range(rank) if given is None else given, rank)
+    if pads is None or len(pads) != 2 * len(axes):
+        raise node.error(f"{len(axes)} axes need {2 * len(axes)} pads, not {pads}")
+    low, high = [0] * rank, [0] * rank
+    for index, axis in enumerate(axes):
+        low[axis], high[axis] = pads[index], pads[len(axes) + index]
+    mode = node.get_string("mode", "constant")
+    node.reject(mode not in [known.value for known in nn.PadMode], f"mode {mode!r}")
+    return node.emit(
+        nn.PadOp(
+            node.tensor(0),
+            low,
+            high,
+            0.0 if value is None or not value.size else float(value.reshape(-1)[0]),
+            nn.PadMode(mode),
+        )
+    )
+
+
+VALUE_OPERATORS = {
+    "Dropout": import_dropout,
+    "Flatten": import_flatten,
+    "Identity": import_identity,
+    "Reshape": import_reshape,
+    "Squeeze": import_squeeze,
+    "Unsqueeze": import_unsqueeze,
+}
+
+OPERATORS = {
+    "Cast": import_cast,
+    "Concat": import_concat,
+    "Pad": import_pad,
+    "Slice": import_slice,
+    "Split": import_split,
+    "Transpose": import_transpose,
+}

@@ -1,0 +1,61 @@
+"""Matrix products."""
+
+import numpy as np
+from xdsl.ir import SSAValue
+
+from cmc.dialects import nn
+from cmc.importer.node import Node, as_float32
+from cmc.weights import Float32Array
+
+
+def import_matmul(node: Node) -> SSAValue:
+    return node.emit(nn.MatMulOp(node.tensor(0), node.tensor(1)))
+
+
+def import_gemm(node: Node) -> SSAValue:
+    """`alpha * A' * B' + beta * C`, the factors folded into constants where there are any."""
+    for index in (0, 1):
+        if len(node.shape(index)) != 2:
+            raise node.error(f"input {index} has shape {list(node.shape(index))}, not two axes")
+    alpha, beta = node.get_float("alpha", 1.0), node.get_float("beta", 1.0)
+    lhs = _matrix(node, 0, bool(node.get_int("transA", 0)), 1.0)
+    scaled = node.constant(1) is not None
+    rhs = _matrix(node, 1, bool(node.get_int("transB", 0)), alpha if scaled else 1.0)
+    result = node.emit(nn.MatMulOp(lhs, rhs))
+    if alpha != 1.0 and not scaled:
+        result = node.emit(nn.MulOp(result, _scalar(node, alpha)))
+    if not node.has_input(2) or beta == 0.0:
+        return result
+    return node.emit(nn.AddOp(result, _addend(node, beta)))
+
+
+def _matrix(node: Node, index: int, transposed: bool, factor: float) -> SSAValue:
+    array = node.constant(index)
+    if array is None or not (transposed or factor != 1.0):
+        tensor = node.tensor(index)
+        return node.emit(nn.TransposeOp(tensor, (1, 0))) if transposed else tensor
+    weights = as_float32(array, node, node.proto.input[index])
+    return node.emit_constant(
+        _scale(weights.T if transposed else weights, factor), node.proto.input[index]
+    )
+
+
+def _addend(node: Node, beta: float) -> SSAValue:
+    if beta == 1.0:
+        return node.tensor(2)
+    array = node.constant(2)
+    if array is None:
+        return node.emit(nn.MulOp(node.tensor(2), _scalar(node, beta)))
+    weights = as_float32(array, node, node.proto.input[2])
+    return node.emit_constant(_scale(weights, beta), node.proto.input[2])
+
+
+def _scale(weights: Float32Array, factor: float) -> Float32Array:
+    return weights if factor == 1.0 else weights * np.float32(factor)
+
+
+def _scalar(node: Node, value: float) -> SSAValue:
+    return node.emit_constant(np.array(value, np.float32))
+
+
+OPERATORS = {"Gemm": import_gemm, "MatMul": import_matmul}

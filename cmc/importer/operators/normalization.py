@@ -1,0 +1,51 @@
+"""Operators that normalise: over a batch, over channels, to a sum of one."""
+
+from math import prod
+
+from xdsl.ir import SSAValue
+
+from cmc.dialects import nn
+from cmc.importer.node import Node
+
+
+def import_batch_normalization(node: Node) -> SSAValue:
+    node.reject(bool(node.get_int("training_mode", 0)), "training")
+    node.reject(node.get_int("spatial", 1) != 1, "a mean and variance for each element")
+    node.reject_outputs_from(1, "the mean and variance of training")
+    return node.emit(
+        nn.BatchNormOp(
+            *(node.tensor(index) for index in range(5)), epsilon=node.get_float("epsilon", 1e-5)
+        )
+    )
+
+
+def import_lrn(node: Node) -> SSAValue:
+    return node.emit(
+        nn.LRNOp(
+            node.tensor(0),
+            size=node.get_int("size", 0),
+            alpha=node.get_float("alpha", 1e-4),
+            beta=node.get_float("beta", 0.75),
+            bias=node.get_float("bias", 1.0),
+        )
+    )
+
+
+def import_softmax(node: Node) -> SSAValue:
+    tensor, shape = node.tensor(0), node.shape(0)
+    if node.opset >= 13:
+        return node.emit(nn.SoftmaxOp(tensor, node.axis(node.get_int("axis", -1), len(shape))))
+    # Before opset 13 the sum is over this axis and all that follow it.
+    axis = node.axis(node.get_int("axis", 1), len(shape))
+    if prod(shape[axis + 1 :]) == 1:
+        return node.emit(nn.SoftmaxOp(tensor, axis))
+    flat = (prod(shape[:axis]), prod(shape[axis:]))
+    result = node.emit(nn.SoftmaxOp(node.emit(nn.ReshapeOp(tensor, flat)), 1))
+    return node.emit(nn.ReshapeOp(result, shape))
+
+
+OPERATORS = {
+    "BatchNormalization": import_batch_normalization,
+    "LRN": import_lrn,
+    "Softmax": import_softmax,
+}

@@ -1,0 +1,59 @@
+"""Reductions over axes, as pools."""
+
+from collections.abc import Callable
+from functools import partial
+from math import prod
+
+import numpy as np
+from xdsl.ir import SSAValue
+
+from cmc.dialects import nn
+from cmc.importer.node import Node
+from cmc.window import Window
+
+Pool = Callable[[SSAValue, Window], nn.TensorOp]
+
+
+def import_reduction(make: Pool, axes_are_inputs_since: int, node: Node) -> SSAValue:
+    """A pool whose window is all of the reduced axes."""
+    tensor, shape = node.tensor(0), node.shape(0)
+    if node.opset < axes_are_inputs_since:
+        given = node.get_ints("axes")
+    else:
+        given = node.known_ints(1, "the axes")
+    if not given and node.get_int("noop_with_empty_axes", 0):
+        return tensor
+    axes = sorted(node.axes(given or range(len(shape)), len(shape)))
+    pooled = _pool(make, node, tensor, axes)
+    kept = [1 if axis in axes else size for axis, size in enumerate(shape)]
+    if not node.get_int("keepdims", 1):
+        kept = [size for axis, size in enumerate(shape) if axis not in axes]
+    return pooled if nn.shape_of(pooled) == tuple(kept) else node.emit(nn.ReshapeOp(pooled, kept))
+
+
+def _pool(make: Pool, node: Node, tensor: SSAValue, axes: list[int]) -> SSAValue:
+    shape = nn.shape_of(tensor)
+    if axes[0] >= 2 and len(shape) <= 5:
+        kernel = [size if axis in axes else 1 for axis, size in enumerate(shape)]
+        return node.emit(make(tensor, Window.of(kernel[2:])))
+    # Bring the reduced axes to the end, as one axis behind a batch and a channel axis.
+    kept = [axis for axis in range(len(shape)) if axis not in axes]
+    moved = node.emit(nn.TransposeOp(tensor, (*kept, *axes)))
+    length = prod(shape[axis] for axis in axes)
+    rows = node.emit(nn.ReshapeOp(moved, (1, prod(shape) // length, length)))
+    return node.emit(make(rows, Window.of((length,))))
+
+
+def import_reduce_sum(node: Node) -> SSAValue:
+    mean = import_reduction(nn.AveragePoolOp, 13, node)
+    if mean is node.tensor(0):
+        return mean
+    count = prod(node.shape(0)) // prod(nn.shape_of(mean))
+    return node.emit(nn.MulOp(mean, node.emit_constant(np.array(count, np.float32))))
+
+
+OPERATORS: dict[str, Callable[[Node], SSAValue]] = {
+    "ReduceMax": partial(import_reduction, nn.MaxPoolOp, 18),
+    "ReduceMean": partial(import_reduction, nn.AveragePoolOp, 18),
+    "ReduceSum": import_reduce_sum,
+}
