@@ -45,9 +45,7 @@ def format_picture(report: Report, width: int) -> str:
     end = max(int(starts.max()) for _, starts in shown) + 1
     margin = max(len(label) for label, _ in shown)
     columns = max(1, min(width - margin - 3, end - begin))
-    lines = [
-        f"{label:<{margin}} |{_draw(starts, begin, end, columns)}|" for label, starts in shown
-    ]
+    lines = [f"{label:<{margin}} |{_draw(starts, begin, end, columns)}|" for label, starts in shown]
     images = min(report.images, _IMAGES_SHOWN)
     what = "image 0" if images == 1 else f"images 0 to {images - 1}"
     per_column = (end - begin) / columns
@@ -57,8 +55,7 @@ def format_picture(report: Report, width: int) -> str:
 
 def format_totals(report: Report) -> str:
     """The cycles of the whole stream, and of one image once the pipeline is full."""
-    images = "1 image" if report.images == 1 else f"{report.images:,} images"
-    text = f"{images} in {report.cycles:,} cycles"
+    text = f"{_count(report.images, 'image')} in {_count(report.cycles, 'cycle')}"
     if report.cycles_per_image is not None:
         text += f", {report.cycles_per_image:,.6g} cycles per image in steady state"
     return text
@@ -66,6 +63,10 @@ def format_totals(report: Report) -> str:
 
 def _label(core: CoreReport, program: ProgramReport) -> str:
     return core.name if core.name == program.name else f"{core.name}/{program.name}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _format_waiting(program: ProgramReport) -> str:

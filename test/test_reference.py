@@ -1,0 +1,81 @@
+"""The other side of `--check`: who evaluates, and how far results are apart."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+
+from cmc.reference import Deviation, Reference
+
+
+def cumulative_model(batch: int | str) -> onnx.ModelProto:
+    """A model whose result tells which images were in one batch: sums along the batch axis."""
+    nodes = [helper.make_node("CumSum", ["x", "axis"], ["y"])]
+    graph = helper.make_graph(
+        nodes,
+        "sums",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [batch, 2])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [batch, 2])],
+        [helper.make_tensor("axis", TensorProto.INT64, [], [0])],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+@pytest.fixture(params=["onnxruntime", "onnx"])
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each of the two evaluators."""
+    name: str = request.param
+    if name == "onnx":
+        monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    else:
+        pytest.importorskip("onnxruntime")
+    return name
+
+
+@pytest.mark.parametrize(
+    ("batch", "expected"),
+    [("N", [0, 1, 2, 3, 4]), (1, [0, 1, 2, 3, 4]), (2, [0, 1, 2, 5, 4])],
+)
+def test_batches_are_those_of_the_model(engine: str, batch: int | str, expected: list[float]):
+    reference = Reference(cumulative_model(batch))
+    assert engine in reference.engine
+    x = np.repeat(np.arange(5, dtype=np.float32)[:, np.newaxis], 2, axis=1)
+    assert reference({"x": x})["y"][:, 0].tolist() == expected
+
+
+def test_digits_are_evaluated_alike(digits: Path, monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("onnxruntime")
+    images = np.random.default_rng(0).random((3, 1, 8, 8), np.float32)
+    ours = Reference(digits)({"image": images})["scores"]
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    theirs = Reference(digits)({"image": images})["scores"]
+    assert Deviation.measure("scores", ours, theirs).relative < 1e-5
+
+
+def array(*values: float) -> NDArray[np.float32]:
+    return np.array(values, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("found", "reference", "absolute", "relative"),
+    [
+        (array(1, 2), array(1, 4), 2, 0.5),
+        (array(0, 0), array(0, 0), 0, 0),
+        (array(0.5), array(0), 0.5, 0.5),
+        (array(np.nan), array(1), np.inf, np.inf),
+        (array(1), array(np.nan), np.inf, np.inf),
+        (array(np.nan, 1), array(np.nan, 1), 0, 0),
+        (array(np.inf, 1), array(np.inf, 2), 1, 0.5),
+        (array(-np.inf), array(np.inf), np.inf, np.inf),
+        (array(), array(), 0, 0),
+    ],
+)
+def test_deviation(
+    found: NDArray[np.float32], reference: NDArray[np.float32], absolute: float, relative: float
+):
+    deviation = Deviation.measure("y", found, reference)
+    assert (deviation.absolute, deviation.relative) == (absolute, relative)
