@@ -100,7 +100,7 @@ def compile(
     how the rings of the channels are sized; `track` goes through the passes. Raises `CmcError` for
     what cannot be compiled.
     """
-    module = import_model(model, dict(shapes or {}))
+    module = import_model(model if isinstance(model, ModelProto) else Path(model), shapes)
     context = make_context()
     passes = parse_passes(get_all_passes(), ",".join(standard_pipeline(buffers)))
     for one in track(passes, "compiling"):

@@ -19,7 +19,7 @@ from cmc.errors import CmcError
 from cmc.files import replacing_text
 from cmc.parsing import parse_file
 from cmc.pass_pipeline import format_passes, parse_passes
-from cmc.tools.command import DEBUG_FLAG, run_tool
+from cmc.tools.command import DEBUG_FLAG, dimension, run_tool
 from cmc.universe import CMC_UNIVERSE
 
 _PROGRAM = "cmc-opt"
@@ -69,9 +69,12 @@ class CmcOptMain(xDSLOptMain):
             )
 
         def import_onnx(stream: IO[bytes]) -> ModuleOp:
+            if self.args.input_file is None:
+                raise CmcError("an ONNX network is read from a file", self.get_input_name())
+            # External data lies beside the file: its name matters as much as its content.
             from cmc.importer import import_model
 
-            return import_model(Path(stream.name))
+            return import_model(Path(self.args.input_file), dict(self.args.shape))
 
         self.available_frontends["mlir"] = parse_mlir
         self.available_frontends["onnx"] = import_onnx
@@ -92,6 +95,14 @@ class CmcOptMain(xDSLOptMain):
         )
         arg_parser.add_argument(
             "--list-passes", action="store_true", help="print the names of all passes and stop"
+        )
+        arg_parser.add_argument(
+            "--shape",
+            action="append",
+            type=dimension,
+            default=[],
+            metavar="NAME=N",
+            help="the size of a dimension that an ONNX network leaves open (repeatable)",
         )
         arg_parser.add_argument(
             "--weights",

@@ -25,6 +25,21 @@ class ArgumentParser(argparse.ArgumentParser):
         raise CmcError(f"{message} (see {self.prog} --help)", self.prog)
 
 
+def positive(text: str) -> int:
+    """An argument that is a number of at least 1."""
+    if not text.isascii() or not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"expected a number of at least 1, got '{text}'")
+    return int(text)
+
+
+def dimension(text: str) -> tuple[str, int]:
+    """An argument `NAME=N`."""
+    name, equals, size = text.rpartition("=")
+    if not equals or not name:
+        raise argparse.ArgumentTypeError(f"expected NAME=N, got '{text}'")
+    return name, positive(size)
+
+
 def run_tool(
     body: Callable[[Sequence[str]], int],
     arguments: Sequence[str] | None,

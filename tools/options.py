@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from cmc.pipeline import BufferPolicy
-from cmc.tools.command import ArgumentParser
+from cmc.tools.command import ArgumentParser, dimension, positive
 
 
 class Options(argparse.Namespace):
@@ -51,7 +51,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
         "--random", type=int, metavar="SEED", help="random images, the same ones for one seed"
     )
     run.add_argument(
-        "--images", type=_positive, metavar="N", help="how many images (default: all, or 1 random)"
+        "--images", type=positive, metavar="N", help="how many images (default: all, or 1 random)"
     )
     run.add_argument(
         "--check",
@@ -81,7 +81,7 @@ def _add_compilation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--shape",
         action="append",
-        type=_dimension,
+        type=dimension,
         default=[],
         metavar="NAME=N",
         help="the size of a dimension that the network leaves open (repeatable)",
@@ -92,16 +92,3 @@ def _add_compilation(parser: argparse.ArgumentParser) -> None:
         help="sizes of the ring buffers (default: throughput)",
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-
-
-def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"expected a number of at least 1, got '{text}'")
-    return int(text)
-
-
-def _dimension(text: str) -> tuple[str, int]:
-    name, equals, size = text.rpartition("=")
-    if not equals or not name:
-        raise argparse.ArgumentTypeError(f"expected NAME=N, got '{text}'")
-    return name, _positive(size)
