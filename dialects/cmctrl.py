@@ -466,9 +466,7 @@ class ProgramOp(IRDLOperation):
 
     traits = traits_def(NoTerminator(), SymbolOpInterface(), HasParent(CoreOp, GcuOp))
 
-    assembly_format = (
-        "$sym_name `over` qualified($domain) (`latency` $latency^)? (`interval` $interval^)? $body attr-dict"
-    )
+    assembly_format = "$sym_name `over` qualified($domain) (`latency` $latency^)? (`interval` $interval^)? $body attr-dict"
 
     def __init__(
         self,

@@ -435,9 +435,7 @@ class StageOp(IRDLOperation, IterationScope):
 
     traits = traits_def(NoTerminator(), SymbolOpInterface(), HasParent(CoreOp))
 
-    assembly_format = (
-        "$sym_name `in` qualified($domain) (`latency` $latency^)? (`interval` $interval^)? $body attr-dict"
-    )
+    assembly_format = "$sym_name `in` qualified($domain) (`latency` $latency^)? (`interval` $interval^)? $body attr-dict"
 
     def __init__(
         self, name: str, domain: SetAttr, body: Region, latency: int = 1, interval: int = 1

@@ -13,17 +13,10 @@ import islpy as isl
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
-from xdsl.pattern_rewriter import (
-    PatternRewriter,
-    PatternRewriteWalker,
-    RewritePattern,
-    op_type_rewrite_pattern,
-)
-from xdsl.rewriter import InsertPoint
 
 from cmc.dialects.cmpipe import ChannelOp, PipelineOp, StageOp, find_object
 from cmc.dialects.poly import MapAttr, SetAttr
-from cmc.poly.relations import Progress, progress, union
+from cmc.poly.relations import Progress, nameless, progress, union
 
 
 @dataclass(frozen=True)
@@ -77,29 +70,20 @@ def read_by(stage: StageOp) -> dict[str, isl.Map]:
 _Key = tuple[isl.Map, isl.Map]
 
 
-class _Channels(RewritePattern):
-    @op_type_rewrite_pattern
-    def match_and_rewrite(self, op: PipelineOp, rewriter: PatternRewriter) -> None:
-        writes = written_by(op)
-        for channel in op.channels():
-            rewriter.erase_op(channel)
-        # Layers of one shape have the same relations but for the names.
-        known: dict[_Key, Control] = {}
-        channels: list[ChannelOp] = []
-        for stage in op.stages():
-            for object, read in read_by(stage).items():
-                key = (
-                    read.reset_tuple_id(isl.dim_type.in_).reset_tuple_id(isl.dim_type.out),
-                    writes[object]
-                    .reset_tuple_id(isl.dim_type.in_)
-                    .reset_tuple_id(isl.dim_type.out),
-                )
-                control = known.get(key)
-                if control is None:
-                    iterations = stage.iterations.reset_tuple_id()
-                    control = known[key] = derive(*key, iterations)
-                channels.append(_channel(object, stage.sym_name.data, control))
-        rewriter.insert_op(channels, InsertPoint.at_end(op.body.block))
+def derive_channels(pipeline: PipelineOp) -> list[ChannelOp]:
+    """The channels of a pipeline: one for each stage and object that it reads."""
+    writes = written_by(pipeline)
+    # Layers of one shape have the same relations but for the names.
+    known: dict[_Key, Control] = {}
+    channels: list[ChannelOp] = []
+    for stage in pipeline.stages():
+        for object, read in read_by(stage).items():
+            key = (nameless(read), nameless(writes[object]))
+            control = known.get(key)
+            if control is None:
+                control = known[key] = derive(*key, stage.iterations.reset_tuple_id())
+            channels.append(_channel(object, stage.sym_name.data, control))
+    return channels
 
 
 def _channel(object: str, reader: str, control: Control) -> ChannelOp:
@@ -126,4 +110,8 @@ class CmpipeDeriveControlPass(ModulePass):
     name = "cmpipe-derive-control"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        PatternRewriteWalker(_Channels(), apply_recursively=False).rewrite_module(op)
+        for pipeline in [p for p in op.walk() if isinstance(p, PipelineOp)]:
+            for channel in list(pipeline.channels()):
+                channel.detach()
+                channel.erase()
+            pipeline.body.block.add_ops(derive_channels(pipeline))

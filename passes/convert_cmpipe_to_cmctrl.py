@@ -15,12 +15,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation, Region
 from xdsl.ir.affine import AffineExpr, AffineMap
 from xdsl.passes import ModulePass
-from xdsl.pattern_rewriter import (
-    PatternRewriter,
-    PatternRewriteWalker,
-    RewritePattern,
-    op_type_rewrite_pattern,
-)
+from xdsl.rewriter import Rewriter
 
 from cmc.dialects.cmctrl import (
     AwaitOp,
@@ -43,6 +38,7 @@ from cmc.dialects.poly import SetAttr
 from cmc.errors import CmcError
 from cmc.passes.cmpipe_derive_control import written_by
 from cmc.poly.loops import Step, loops, loops_over
+from cmc.poly.relations import nameless
 
 _Advance = type[EnableOp] | type[ReleaseOp]
 
@@ -60,7 +56,7 @@ class _Machines:
     ) -> Region:
         """Loops over the domain of `steps` in the time that `order` gives; await, then advance."""
         start = None if initial is None else initial.data.reset_tuple_id()
-        key = (_nameless(order), _nameless(steps), start, advance)
+        key = (nameless(order), nameless(steps), start, advance)
         body = self.known.get(key)
         if body is None:
             ops: list[Operation] = []
@@ -74,81 +70,73 @@ class _Machines:
         return body.clone()
 
 
-def _nameless(relation: isl.Map) -> isl.Map:
-    return relation.reset_tuple_id(isl.dim_type.in_).reset_tuple_id(isl.dim_type.out)
-
-
 def _constant_map(point: isl.Point) -> AffineMap:
     dims = point.get_space().dim(isl.dim_type.set)
     values = [point.get_coordinate_val(isl.dim_type.set, i).to_python() for i in range(dims)]
     return AffineMap(0, 0, tuple(AffineExpr.constant(v) for v in values))
 
 
-@dataclass(frozen=True)
-class _Lowering(RewritePattern):
-    sram: int
+def lower(op: PipelineOp, sram: int) -> ChipOp:
+    """The chip that runs a pipeline, with `sram` bytes for rings in a core, or any number if 0."""
+    channels = list(op.channels())
+    readers: dict[str, list[ChannelOp]] = {}
+    writers: dict[str, list[ChannelOp]] = {}
+    for channel in channels:
+        if channel.slots is None:
+            raise CmcError(
+                f"channel {channel.object} for {channel.reader} has no slots: "
+                "size the buffers first",
+            )
+        readers.setdefault(channel.reader.root_reference.data, []).append(channel)
+        writers.setdefault(channel.object.root_reference.data, []).append(channel)
+    objects = {o.sym_name.data: o for o in op.objects()}
+    order = {name: relation.reverse() for name, relation in written_by(op).items()}
+    machines = _Machines()
 
-    @op_type_rewrite_pattern
-    def match_and_rewrite(self, op: PipelineOp, rewriter: PatternRewriter) -> None:
-        channels = list(op.channels())
-        readers: dict[str, list[ChannelOp]] = {}
-        writers: dict[str, list[ChannelOp]] = {}
-        for channel in channels:
-            if channel.slots is None:
-                raise CmcError(
-                    f"channel {channel.object} for {channel.reader} has no slots: "
-                    "size the buffers first",
-                )
-            readers.setdefault(channel.reader.root_reference.data, []).append(channel)
-            writers.setdefault(channel.object.root_reference.data, []).append(channel)
-        objects = {o.sym_name.data: o for o in op.objects()}
-        order = {name: relation.reverse() for name, relation in written_by(op).items()}
-        machines = _Machines()
+    def credits(object: str) -> list[Operation]:
+        return [
+            CreditsOp(object, c.reader.root_reference.data, _slots(c))
+            for c in writers.get(object, ())
+        ]
 
-        def credits(object: str) -> list[Operation]:
-            return [
-                CreditsOp(object, c.reader.root_reference.data, _slots(c))
-                for c in writers.get(object, ())
-            ]
+    def core(source: PipelineCoreOp) -> CoreOp:
+        ops: list[Operation] = []
+        programs: list[Operation] = []
+        address = 0
+        for inner in source.body.ops:
+            if not isinstance(inner, StageOp):
+                ops.append(inner.clone())
+                continue
+            for channel in readers.get(inner.sym_name.data, ()):
+                object = channel.object.root_reference.data
+                ring = RingOp(object, inner.sym_name.data, address, _slots(channel))
+                address += _slots(channel) * objects[object].vector * 4
+                ops.append(ring)
+            for channel in readers.get(inner.sym_name.data, ()):
+                programs += _channel_machines(channel, order, inner.iterations, machines)
+            for write in inner.writes():
+                programs += credits(write.object.root_reference.data)
+            programs.append(_program(inner))
+        if sram and address > sram:
+            raise CmcError(
+                f"its rings need {address} bytes of SRAM, and it has {sram}: use smaller "
+                "rings or a target with more SRAM",
+                f"core @{source.sym_name.data}",
+            )
+        return CoreOp(source.sym_name.data, Region(Block([*ops, *programs])))
 
-        def core(source: PipelineCoreOp) -> CoreOp:
-            ops: list[Operation] = []
-            programs: list[Operation] = []
-            address = 0
-            for inner in source.body.ops:
-                if not isinstance(inner, StageOp):
-                    ops.append(inner.clone())
-                    continue
-                for channel in readers.get(inner.sym_name.data, ()):
-                    object = channel.object.root_reference.data
-                    ring = RingOp(object, inner.sym_name.data, address, _slots(channel))
-                    address += _slots(channel) * objects[object].vector * 4
-                    ops.append(ring)
-                for channel in readers.get(inner.sym_name.data, ()):
-                    programs += _channel_machines(channel, order, inner.iterations, machines)
-                for write in inner.writes():
-                    programs += credits(write.object.root_reference.data)
-                programs.append(_program(inner))
-            if self.sram and address > self.sram:
-                raise CmcError(
-                    f"its rings need {address} bytes of SRAM, and it has {self.sram}: use smaller "
-                    "rings or a target with more SRAM",
-                    f"core @{source.sym_name.data}",
-                )
-            return CoreOp(source.sym_name.data, Region(Block([*ops, *programs])))
-
-        gcu: list[Operation] = []
-        streamed: dict[str, None] = {}
-        for port in (*op.inputs(), *op.outputs()):
-            gcu.append(port.clone())
-        for port in op.inputs():
-            streamed[port.object.root_reference.data] = None
-        for name in streamed:
-            gcu += [*credits(name), _stream(objects[name])]
-        chip: list[Operation] = [o.clone() for o in objects.values()]
-        chip.append(GcuOp(Region(Block(gcu))))
-        chip += [core(c) for c in op.cores()]
-        rewriter.replace_matched_op(ChipOp(op.sym_name.data, Region(Block(chip))))
+    gcu: list[Operation] = []
+    streamed: dict[str, None] = {}
+    for port in (*op.inputs(), *op.outputs()):
+        gcu.append(port.clone())
+    for port in op.inputs():
+        streamed[port.object.root_reference.data] = None
+    for name in streamed:
+        gcu += [*credits(name), _stream(objects[name])]
+    chip: list[Operation] = [o.clone() for o in objects.values()]
+    chip.append(GcuOp(Region(Block(gcu))))
+    chip += [core(c) for c in op.cores()]
+    return ChipOp(op.sym_name.data, Region(Block(chip)))
 
 
 def _slots(channel: ChannelOp) -> int:
@@ -194,4 +182,5 @@ class ConvertCmpipeToCmctrlPass(ModulePass):
     sram: int = 0
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        PatternRewriteWalker(_Lowering(self.sram), apply_recursively=False).rewrite_module(op)
+        for pipeline in [p for p in op.walk() if isinstance(p, PipelineOp)]:
+            Rewriter.replace_op(pipeline, lower(pipeline, self.sram))

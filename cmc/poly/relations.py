@@ -55,10 +55,6 @@ def box(extents: Sequence[int], name: str | None = None) -> isl.Set:
     return isl.Set(f"{{ {name or ''}[{dims}] : {bounds or 'true'} }}")
 
 
-def named(relation: isl.Map, source: str | None = None, target: str | None = None) -> isl.Map:
-    """`relation` with its tuples named, and with names on dimensions of its domain only."""
-    if source is not None:
-        relation = relation.set_tuple_name(isl.dim_type.in_, source)
-    if target is not None:
-        relation = relation.set_tuple_name(isl.dim_type.out, target)
-    return relation
+def nameless(relation: isl.Map) -> isl.Map:
+    """`relation` without the names of its tuples."""
+    return relation.reset_tuple_id(isl.dim_type.in_).reset_tuple_id(isl.dim_type.out)

@@ -1,0 +1,123 @@
+"""Operators that only say where an element comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import TypeVar
+
+import islpy as isl
+from xdsl.ir import Operation
+
+from cmc.dialects import nn
+from cmc.poly.relations import box
+
+Places = tuple[isl.Map, float | None]
+"""From the result's coordinates to the operand's, and what stands where the map is undefined."""
+
+VIEWS: dict[type[Operation], Callable[[Operation], Places]] = {}
+
+OpT = TypeVar("OpT", bound=Operation)
+
+
+def _register(op_type: type[OpT], places: Callable[[OpT], Places]) -> None:
+    def checked(op: Operation) -> Places:
+        assert isinstance(op, op_type)
+        return places(op)
+
+    VIEWS[op_type] = checked
+
+
+def _map(rank: int, coordinates: list[str], condition: str = "") -> isl.Map:
+    source = ", ".join(f"t{a}" for a in range(rank))
+    return isl.Map(f"{{ [{source}] -> [{', '.join(coordinates)}] {condition} }}")
+
+
+def _transpose(op: nn.TransposeOp) -> Places:
+    perm = op.perm.get_values()
+    return _map(len(perm), [f"t{perm.index(a)}" for a in range(len(perm))]), None
+
+
+def _slice(op: nn.SliceOp) -> Places:
+    steps = zip(op.starts.get_values(), op.step_values, strict=True)
+    coordinates = [f"{start} + {step}*t{a}" for a, (start, step) in enumerate(steps)]
+    return _map(len(coordinates), coordinates), None
+
+
+def _reshape(op: nn.ReshapeOp) -> Places:
+    """Both sides count their elements in row-major order.
+
+    Axes that both sides share, from the left, map to each other; only the rest is renumbered.
+    """
+    source, target = nn.shape_of(op.input), nn.shape_of(op.result)
+    groups = _matching_groups(target, source)
+    coordinates: list[str] = []
+    for results, operands in groups:
+        position = " + ".join(f"{prod(target[a + 1 : results.stop])}*t{a}" for a in results) or "0"
+        for a in operands:
+            inner = prod(source[a + 1 : operands.stop])
+            if source[a] == 1:
+                coordinates.append("0")
+            elif a == operands.start:
+                coordinates.append(f"floor(({position})/{inner})" if inner > 1 else position)
+            else:
+                coordinates.append(
+                    f"(floor(({position})/{inner}) mod {source[a]})"
+                    if inner > 1
+                    else f"(({position}) mod {source[a]})"
+                )
+    return _map(len(target), coordinates), None
+
+
+def _matching_groups(a: tuple[int, ...], b: tuple[int, ...]) -> list[tuple[range, range]]:
+    """Cut two shapes of one size into the shortest runs of axes with equal numbers of elements."""
+    groups: list[tuple[range, range]] = []
+    start_a = start_b = end_a = end_b = 0
+    while end_a < len(a) or end_b < len(b):
+        size_a, size_b = prod(a[start_a:end_a]), prod(b[start_b:end_b])
+        if end_a == start_a and end_a < len(a):
+            end_a += 1
+        elif end_b == start_b and end_b < len(b):
+            end_b += 1
+        elif size_a < size_b and end_a < len(a):
+            end_a += 1
+        elif size_b < size_a and end_b < len(b):
+            end_b += 1
+        else:
+            groups.append((range(start_a, end_a), range(start_b, end_b)))
+            start_a, start_b = end_a, end_b
+    groups.append((range(start_a, end_a), range(start_b, end_b)))
+    return groups
+
+
+def _pad(op: nn.PadOp) -> Places:
+    low, shape = op.low.get_values(), nn.shape_of(op.input)
+    rank = len(shape)
+    shifted = [f"t{a} - {low[a]}" if low[a] else f"t{a}" for a in range(rank)]
+    if op.mode.data is nn.PadMode.CONSTANT:
+        places = _map(rank, shifted).intersect_range(box(shape))
+        return places, op.value.value.data
+    result: isl.Map | None = None
+    for at, extent in zip(shifted, shape, strict=True):
+        if op.mode.data is nn.PadMode.EDGE:
+            before, after = "0", f"{extent - 1}"
+        else:
+            before, after = f"-({at})", f"{2 * (extent - 1)} - ({at})"
+        axis = _axis(rank, at, extent, before, after)
+        result = axis if result is None else result.flat_range_product(axis)
+    assert result is not None
+    return result, None
+
+
+def _axis(rank: int, at: str, extent: int, before: str, after: str) -> isl.Map:
+    """One coordinate, by where it lies: before the input, in it, or after it."""
+    low = _map(rank, [before], f": {at} < 0")
+    inside = _map(rank, [at], f": 0 <= {at} < {extent}")
+    high = _map(rank, [after], f": {at} >= {extent}")
+    return low.union(inside).union(high)
+
+
+_register(nn.TransposeOp, _transpose)
+_register(nn.SliceOp, _slice)
+_register(nn.ReshapeOp, _reshape)
+_register(nn.PadOp, _pad)

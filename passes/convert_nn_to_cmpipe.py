@@ -1,0 +1,350 @@
+"""`convert-nn-to-cmpipe`: cut a network into stages, one core each.
+
+An operator with a domain of its own begins a stage; elementwise operators join the stage that
+computes one of their operands, as long as nothing else wants what lies between; views cost
+nothing and become part of the accesses of whoever reads through them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import islpy as isl
+import numpy as np
+from xdsl.context import Context
+from xdsl.dialects import func
+from xdsl.dialects.builtin import DictionaryAttr, ModuleOp, NameLoc, StringAttr, TensorType, f32
+from xdsl.ir import Attribute, Block, BlockArgument, Operation, Region, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.rewriter import Rewriter
+
+from cmc.dialects import nn
+from cmc.dialects.cmpipe import (
+    CoreOp,
+    InputOp,
+    ObjectOp,
+    OutputOp,
+    PipelineOp,
+    StageOp,
+    WriteOp,
+    object_type,
+)
+from cmc.dialects.poly import MapAttr, SetAttr
+from cmc.errors import CmcError
+from cmc.poly.evaluate import grid, tabulate
+from cmc.poly.relations import box
+from cmc.semantics.builder import Floats, StageBuilder
+from cmc.semantics.elementwise import ELEMENTWISE, operand
+from cmc.semantics.stages import STAGES
+from cmc.semantics.tensors import Layout, View, steps_along
+from cmc.semantics.views import VIEWS
+
+_ISL_WORDS = frozenset(
+    "and or not exists mod floor ceil floord ceild min max div true false infty nan implies rat "
+    "no such".split()
+)
+
+
+class _Names:
+    """Symbols that are also names in isl: made from whatever the network calls things."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def make(self, wanted: str) -> str:
+        name = re.sub(r"\W+", "_", wanted.split(";")[-1], flags=re.ASCII).strip("_")[-40:]
+        if not name or not name[0].isalpha() or name.lower() in _ISL_WORDS:
+            name = f"n{name}"
+        unique, count = name, 1
+        while unique in self._taken:
+            count += 1
+            unique = f"{name}_{count}"
+        self._taken.add(unique)
+        return unique
+
+
+def _wanted_name(op: Operation) -> str:
+    if isinstance(op.location, NameLoc):
+        return op.location.desc.data
+    return op.name.partition(".")[2]
+
+
+@dataclass
+class _Open:
+    """A stage whose body still grows: the tensors that it has computed and not yet passed on."""
+
+    builder: StageBuilder
+    op: Operation
+    live: dict[SSAValue, SSAValue] = field(default_factory=lambda: {})
+
+
+class _Partition:
+    """One walk over a network, in order, that leaves the parts of a pipeline behind."""
+
+    def __init__(self) -> None:
+        self.names = _Names()
+        self.objects: list[Operation] = []
+        self.ports: list[Operation] = []
+        self.cores: list[Operation] = []
+        self._views: dict[SSAValue, View] = {}
+        self._constants: dict[SSAValue, Floats] = {}
+        self._open: dict[SSAValue, _Open] = {}
+        self._position: dict[Operation, int] = {}
+
+    # What a stage may ask: `cmc.semantics.builder.Tensors`.
+
+    def constant(self, value: SSAValue) -> Floats | None:
+        if isinstance(value.owner, nn.ConstantOp):
+            return value.owner.value.array
+        return self._constants.get(value)
+
+    def view(self, value: SSAValue) -> View:
+        stage = self._open.get(value)
+        if stage is not None:
+            self._close(stage, value)
+        return self._views[value]
+
+    def stored(self, value: SSAValue) -> View:
+        view = self.view(value)
+        if view.pad is not None:
+            layout = Layout(view.shape, _channel(view))
+            builder = StageBuilder(self.names.make(f"{view.object}_copy"), layout, self)
+            copy = builder.read(value, layout.coordinates(), {"c": layout.vector})
+            view = self._finish(builder, copy, None)
+            self._views[value] = view
+        return view
+
+    # The walk.
+
+    def run(self, network: func.FuncOp) -> None:
+        block = network.body.block
+        self._position = {op: i for i, op in enumerate(block.ops)}
+        for index, argument in enumerate(block.args):
+            self._input(argument, _tensor_name(network.arg_attrs, index, "input"))
+        for op in block.ops:
+            if isinstance(op, func.ReturnOp):
+                for index, value in enumerate(op.arguments):
+                    self._output(value, _tensor_name(network.res_attrs, index, "output"))
+            elif not isinstance(op, nn.ConstantOp):
+                self._convert(op)
+
+    def _convert(self, op: Operation) -> None:
+        try:
+            if type(op) in VIEWS:
+                self._view(op)
+            elif type(op) in ELEMENTWISE:
+                self._elementwise(op)
+            elif type(op) in STAGES:
+                self._stage(op)
+            else:
+                raise CmcError(f"{op.name} cannot become a stage of a pipeline")
+        except CmcError as error:
+            if error.where is None:
+                raise CmcError(error.message, f"'{_wanted_name(op)}'") from error
+            raise
+
+    def _input(self, argument: BlockArgument, tensor_name: str) -> None:
+        shape = nn.shape_of(argument)
+        channel = _preferred_channel(argument)
+        layout = Layout(shape, _default_channel(shape) if channel is None else channel)
+        name = self._object(self.names.make(tensor_name), layout)
+        view = self._views[argument] = View.whole(name, layout)
+        self.ports.append(InputOp(tensor_name, name, MapAttr(view.simple), TensorType(f32, shape)))
+
+    def _output(self, value: SSAValue, tensor_name: str) -> None:
+        if self.constant(value) is not None:
+            raise CmcError(f"output '{tensor_name}' does not depend on any input")
+        view = self.stored(value)
+        tensor = TensorType(f32, view.shape)
+        self.ports.append(OutputOp(tensor_name, view.object, MapAttr(view.simple), tensor))
+
+    def _view(self, op: Operation) -> None:
+        places, pad = VIEWS[type(op)](op)
+        shape, source = nn.shape_of(op.results[0]), op.operands[0]
+        array = self.constant(source)
+        if array is not None:
+            self._constants[op.results[0]] = _look_through(array, places, shape, pad)
+            return
+        view = self.view(source)
+        if view.pad is not None and pad is not None and view.pad != pad:
+            view = self.stored(source)
+        self._views[op.results[0]] = view.through(places, shape, pad)
+
+    def _elementwise(self, op: Operation) -> None:
+        result = op.results[0]
+        stage = self._stage_to_join(op)
+        if stage is None:
+            layout = self._layout_like(op)
+            stage = _Open(StageBuilder(self.names.make(_wanted_name(op)), layout, self), op)
+        values = [
+            stage.live[value] if value in stage.live else operand(stage.builder, value)
+            for value in op.operands
+        ]
+        self._computed(op, stage, ELEMENTWISE[type(op)](op, stage.builder, values))
+        for value in set(op.operands):
+            if value in stage.live and self._spent(value, op):
+                del stage.live[value]
+                del self._open[value]
+        if len(stage.live) == 1 and not self._joins(result):
+            self._close(stage, result)
+
+    def _stage(self, op: Operation) -> None:
+        operator = STAGES[type(op)]
+        channel = operator.channel(op)
+        layout = (
+            self._layout_like(op)
+            if channel is None
+            else Layout(nn.shape_of(op.results[0]), channel)
+        )
+        stage = _Open(StageBuilder(self.names.make(_wanted_name(op)), layout, self), op)
+        self._computed(op, stage, operator.body(op, stage.builder))
+        if not self._joins(op.results[0]):
+            self._close(stage, op.results[0])
+
+    def _computed(self, op: Operation, stage: _Open, vector: SSAValue) -> None:
+        stage.live[op.results[0]] = vector
+        self._open[op.results[0]] = stage
+
+    def _done(self, user: Operation, now: Operation) -> bool:
+        return self._position[user] <= self._position[now]
+
+    def _spent(self, value: SSAValue, now: Operation) -> bool:
+        """Whether no operation after `now` uses a tensor."""
+        return all(self._done(use.operation, now) for use in value.uses)
+
+    def _layout_like(self, op: Operation) -> Layout:
+        """A layout for a result that is cut as the first operand of its shape is."""
+        shape = nn.shape_of(op.results[0])
+        for value in op.operands:
+            if self.constant(value) is None and len(nn.shape_of(value)) == len(shape):
+                return Layout(shape, _channel(self.view(value)))
+        return Layout(shape, _default_channel(shape))
+
+    def _stage_to_join(self, op: Operation) -> _Open | None:
+        """The open stage that an elementwise operator can join: the latest of its operands'."""
+        shape = nn.shape_of(op.results[0])
+        stages = [
+            self._open[value]
+            for value in op.operands
+            if value in self._open and nn.shape_of(value) == shape
+        ]
+        return max(stages, key=lambda s: (len(s.live) > 1, self._position[s.op]), default=None)
+
+    def _joins(self, value: SSAValue) -> bool:
+        """Whether all users of a tensor are elementwise, and all that they compute meets again."""
+        front = {value}
+        shape = nn.shape_of(value)
+        users = sorted({use.operation for use in value.uses}, key=lambda o: self._position[o])
+        while users:
+            op = users.pop(0)
+            if type(op) not in ELEMENTWISE or nn.shape_of(op.results[0]) != shape:
+                return False
+            for other in op.operands:
+                if other not in front and not self._known_before(other, value):
+                    return False
+            front.add(op.results[0])
+            front = {v for v in front if v is op.results[0] or not self._spent(v, op)}
+            if len(front) == 1:
+                return True
+            users = sorted(
+                {u.operation for v in front for u in v.uses if not self._done(u.operation, op)},
+                key=lambda o: self._position[o],
+            )
+        return False
+
+    def _known_before(self, other: SSAValue, value: SSAValue) -> bool:
+        if isinstance(other, BlockArgument) or self.constant(other) is not None:
+            return True
+        assert isinstance(other.owner, Operation) and isinstance(value.owner, Operation)
+        return self._position[other.owner] < self._position[value.owner]
+
+    def _close(self, stage: _Open, value: SSAValue) -> None:
+        assert list(stage.live) == [value], "a stage computes one tensor"
+        del self._open[value]
+        self._views[value] = self._finish(stage.builder, stage.live.pop(value), stage.op)
+
+    def _finish(self, builder: StageBuilder, vector: SSAValue, op: Operation | None) -> View:
+        """Write what the stage computes to an object, and put the stage on a core of its own."""
+        layout = builder.layout
+        object = self._object(self.names.make(f"{builder.name}_out"), layout)
+        names = ", ".join(layout.names)
+        places = MapAttr(isl.Map(f"{{ [{names}] -> [{names}] }}"))
+        builder.ops.append(WriteOp(vector, object, places))
+        body = Region(Block(builder.ops))
+        stage = StageOp(builder.name, SetAttr(builder.domain), body)
+        core = CoreOp(builder.name, Region(Block([*builder.held, stage])))
+        if op is not None:
+            stage.location = core.location = op.location
+        self.cores.append(core)
+        return View.whole(object, layout)
+
+    def _object(self, name: str, layout: Layout) -> str:
+        self.objects.append(ObjectOp(name, object_type(layout.index_shape, layout.vector)))
+        return name
+
+
+def _tensor_name(attributes: Sequence[Attribute] | None, index: int, default: str) -> str:
+    if attributes is not None:
+        own = list(attributes)[index]
+        assert isinstance(own, DictionaryAttr)
+        name = own.data.get("nn.name")
+        if isinstance(name, StringAttr):
+            return name.data
+    return f"{default}{index}"
+
+
+def _default_channel(shape: tuple[int, ...]) -> int:
+    return 1 if len(shape) > 2 else max(len(shape) - 1, 0)
+
+
+def _channel(view: View) -> int:
+    channel = view.channel_axis()
+    return _default_channel(view.shape) if channel is None else channel
+
+
+def _preferred_channel(value: SSAValue) -> int | None:
+    """The axis along which the first user that minds would like a tensor to be cut."""
+    for use in value.uses:
+        op = use.operation
+        channel: int | None = None
+        if type(op) in STAGES and use.index == 0:
+            channel = STAGES[type(op)].operand_channel(op)
+        elif type(op) in ELEMENTWISE and nn.shape_of(op.results[0]) == nn.shape_of(value):
+            channel = _preferred_channel(op.results[0])
+        elif type(op) in VIEWS:
+            after = _preferred_channel(op.results[0])
+            if after is not None:
+                places, _ = VIEWS[type(op)](op)
+                channel = steps_along(places, nn.shape_of(op.results[0]), after)
+        if channel is not None:
+            return channel
+    return None
+
+
+def _look_through(
+    array: Floats, places: isl.Map, shape: tuple[int, ...], pad: float | None
+) -> Floats:
+    """A constant seen through a view."""
+    table = tabulate(places.intersect_range(box(array.shape)), grid(shape))
+    index = tuple(np.where(table.defined, c, 0) for c in table.coordinates)
+    values = np.where(table.defined, array[index], np.float32(pad or 0.0))
+    return np.ascontiguousarray(np.broadcast_to(values, shape))
+
+
+class ConvertNnToCmpipePass(ModulePass):
+    """Turn every function of `nn` operators into a pipeline."""
+
+    name = "convert-nn-to-cmpipe"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for network in list(op.ops):
+            if isinstance(network, func.FuncOp) and any(
+                isinstance(inner, nn.TensorOp) for inner in network.walk()
+            ):
+                partition = _Partition()
+                partition.run(network)
+                parts = [*partition.objects, *partition.ports, *partition.cores]
+                pipeline = PipelineOp(network.sym_name.data, Region(Block(parts)))
+                Rewriter.replace_op(network, pipeline)
