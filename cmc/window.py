@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 Ints: TypeAlias = tuple[int, ...]
 
 
@@ -101,6 +104,11 @@ class Window:
                 strict=True,
             )
         )
+
+    def elements(self, axis: int, count: int) -> NDArray[np.int64]:
+        """The elements along `axis` that windows 0 to `count - 1` cover, a row for each window."""
+        starts = np.arange(count) * self.strides[axis] - self.low[axis]
+        return starts[:, np.newaxis] + np.arange(self.kernel[axis]) * self.dilations[axis]
 
     def with_pads(self, low: Ints, high: Ints) -> "Window":
         """The same window with other pads."""
