@@ -29,5 +29,5 @@ def test_pyright():
     if started.returncode != 0:
         # Its first run fetches a program that its package does not contain.
         pytest.skip(f"pyright does not start here: {started.stderr.strip()[-300:]}")
-    result = run("pyright")
+    result = run("pyright", "--pythonpath", sys.executable)
     assert result.returncode == 0, result.stdout + result.stderr
