@@ -27,7 +27,7 @@ def test_ruff_check():
 def test_pyright():
     started = run("pyright", "--version")
     if started.returncode != 0:
-        # Its first run fetches a program that its package does not contain.
+        # Its engine is a program for node, which not every platform has a package of.
         pytest.skip(f"pyright does not start here: {started.stderr.strip()[-300:]}")
     result = run("pyright", "--pythonpath", sys.executable)
     assert result.returncode == 0, result.stdout + result.stderr
