@@ -80,8 +80,6 @@ def describe_error(error: BaseException, source: str | None = None) -> str:
             where, message = None, str(error)
         case OSError(filename=str(name), strerror=str(reason)):
             where, message = name, reason[:1].lower() + reason[1:]
-        case UnicodeDecodeError():
-            where, message = source, f"not UTF-8 text ({error.reason} at byte {error.start})"
         case RecursionError():
             where, message = source, "nested too deeply"
         case _:

@@ -21,7 +21,7 @@ class LocatingParser(Parser):
     operation that was being parsed.
     """
 
-    def __init__(self, ctx: Context, text: str | bytes, name: str, line_offset: int = 0):
+    def __init__(self, ctx: Context, text: str, name: str, line_offset: int = 0):
         """`line_offset` counts the lines of the file that come before `text`."""
         super().__init__(ctx, text, name)
         content = self.lexer.input.content
@@ -74,6 +74,12 @@ def parse_file(
 ) -> ModuleOp:
     """The module that `text`, read from the file `name`, holds.
 
-    With `implicit`, operations outside a module are wrapped in one. Raises `ParseError`.
+    With `implicit`, operations outside a module are wrapped in one. Raises `ParseError`, and
+    `CmcError` for what is no text.
     """
+    if isinstance(text, bytes):
+        try:
+            text = text.decode()
+        except UnicodeDecodeError as error:
+            raise CmcError(f"not UTF-8 text ({error.reason}, byte {error.start})", name) from error
     return LocatingParser(ctx, text, name, line_offset).parse_module(implicit)

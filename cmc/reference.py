@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from cmc.importer.load import load_model
 from cmc.progress import Track, no_progress
 
 Arrays = Mapping[str, NDArray[np.float32]]
@@ -55,9 +56,7 @@ class Reference:
     """Who evaluates."""
 
     def __init__(self, model: Path | onnx.ModelProto):
-        self._proto = (
-            onnx.load_model_from_string(model.read_bytes()) if isinstance(model, Path) else model
-        )
+        self._proto = load_model(model).proto
         self._model = model
         self.engine, self._evaluate = self._onnxruntime() or self._reference_evaluator()
 

@@ -15,7 +15,7 @@ Stream = dict[str, NDArray[np.float32]]
 
 
 def check_stream(shapes: Shapes, arrays: Mapping[str, ArrayLike]) -> Stream:
-    """`arrays` as float32, `[images, ...]` each; raises `CmcError` for what does not fit `shapes`."""
+    """`arrays` as float32, `[images, ...]` each; `CmcError` for what does not fit `shapes`."""
     for name in arrays:
         if name not in shapes:
             close = get_close_matches(name, shapes, 1)

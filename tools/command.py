@@ -25,6 +25,13 @@ class ArgumentParser(argparse.ArgumentParser):
         raise CmcError(f"{message} (see {self.prog} --help)", self.prog)
 
 
+def natural(text: str) -> int:
+    """An argument that is a number of at least 0."""
+    if not text.isascii() or not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a number of at least 0, got '{text}'")
+    return int(text)
+
+
 def positive(text: str) -> int:
     """An argument that is a number of at least 1."""
     if not text.isascii() or not text.isdecimal() or int(text) == 0:
@@ -50,10 +57,11 @@ def run_tool(
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = DEBUG_FLAG in arguments
-    if not debug:
-        warnings.simplefilter("ignore")
     try:
-        code = body(arguments)
+        with warnings.catch_warnings():
+            if not debug:
+                warnings.simplefilter("ignore")
+            code = body(arguments)
         sys.stdout.flush()
         return code
     except BrokenPipeError:

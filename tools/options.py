@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from cmc.pipeline import BufferPolicy
-from cmc.tools.command import ArgumentParser, dimension, positive
+from cmc.tools.command import ArgumentParser, dimension, natural, positive
 
 
 class Options(argparse.Namespace):
@@ -48,7 +48,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
         help="arrays of images, by the names of the network's inputs (repeatable)",
     )
     run.add_argument(
-        "--random", type=int, metavar="SEED", help="random images, the same ones for one seed"
+        "--random", type=natural, metavar="SEED", help="random images, the same ones for one seed"
     )
     run.add_argument(
         "--images", type=positive, metavar="N", help="how many images (default: all, or 1 random)"

@@ -1,0 +1,236 @@
+"""The `cmc` command as a person meets it, on the digits network."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+
+from cmc.tools.cmc import main
+from conftest import RunTool
+
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def images() -> NDArray[np.float32]:
+    return np.random.default_rng(0).random((3, 1, 8, 8), np.float32)
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run `cmc` in this process, expect success, and return what it printed."""
+
+    def call(*arguments: str | Path) -> str:
+        code = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        assert (code, captured.err) == (0, "")
+        return captured.out
+
+    return call
+
+
+@pytest.fixture
+def fail(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run `cmc` in this process, expect failure, and return its one line about it."""
+
+    def call(*arguments: str | Path) -> str:
+        code = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        assert code == 1
+        assert len(captured.err.splitlines()) == 1, captured.err
+        assert "error: " in captured.err
+        return captured.err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory, digits: Path) -> Path:
+    path = tmp_path_factory.mktemp("compiled") / "digits.mlir"
+    assert main(["compile", str(digits), "-o", str(path)]) == 0
+    return path
+
+
+def test_compile_writes_the_program_and_its_weights(compiled: Path):
+    assert "cmctrl.chip" in compiled.read_text()
+    names = {path.name for path in compiled.parent.iterdir()}
+    assert names == {"digits.mlir", "digits.safetensors"}
+
+
+def test_network_and_compiled_program_run_alike(
+    run: Run, digits: Path, compiled: Path, tmp_path: Path, images: NDArray[np.float32]
+):
+    np.savez(tmp_path / "in.npz", image=images, labels=np.arange(3))
+    results: list[NDArray[np.float32]] = []
+    for model in (digits, compiled):
+        output = tmp_path / f"{model.suffix}.npz"
+        run("run", model, "--input", tmp_path / "in.npz", "-o", output)
+        with np.load(output) as archive:
+            assert archive.files == ["scores"]
+            results.append(archive["scores"])
+    assert results[0].shape == (3, 10)
+    assert (results[0] == results[1]).all()
+
+
+@pytest.mark.parametrize("mode", ["bulk", "interpret"])
+@pytest.mark.parametrize("buffers", ["minimal", "throughput", "whole"])
+def test_check_passes(run: Run, digits: Path, mode: str, buffers: str):
+    text = run(
+        "run", digits, "--random", "1", "--images", "2", "--check",
+        "--mode", mode, "--buffers", buffers,
+    )  # fmt: skip
+    assert "largest errors against " in text
+    assert "  scores: " in text
+
+
+def test_check_of_a_compiled_program(run: Run, fail: Run, digits: Path, compiled: Path):
+    assert "--check needs --model" in fail("run", compiled, "--random", "1", "--check")
+    text = run("run", compiled, "--random", "1", "--check", "--model", digits)
+    assert "  scores: " in text
+
+
+def test_check_fails_beyond_the_tolerance(
+    digits: Path, compiled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    model = onnx.load_model_from_string(digits.read_bytes())
+    for tensor in model.graph.initializer:
+        array = onnx.numpy_helper.to_array(tensor)
+        if array.dtype == np.float32:
+            tensor.CopyFrom(onnx.numpy_helper.from_array(array * np.float32(1.01), tensor.name))
+    other = tmp_path / "other.onnx"
+    other.write_bytes(model.SerializeToString())
+    arguments = ["run", str(compiled), "--random", "1", "--check", "--model", str(other)]
+    assert main(arguments) == 1
+    assert (
+        capsys.readouterr().err == "check: error: output 'scores' beyond the tolerance of 0.0001\n"
+    )
+
+
+def test_summary_and_report(run: Run, digits: Path, tmp_path: Path):
+    report = tmp_path / "report.json"
+    text = run("run", digits, "--random", "1", "--images", "4", "--report", report)
+    data = json.loads(report.read_text())
+    assert data["images"] == 4
+    assert f"4 images in {data['cycles']:,} cycles" in text
+    assert all(core["name"] in text for core in data["cores"])
+    slowest = max(program["iterations"] for core in data["cores"] for program in core["programs"])
+    assert data["cycles_per_image"] == max(slowest, 64)
+
+
+def test_array_of_the_only_input_needs_no_name(
+    run: Run, digits: Path, tmp_path: Path, images: NDArray[np.float32]
+):
+    np.save(tmp_path / "in.npy", images)
+    unnamed = run("run", digits, "--input", tmp_path / "in.npy")
+    assert unnamed == run("run", digits, "--input", f"image={tmp_path / 'in.npy'}")
+
+
+@pytest.fixture
+def arrays(tmp_path: Path, images: NDArray[np.float32]) -> Path:
+    """A folder of arrays, most of which are wrong in some way."""
+    np.save(tmp_path / "good.npy", images)
+    np.save(tmp_path / "flat.npy", images.reshape(3, 64))
+    np.save(tmp_path / "nan.npy", np.where(images > 0.5, images, np.nan))
+    np.save(tmp_path / "objects.npy", np.array([{}, []], dtype=object), allow_pickle=True)
+    np.savez(tmp_path / "other.npz", imag=images)
+    (tmp_path / "cut.npy").write_bytes((tmp_path / "good.npy").read_bytes()[:200])
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "other.npz").read_bytes()[:200])
+    (tmp_path / "text.npy").write_text("not an array")
+    (tmp_path / "empty.npz").touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("image={}/flat.npy", "input 'image' expects shape [images, 1, 8, 8], got [3, 64]"),
+        ("image={}/nan.npy", "input 'image' is NaN in image 0 at "),
+        ("{}/objects.npy", "objects.npy: error: not an array file of numpy"),
+        ("{}/cut.npy", "cut.npy: error: not an array file of numpy"),
+        ("{}/cut.npz", "cut.npz: error: not an array file of numpy"),
+        ("{}/text.npy", "text.npy: error: not an array file of numpy"),
+        ("{}/empty.npz", "empty.npz: error: not an array file of numpy"),
+        ("{}/other.npz", "holds 'imag', and the network's inputs are 'image'"),
+        ("imag={}/good.npy", "no input 'imag'; did you mean 'image'?"),
+        ("image={}/other.npz", "this is an archive"),
+        ("{}/missing.npz", "missing.npz: error: no such file or directory"),
+        ("image={}/missing.npy", "missing.npy: error: no such file or directory"),
+        ("{}", "error: is a directory"),
+    ],
+)
+def test_bad_input(fail: Run, compiled: Path, arrays: Path, spec: str, message: str):
+    output = arrays / "out.npz"
+    line = fail("run", compiled, "--input", spec.format(arrays), "-o", output)
+    assert message in line
+    assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "no images: give --input"),
+        (["--random", "1", "--input", "x.npz"], "not from both"),
+        (["--random", "one"], "argument --random: expected a number of at least 0, got 'one'"),
+        (["--random", "-1"], "argument --random: "),
+        (["--random", "1", "--images", "-3"], "at least 1, got '-3'"),
+        (["--random", "1", "--buffers", "tiny"], "argument --buffers: invalid choice: 'tiny'"),
+        (["--random", "1", "--buffers", "whole"], "--buffers is for networks"),
+        (["--random", "1", "--shape", "N=3"], "--shape is for networks"),
+        (["--random", "1", "--shape", "N"], "expected NAME=N, got 'N'"),
+        (["--random", "1", "-o", "nowhere/out.npz"], "nowhere: error: no such folder"),
+        (["--random", "1", "--report", "."], "is a folder"),
+        (["--rand", "1"], "unrecognized arguments: --rand 1"),
+    ],
+)
+def test_misuse(fail: Run, compiled: Path, arguments: list[str], message: str):
+    assert message in fail("run", compiled, *arguments)
+
+
+def test_more_images_than_there_are(fail: Run, compiled: Path, arrays: Path):
+    arguments = ("--input", f"{arrays}/good.npy", "--images", "4")
+    assert "--images asks for 4, and there are 3" in fail("run", compiled, *arguments)
+    twice = ("--input", f"{arrays}/good.npy", "--input", f"image={arrays}/good.npy")
+    assert "input 'image' is given twice" in fail("run", compiled, *twice)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("missing.onnx", None, "missing.onnx: error: "),
+        ("text.onnx", b"not a model", "text.onnx: error: not an ONNX model"),
+        ("empty.onnx", b"", "empty.onnx: error: not an ONNX model"),
+        ("text.mlir", b"not a program", "text.mlir:1:1: error: "),
+        ("nn.mlir", b"func.func @main() {\n  func.return\n}", "expected one cmctrl.chip"),
+        ("binary.mlir", b"\xff\xfe", "binary.mlir: error: not UTF-8 text"),
+    ],
+)
+def test_bad_model(fail: Run, tmp_path: Path, name: str, content: bytes | None, message: str):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    assert message in fail("run", tmp_path / name, "--random", "1")
+
+
+def test_truncated_network_leaves_no_output(fail: Run, digits: Path, tmp_path: Path):
+    cut, output = tmp_path / "cut.onnx", tmp_path / "out.mlir"
+    cut.write_bytes(digits.read_bytes()[:5000])
+    assert "cut.onnx" in fail("compile", cut, "-o", output)
+    assert list(tmp_path.iterdir()) == [cut]
+
+
+def test_missing_weights_file(fail: Run, compiled: Path, tmp_path: Path):
+    (tmp_path / "digits.mlir").write_text(compiled.read_text())
+    assert "digits.safetensors: error: " in fail("run", tmp_path / "digits.mlir", "--random", "1")
+
+
+def test_as_a_process(run_tool: RunTool, compiled: Path):
+    result = run_tool("cmc", "run", compiled, "--random", "1", "--images", "2")
+    assert result.returncode == 0
+    assert "2 images in " in result.stdout
+    assert result.stderr == ""
+    result = run_tool("cmc", "run", "missing.onnx", "--random", "1", "--debug")
+    assert result.returncode == 1
+    assert "Traceback" in result.stderr
