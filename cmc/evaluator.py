@@ -31,7 +31,10 @@ def evaluate(module: ModuleOp, inputs: Arrays) -> dict[str, Float32Array]:
     images = [_evaluate_image(function, list(image)) for image in zip(*streams, strict=True)]
     outputs = _names(function.res_attrs, len(function.function_type.outputs))
     columns = zip(*images, strict=True)
-    return {name: np.concatenate(column) for name, column in zip(outputs, columns, strict=True)}
+    return {
+        name: np.concatenate([np.atleast_1d(array) for array in column])
+        for name, column in zip(outputs, columns, strict=True)
+    }
 
 
 def _names(attributes: ArrayAttr[DictionaryAttr] | None, count: int) -> list[str]:
@@ -182,7 +185,8 @@ def _lrn(op: nn.LRNOp, x: Float32Array) -> Float32Array:
     squares = np.pad(np.square(x), [(0, 0), (low, size - 1 - low), *[(0, 0)] * (x.ndim - 2)])
     sums = sliding_window_view(squares, size, 1).sum(-1)
     alpha, beta, bias = (np.float32(value.value.data) for value in (op.alpha, op.beta, op.bias))
-    return x / np.power(bias + alpha / np.float32(size) * sums, beta)
+    powers: Float32Array = np.power(bias + alpha / np.float32(size) * sums, beta)
+    return x / powers
 
 
 # Layout

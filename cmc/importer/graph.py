@@ -23,7 +23,7 @@ from cmc.importer.folding import fold
 from cmc.importer.inputs import resolve_inputs
 from cmc.importer.load import Array, Model, load_model
 from cmc.importer.node import Node, Value, as_float32
-from cmc.importer.operators import TENSOR_OPERATORS, VALUE_OPERATORS
+from cmc.importer.operators import NEVER_FOLDED, TENSOR_OPERATORS, VALUE_OPERATORS
 from cmc.weights import ArrayWeights
 
 
@@ -165,7 +165,7 @@ def _translate_node(node: Node) -> Sequence[Value]:
         )
     if node.op_type in VALUE_OPERATORS:
         result = VALUE_OPERATORS[node.op_type](node)
-    elif (folded := fold(node)) is not None:
+    elif node.op_type not in NEVER_FOLDED and (folded := fold(node)) is not None:
         result = folded
     elif node.op_type in TENSOR_OPERATORS:
         result = TENSOR_OPERATORS[node.op_type](node)

@@ -1,7 +1,10 @@
 """Reading a model and the arrays in it, with errors that a person can use."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +14,14 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from cmc.errors import CmcError
+from cmc.importer.wire import Place, detach_arrays
 
 OLDEST_OPSET = 7
 
 Array = NDArray[np.generic]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Model:
     """A model, its opset, and its arrays as they are asked for."""
 
@@ -25,48 +29,53 @@ class Model:
     opset: int
     path: Path | None
     """The file that it came from, in whose folder its external data lies."""
-    initializers: dict[str, TensorProto] = field(init=False)
+    places: Mapping[str, Place]
+    """Where in that file the arrays are that the proto is without, by name."""
 
-    def __post_init__(self) -> None:
-        self.initializers = {tensor.name: tensor for tensor in self.proto.graph.initializer}
+    @cached_property
+    def initializers(self) -> Mapping[str, TensorProto]:
+        """The arrays of the graph by name."""
+        return {tensor.name: tensor for tensor in self.proto.graph.initializer}
 
     def array(self, tensor: TensorProto) -> Array:
         """The elements of `tensor`. CmcError if they are out of reach or do not fit its shape."""
         if tensor.data_location == TensorProto.EXTERNAL:
             return _external_array(tensor, self.path)
-        try:
-            return numpy_helper.to_array(tensor)
-        except (TypeError, ValueError) as error:
-            raise CmcError(
-                f"the data of tensor {tensor.name!r} do not fit its shape "
-                f"{list(tensor.dims)}: {error}"
-            ) from None
+        if self.path is not None and tensor.name in self.places:
+            return _read_array(tensor, self.path, self.places[tensor.name])
+        return _to_array(tensor)
 
 
 def load_model(source: str | Path | onnx.ModelProto) -> Model:
     """Read a model and check that it is one. CmcError if it is not, or is too old."""
     if isinstance(source, onnx.ModelProto):
-        path, proto = None, source
+        path, proto, places = None, source, dict[int, Place]()
     else:
         path = Path(source)
-        proto = _read(path)
+        proto, places = _read(path)
     where = None if path is None else str(path)
     if not proto.graph.node and not proto.graph.output:
         raise CmcError("not an ONNX model, or one that is cut short: there is no graph", where)
+    named = {proto.graph.initializer[index].name: place for index, place in places.items()}
     if proto.functions:
         proto = _inline_functions(proto, where)
-    return Model(proto, _opset(proto, where), path)
+    return Model(proto, _opset(proto, where), path, named)
 
 
-def _read(path: Path) -> onnx.ModelProto:
-    proto = onnx.ModelProto()
+def _read(path: Path) -> tuple[onnx.ModelProto, dict[int, Place]]:
+    """The model at `path` without its large arrays, and where these are by their index."""
     try:
-        proto.ParseFromString(path.read_bytes())
+        with (
+            path.open("rb") as file,
+            mmap(file.fileno(), 0, access=ACCESS_READ) as data,
+            memoryview(data) as view,
+        ):
+            serialized, places = detach_arrays(view)
+        return onnx.ModelProto.FromString(serialized), places
     except OSError as error:
         raise CmcError(f"cannot read the model: {error.strerror}", str(path)) from None
-    except DecodeError:
+    except (DecodeError, ValueError):
         raise CmcError("not an ONNX model, or one that is cut short", str(path)) from None
-    return proto
 
 
 def _inline_functions(proto: onnx.ModelProto, where: str | None) -> onnx.ModelProto:
@@ -106,18 +115,45 @@ def _external_array(tensor: TensorProto, model: Path | None) -> Array:
             f"weights {tensor.name!r} are in {location!r}, which is not in the model's folder",
             str(model),
         )
-    dtype = helper.tensor_dtype_to_np_dtype(tensor.data_type)
-    count = int(np.prod(tensor.dims, dtype=np.int64))
     try:
-        array = np.fromfile(file, dtype, count, offset=int(entries.get("offset", 0)))
+        offset = int(entries.get("offset", 0))
+        size = int(entries["length"]) if "length" in entries else file.stat().st_size - offset
     except OSError as error:
+        raise _unreadable(tensor, file, error) from None
+    return _read_array(tensor, file, Place(offset, size))
+
+
+def _read_array(tensor: TensorProto, file: Path, place: Place) -> Array:
+    """The elements of `tensor` from its place in `file`."""
+    try:
+        data = np.fromfile(file, np.uint8, place.size, offset=place.offset)
+    except OSError as error:
+        raise _unreadable(tensor, file, error) from None
+    if data.size != place.size:
         raise CmcError(
-            f"cannot read weights {tensor.name!r} from {location!r}: {error.strerror}", str(model)
-        ) from None
-    if array.size != count:
-        raise CmcError(
-            f"{location!r} is cut short: it has {array.size} of the {count} elements of weights "
+            f"the file is cut short: it has {data.size} of the {place.size} bytes of weights "
             f"{tensor.name!r}",
-            str(model),
+            str(file),
         )
-    return array.reshape(tensor.dims)
+    dtype = helper.tensor_dtype_to_np_dtype(tensor.data_type).newbyteorder("<")
+    if data.size == prod(tensor.dims) * dtype.itemsize:
+        return data.view(dtype).reshape(tensor.dims)
+    # Several elements share a byte, or else onnx says what does not fit.
+    packed = TensorProto()
+    packed.CopyFrom(tensor)
+    packed.raw_data = data.tobytes()
+    packed.ClearField("data_location")
+    return _to_array(packed)
+
+
+def _to_array(tensor: TensorProto) -> Array:
+    try:
+        return numpy_helper.to_array(tensor)
+    except (TypeError, ValueError) as error:
+        raise CmcError(
+            f"the data of tensor {tensor.name!r} do not fit its shape {list(tensor.dims)}: {error}"
+        ) from None
+
+
+def _unreadable(tensor: TensorProto, file: Path, error: OSError) -> CmcError:
+    return CmcError(f"cannot read weights {tensor.name!r}: {error.strerror}", str(file))

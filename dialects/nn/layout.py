@@ -312,10 +312,11 @@ def _pad_shape(shape: Shape, low: Sequence[int], high: Sequence[int], mode: PadM
     for axis, (size, a, b) in enumerate(zip(shape, low, high, strict=True)):
         if result[axis] < 0:
             raise VerifyException(f"axis {axis} of size {size} cannot lose {-a - b} elements")
-        if mode is PadMode.REFLECT and max(a, b) >= max(size, 1):
+        kept = size + min(a, 0) + min(b, 0)
+        if mode is PadMode.REFLECT and max(a, b, 0) >= max(kept, 1):
             raise VerifyException(
-                f"axis {axis} of size {size} cannot be mirrored for {max(a, b)} elements"
+                f"axis {axis} has {kept} elements, too few to mirror {max(a, b)} of them"
             )
-        if mode is PadMode.EDGE and size == 0 and max(a, b) > 0:
+        if mode is PadMode.EDGE and kept < 1 and max(a, b) > 0:
             raise VerifyException(f"axis {axis} has no element to repeat")
     return result

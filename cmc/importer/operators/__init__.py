@@ -21,6 +21,9 @@ Importer = Callable[[Node], Value | Sequence[Value]]
 VALUE_OPERATORS: Mapping[str, Importer] = {**constants.OPERATORS, **layout.VALUE_OPERATORS}
 """Operators that take arrays as they take tensors, and whose results are of the same kind."""
 
+NEVER_FOLDED = frozenset((*normalization.OPERATORS, *windows.OPERATORS))
+"""Operators that are not evaluated even on arrays: onnx's evaluator errs on some at old opsets."""
+
 TENSOR_OPERATORS: Mapping[str, Importer] = {
     **elementwise.OPERATORS,
     **layout.OPERATORS,
@@ -29,4 +32,4 @@ TENSOR_OPERATORS: Mapping[str, Importer] = {
     **reductions.OPERATORS,
     **windows.OPERATORS,
 }
-"""Operators of which at least one input is a tensor of the network: else they were folded."""
+"""Operators that become operations: all but `NEVER_FOLDED` have an input that is not an array."""
