@@ -142,7 +142,7 @@ def _parse_point(parser: Parser) -> tuple[Sequence[SSAValue], AffineMap]:
     return indices, map
 
 
-class _AtPoint(IRDLOperation):
+class PointOp(IRDLOperation):
     """An operation at a point, given by affine expressions of loop variables."""
 
     indices = var_operand_def(IndexType)
@@ -525,7 +525,7 @@ class ProgramOp(IRDLOperation):
 
 
 @irdl_op_definition
-class IterationOp(_AtPoint, IterationScope):
+class IterationOp(PointOp, IterationScope):
     """One iteration: waits until it is enabled and has room to write, then runs its body.
 
     ```mlir
@@ -562,7 +562,7 @@ class IterationOp(_AtPoint, IterationScope):
 
 
 @irdl_op_definition
-class SendOp(_AtPoint):
+class SendOp(PointOp):
     """The GCU sends one vector of an input object to the cores that read it.
 
     ```mlir
@@ -673,7 +673,7 @@ class MachineOp(_OfChannel):
                     pass
 
 
-class _MachineStep(_AtPoint):
+class _MachineStep(PointOp):
     def __init__(self, indices: Sequence[SSAValue], point: AffineMap):
         super().__init__(operands=[indices], properties={"point": AffineMapAttr(point)})
 

@@ -1,0 +1,59 @@
+"""The interpreter of `cmctrl`: the hardware model.
+
+It executes the state machines and programs of a chip and nothing else: what a machine enables runs,
+and a read that finds its element not yet written, or already overwritten, is a fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from xdsl.dialects.builtin import ModuleOp
+
+from cmc.dialects.cmctrl import ChipOp
+from cmc.errors import CmcError
+from cmc.report import Report
+from cmc.simulator.hazards import check
+from cmc.simulator.load import load
+from cmc.simulator.summary import summarize
+from cmc.simulator.timing import solve
+from cmc.simulator.values import evaluate
+
+Mode = Literal["bulk", "interpret"]
+"""How to execute a chip: over arrays of all iterations at once, or one iteration at a time."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a stream of images came to, and how long it took."""
+
+    outputs: dict[str, NDArray[np.float32]]
+    report: Report
+
+    @property
+    def cycles(self) -> int:
+        """From the first vector sent to the last iteration's end."""
+        return self.report.cycles
+
+
+def chip_of(module: ModuleOp) -> ChipOp:
+    """The one chip of a module."""
+    chips = [op for op in module.ops if isinstance(op, ChipOp)]
+    if len(chips) != 1:
+        raise CmcError(f"expected one cmctrl.chip in the module, and found {len(chips)}")
+    return chips[0]
+
+
+def simulate(
+    module: ModuleOp, inputs: Mapping[str, NDArray[np.float32]], mode: Mode = "bulk"
+) -> Result:
+    """Run a stream of images through a chip, each input an array `[images, ...]`."""
+    chip = load(chip_of(module))
+    images = len(next(iter(inputs.values())))
+    starts = solve(chip, images)
+    check(chip, starts, images)
+    return Result(evaluate(chip, inputs), summarize(chip, starts, images))

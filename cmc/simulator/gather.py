@@ -1,0 +1,91 @@
+"""Windows as index arrays: which elements and channels of an object each iteration reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmc.dialects.cmpipe import ObjectOp, ReadOp
+from cmc.poly.evaluate import Ints, grid, size, tabulate
+
+Floats = NDArray[np.float32]
+
+
+def flat_index(coordinates: Sequence[Ints], shape: Sequence[int], count: int) -> Ints:
+    """Row-major positions in a box of broadcastable coordinates; -1 for what lies outside.
+
+    `count` is the number of points where there are no coordinates.
+    """
+    if not shape:
+        return np.zeros(count, np.int64)
+    flat: Ints | int = 0
+    inside: NDArray[np.bool_] | bool = True
+    for axis, (c, extent) in enumerate(zip(coordinates, shape, strict=True)):
+        flat = flat + c * size(shape[axis + 1 :])
+        inside = inside & (c >= 0) & (c < extent)
+    return np.where(inside, flat, -1)
+
+
+@dataclass(frozen=True, eq=False)
+class Gather:
+    """A window for each iteration.
+
+    `element` and `channel` broadcast to `[iterations, *window]`; -1 stands for padding, whose value
+    is `pad`. An array that does not depend on an axis has extent 1 there.
+    """
+
+    element: Ints
+    channel: Ints
+    window: tuple[int, ...]
+    pad: float
+
+    @staticmethod
+    def of(op: ReadOp, object: ObjectOp, points: Ints) -> Gather:
+        """The windows that a read gathers at the given iterations, `[iterations, rank]`."""
+        window, shape = op.window_shape, object.shape
+        iterations, rank = points.shape
+        axes = 1 + len(window)
+        first = [iterations, *[1] * len(window)]
+        values = [points[:, d].reshape(first) for d in range(rank)]
+        table = tabulate(op.access.data, [*values, *grid(window, axes, 1)])
+        element = flat_index(table.coordinates[:-1], shape, 1)
+        element = element.reshape([1] * (axes - element.ndim) + list(element.shape))
+        channel = flat_index(table.coordinates[-1:], (object.vector,), 1)
+        if not np.all(table.defined):
+            extents = np.broadcast_shapes(element.shape, channel.shape)
+            if all(d in (1, e) for d, e in zip(table.defined.shape, element.shape, strict=True)):
+                element = np.where(table.defined, element, -1)
+            elif all(d in (1, c) for d, c in zip(table.defined.shape, channel.shape, strict=True)):
+                channel = np.where(table.defined, channel, -1)
+            else:
+                element = np.where(table.defined, np.broadcast_to(element, extents), -1)
+        pad = 0.0 if op.pad is None else op.pad.value.data
+        return Gather(element, channel, window, pad)
+
+    def extremes(self, order: Ints) -> tuple[Ints, Ints]:
+        """For each iteration, the newest and oldest element in its window by `order`.
+
+        -1 and the largest integer where there is none. `[iterations]`, or `[1]` if all are alike.
+        """
+        element = self.element
+        if np.any(self.channel < 0):
+            element = np.where(self.channel < 0, -1, element)
+        element = element.reshape(len(element), -1)
+        present = element >= 0
+        numbers = order[element]
+        none = np.iinfo(np.int64).max
+        newest = np.where(present, numbers, -1).max(1)
+        oldest = np.where(present, numbers, none).min(1)
+        return newest, oldest
+
+    @property
+    def whole_vectors(self) -> bool:
+        """Whether the last axis of the window runs through the channels of one element."""
+        return (
+            self.element.shape[-1] == 1
+            and self.channel.shape[:-1] == (1,) * (self.channel.ndim - 1)
+            and np.array_equal(self.channel.reshape(-1), np.arange(self.channel.size))
+        )

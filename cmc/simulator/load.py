@@ -1,0 +1,365 @@
+"""Load a chip: its loops, machines and accesses as tables, one row an iteration or step.
+
+Within one image everything is counted from 0 in its own order: iterations of a program as its
+loops start them, elements of an object as they are written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+
+import numpy as np
+
+from cmc.dialects.cmctrl import (
+    AwaitOp,
+    Channel,
+    ChipOp,
+    IterationOp,
+    MachineKind,
+    MachineOp,
+    ProgramOp,
+    RingOp,
+    SendOp,
+)
+from cmc.dialects.cmpipe import ReadOp, WriteOp, find_object
+from cmc.errors import CmcError
+from cmc.poly.evaluate import Ints, size, tabulate
+from cmc.simulator.expand import visits
+from cmc.simulator.gather import Gather, flat_index
+
+NEVER = np.iinfo(np.int64).max
+"""A count that is never reached."""
+
+
+@dataclass(frozen=True, eq=False)
+class Object:
+    """An object that travels: `order[e]` is the place of element e among the image's writes."""
+
+    name: str
+    shape: tuple[int, ...]
+    vector: int
+    order: Ints
+
+    @property
+    def elements(self) -> int:
+        return len(self.order)
+
+    def element(self, number: int) -> str:
+        """The element that is written as the given one of an image, for a person."""
+        element = int(np.flatnonzero(self.order == number)[0])
+        return f"@{self.name}[{_coordinates(np.unravel_index(element, self.shape))}]"
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """A machine as a sequence of steps: what each awaits and where it leads.
+
+    Step i happens when `awaits[i]` signals of the image were seen, and not before step i - 1;
+    then `reaches[i]` of what the machine drives may happen. `initial` may happen at the start.
+    """
+
+    awaits: Ints
+    reaches: Ints
+    initial: int
+
+    @property
+    def last(self) -> int:
+        """The number of signals after which the machine begins the next image."""
+        return int(self.awaits[-1]) if len(self.awaits) else 0
+
+    def needs(self, count: int) -> Ints:
+        """For each of the `count` things driven, the signals needed: 0 at the start, or NEVER."""
+        if not len(self.awaits):
+            table = np.full(count, NEVER)
+        else:
+            awaits = np.append(np.maximum.accumulate(self.awaits), NEVER)
+            reached = np.maximum.accumulate(self.reaches)
+            table = awaits[np.searchsorted(reached, np.arange(count), "right")]
+        table[: self.initial] = 0
+        return table
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """One read of a body: where each iteration's window lies.
+
+    `newest` and `oldest` are the places, in write order, of the last and first written element in
+    an iteration's window; -1 and NEVER where it has none.
+    """
+
+    op: ReadOp
+    object: str
+    gather: Gather
+    newest: Ints
+    oldest: Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A program's iterations, `points[i]` being the coordinates of iteration i."""
+
+    name: str
+    core: str | None
+    op: ProgramOp
+    body: IterationOp | SendOp
+    points: Ints
+    writes: str
+    latency: int
+    interval: int
+    reads: tuple[Read, ...]
+    constants: tuple[Read, ...]
+
+    @property
+    def iterations(self) -> int:
+        return len(self.points)
+
+    def iteration(self, number: int) -> str:
+        """An iteration, for a person."""
+        return f"@{self.name}[{_coordinates(self.points[number])}]"
+
+
+@dataclass(frozen=True, eq=False)
+class Link:
+    """A channel: its ring, its credits and its two machines."""
+
+    channel: Channel
+    ring: RingOp
+    slots: int
+    credits: int
+    ready: Steps
+    free: Steps
+
+
+@dataclass(frozen=True, eq=False)
+class Chip:
+    """A chip's configuration. Programs stand in an order in which each comes after its writers."""
+
+    op: ChipOp
+    objects: dict[str, Object]
+    programs: dict[str, Program]
+    links: tuple[Link, ...]
+
+    def writer(self, object: str) -> Program:
+        return next(p for p in self.programs.values() if p.writes == object)
+
+
+@dataclass(frozen=True, eq=False)
+class _Loops:
+    """What a program's loops start, and where, in order."""
+
+    op: ProgramOp
+    core: str | None
+    body: IterationOp | SendOp
+    points: Ints
+
+
+def load(chip: ChipOp) -> Chip:
+    """Tables of a chip that verifies. CmcError where its loops do not fit its objects."""
+    loops = [
+        _loops(program, core)
+        for core, side in ((None, chip.gcu), *((c.sym_name.data, c) for c in chip.cores()))
+        for program in side.programs()
+    ]
+    objects = {o.name: o for o in map(_written_object, loops)}
+    programs = {one.op.sym_name.data: _program(one, objects) for one in loops}
+    sides = (chip.gcu, *chip.cores())
+    credits = {c.channel: c.count.value.data for side in sides for c in side.credits()}
+    links: list[Link] = []
+    for core in chip.cores():
+        machines = {(m.kind.data, m.channel): m for m in core.machines()}
+        for ring in core.rings():
+            channel = ring.channel
+            object, reader = objects[channel.object], programs[channel.reader]
+            ready = machines[MachineKind.READY, channel]
+            free = machines[MachineKind.FREE, channel]
+            links.append(
+                Link(
+                    channel,
+                    ring,
+                    ring.slots.value.data,
+                    credits[channel],
+                    _steps(ready, _Element(object), _Iteration(reader)),
+                    _steps(free, _Iteration(reader), _Element(object)),
+                )
+            )
+    return Chip(chip, objects, _in_order(programs), tuple(links))
+
+
+def _coordinates(point: Sequence[int] | Ints) -> str:
+    return ", ".join(str(int(i)) for i in point)
+
+
+def _loops(program: ProgramOp, core: str | None) -> _Loops:
+    where = f"program @{program.sym_name.data}"
+    found = visits(program.body.block)
+    points = np.empty((sum(len(v.points) for v in found), program.rank), np.int64)
+    for v in found:
+        points[v.time] = v.points
+    if not len(points):
+        raise CmcError("its loops start no iteration", where)
+    backwards = np.flatnonzero(np.diff(_lexicographic(points, points)) <= 0)
+    if len(backwards):
+        before, after = (_coordinates(points[i]) for i in (backwards[0], backwards[0] + 1))
+        raise CmcError(
+            f"iteration [{after}] comes after [{before}]: loops start each iteration once, in "
+            "lexicographic order",
+            where,
+        )
+    body = found[0].op
+    assert isinstance(body, IterationOp | SendOp)
+    for v in found[1:]:
+        if isinstance(body, IterationOp) and not v.op.regions[0].is_structurally_equivalent(
+            body.body
+        ):
+            raise CmcError("its iterations have different bodies", where)
+    return _Loops(program, core, body, points)
+
+
+def _lexicographic(points: Ints, among: Ints) -> Ints:
+    """A number for each point; the numbers are ordered as the points are, and those of `among`."""
+    if points.shape[1] == 0:
+        return np.zeros(len(points), np.int64)
+    both = np.concatenate([points, among])
+    low = both.min(0)
+    extents = [int(e) for e in both.max(0) - low + 1]
+    strides = [size(extents[axis + 1 :]) for axis in range(len(extents))]
+    return (points - low) @ np.array(strides, np.int64)
+
+
+def _written_object(loops: _Loops) -> Object:
+    """The object that a program writes, and the order in which it does."""
+    where = f"program @{loops.op.sym_name.data}"
+    places: tuple[Ints, ...] = tuple(loops.points.T)
+    target: SendOp | WriteOp | None = loops.body if isinstance(loops.body, SendOp) else None
+    for op in loops.body.walk():
+        if isinstance(op, WriteOp):
+            target = op
+            table = tabulate(op.access.data, places)
+            if not np.all(table.defined):
+                raise CmcError("an iteration writes no element", where)
+            places = table.coordinates
+    assert target is not None
+    object = find_object(target, target.object)
+    name, shape, count = object.sym_name.data, object.shape, len(loops.points)
+    elements = flat_index([np.broadcast_to(c, (count,)) for c in places], shape, count)
+    if np.any(elements < 0):
+        first = int(np.flatnonzero(elements < 0)[0])
+        place = _coordinates([int(c.reshape(-1)[min(first, c.size - 1)]) for c in places])
+        raise CmcError(f"it writes [{place}], which is no element of @{name}", where)
+    order = np.full(size(shape), -1)
+    order[elements] = np.arange(count)
+    if count != len(order) or np.any(order < 0):
+        raise CmcError(
+            f"it writes {len(np.unique(elements))} of the {len(order)} elements of @{name} in "
+            f"{count} iterations: each is written exactly once",
+            where,
+        )
+    return Object(name, shape, object.vector, order)
+
+
+def _program(loops: _Loops, objects: dict[str, Object]) -> Program:
+    reads: list[Read] = []
+    constants: list[Read] = []
+    for op in loops.body.walk():
+        if isinstance(op, ReadOp):
+            source = find_object(op, op.object)
+            gather = Gather.of(op, source, loops.points)
+            name = source.sym_name.data
+            if source.value is not None:
+                constants.append(Read(op, name, gather, np.empty(0), np.empty(0)))
+                continue
+            newest, oldest = (
+                np.broadcast_to(extreme, (len(loops.points),))
+                for extreme in gather.extremes(objects[name].order)
+            )
+            reads.append(Read(op, name, gather, newest, oldest))
+    op = loops.op
+    return Program(
+        op.sym_name.data,
+        loops.core,
+        op,
+        loops.body,
+        loops.points,
+        op.written_object(),
+        1 if op.latency is None else op.latency.value.data,
+        1 if op.interval is None else op.interval.value.data,
+        tuple(reads),
+        tuple(constants),
+    )
+
+
+@dataclass(frozen=True)
+class _Element:
+    """One side of a machine: the elements of an object, in the order in which they are written."""
+
+    object: Object
+
+    def number(self, points: Ints) -> Ints:
+        """The place of each element in the order; -1 for what is no element."""
+        element = flat_index(list(points.T), self.object.shape, len(points))
+        return np.where(element < 0, -1, self.object.order[element])
+
+    def reached(self, points: Ints) -> Ints:
+        """How many elements there are up to each of the given ones; -1 for what is none."""
+        return np.where((number := self.number(points)) < 0, -1, number + 1)
+
+
+@dataclass(frozen=True)
+class _Iteration:
+    """The other side: the iterations of a program."""
+
+    program: Program
+
+    def number(self, points: Ints) -> Ints:
+        reached = self.reached(points) - 1
+        same = np.all(self.program.points[reached] == points, axis=1) & (reached >= 0)
+        return np.where(same, reached, -1)
+
+    def reached(self, points: Ints) -> Ints:
+        """How many iterations there are up to each point, which need not be one itself."""
+        keys = _lexicographic(np.concatenate([self.program.points, points]), points)
+        count = self.program.iterations
+        return np.searchsorted(keys[:count], keys[count:], "right")
+
+
+def _steps(machine: MachineOp, awaited: _Element | _Iteration, driven: _Element | _Iteration):
+    """A machine's loops as a sequence of steps."""
+    found = visits(machine.body.block)
+    total = sum(len(v.points) for v in found)
+    awaits = np.zeros(total, np.int64)
+    reaches = np.zeros(total, np.int64)
+    advances = np.zeros(total, np.bool_)
+    for v in found:
+        if isinstance(v.op, AwaitOp):
+            number = awaited.number(v.points)
+            awaits[v.time] = np.where(number < 0, NEVER, number + 1)
+        else:
+            reached = driven.reached(v.points)
+            if np.any(reached < 0):
+                point = _coordinates(v.points[int(np.flatnonzero(reached < 0)[0])])
+                raise CmcError(f"[{point}] is no element of the object", machine.title)
+            reaches[v.time] = reached
+            advances[v.time] = True
+    awaits = np.maximum.accumulate(awaits)
+    start = advances & (awaits == 0)
+    later = advances & (awaits > 0)
+    # Awaits after the last advance still hold up the next image.
+    if total and not advances[-1]:
+        later[-1] = True
+        reaches[-1] = 0
+    return Steps(awaits[later], reaches[later], int(reaches[start].max(initial=0)))
+
+
+def _in_order(programs: dict[str, Program]) -> dict[str, Program]:
+    """The programs, each after those that write what it reads."""
+    writer = {p.writes: p.name for p in programs.values()}
+    sorter = TopologicalSorter(
+        {p.name: {writer[read.object] for read in p.reads} for p in programs.values()}
+    )
+    try:
+        return {name: programs[name] for name in sorter.static_order()}
+    except CycleError as error:
+        cycle = " reads from ".join(f"@{name}" for name in reversed(error.args[1]))
+        raise CmcError(f"no program of a cycle could ever start: {cycle}") from error
