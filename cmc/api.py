@@ -8,7 +8,6 @@ result.outputs["scores"]                 # [images, 10]
 """
 
 from collections.abc import Mapping
-from functools import cached_property
 from os import PathLike
 from pathlib import Path
 
@@ -23,7 +22,6 @@ from xdsl.utils.exceptions import ParseError
 from cmc import weights
 from cmc.diagnostics import verify_module
 from cmc.dialects import get_all_dialects
-from cmc.dialects.cmctrl import ChipOp
 from cmc.errors import CmcError
 from cmc.files import replacing_text
 from cmc.importer import import_model
@@ -32,7 +30,7 @@ from cmc.pass_pipeline import parse_passes
 from cmc.passes import get_all_passes
 from cmc.pipeline import BufferPolicy, standard_pipeline
 from cmc.progress import Track, no_progress
-from cmc.simulator import Mode, Result, simulate
+from cmc.simulator import Mode, Result, chip_of, simulate
 from cmc.streams import check_stream
 
 __all__ = ["Program", "Result", "compile", "load"]
@@ -47,26 +45,15 @@ class Program:
     def __init__(self, module: ModuleOp):
         self.module = module
 
-    @cached_property
-    def chip(self) -> ChipOp:
-        """The one chip of the module; raises `CmcError` if there is not exactly one."""
-        chips = [op for op in self.module.ops if isinstance(op, ChipOp)]
-        if len(chips) != 1:
-            raise CmcError(
-                f"expected one cmctrl.chip in the module, found {len(chips)}; "
-                "cmc compile makes one from a network, cmc-opt -p nn-to-cmctrl from an nn module"
-            )
-        return chips[0]
-
     @property
     def inputs(self) -> dict[str, tuple[int, ...]]:
         """The shape of one image by input name, without the axis that counts the images."""
-        return {op.tensor_name.data: op.tensor.get_shape()[1:] for op in self.chip.gcu.inputs()}
+        return {op.tensor_name.data: op.tensor.get_shape()[1:] for op in chip_of(self.module).gcu.inputs()}
 
     @property
     def outputs(self) -> dict[str, tuple[int, ...]]:
         """The shape of one image's result by output name."""
-        return {op.tensor_name.data: op.tensor.get_shape()[1:] for op in self.chip.gcu.outputs()}
+        return {op.tensor_name.data: op.tensor.get_shape()[1:] for op in chip_of(self.module).gcu.outputs()}
 
     def run(self, inputs: Mapping[str, ArrayLike], *, mode: Mode = "bulk") -> Result:
         """Stream images through the chip, each array `[images, ...]`.

@@ -26,7 +26,7 @@ def format_table(report: Report) -> str:
             f"{program.first_cycle:,}",
             f"{program.last_cycle:,}",
             f"{program.busy:,}",
-            f"{sum(ring.slots for ring in core.rings):,}" if program is core.programs[0] else "",
+            _format_slots(core) if program is core.programs[0] else "",
             _format_waiting(program),
         )
         for core in report.cores
@@ -67,6 +67,10 @@ def _label(core: CoreReport, program: ProgramReport) -> str:
 
 def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _format_slots(core: CoreReport) -> str:
+    return f"{sum(ring.slots for ring in core.rings):,}" if core.rings else ""
 
 
 def _format_waiting(program: ProgramReport) -> str:

@@ -34,7 +34,7 @@ def run_stream(options: Options) -> None:
             str(options.model),
         )
     stream = _read_stream(options, program)
-    result = program.run(stream, mode=options.mode, track=track)
+    result = program.run(stream, mode=options.mode)
     if options.output is not None:
         write_arrays(options.output, result.outputs)
     if options.report is not None:
