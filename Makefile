@@ -11,7 +11,10 @@ DIGITS := examples/digits
 .PHONY: demo test bench clean
 
 demo: $(VENV)/.installed
-	$(BIN)/cmc run $(DIGITS)/digits.onnx --input $(DIGITS)/digits_test.npz --check
+	@mkdir -p build
+	$(BIN)/cmc compile $(DIGITS)/digits.onnx -o build/digits.mlir
+	$(BIN)/cmc run build/digits.mlir --input $(DIGITS)/digits_test.npz \
+	  --model $(DIGITS)/digits.onnx --check
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
