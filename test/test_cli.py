@@ -203,7 +203,7 @@ def test_more_images_than_there_are(fail: Run, compiled: Path, arrays: Path):
         ("missing.onnx", None, "missing.onnx: error: "),
         ("text.onnx", b"not a model", "text.onnx: error: not an ONNX model"),
         ("empty.onnx", b"", "empty.onnx: error: not an ONNX model"),
-        ("text.mlir", b"not a program", "text.mlir:1:1: error: "),
+        ("text.mlir", b"not a program", "text.mlir:1:5: error: "),
         ("nn.mlir", b"func.func @main() {\n  func.return\n}", "expected one cmctrl.chip"),
         ("binary.mlir", b"\xff\xfe", "binary.mlir: error: not UTF-8 text"),
     ],
