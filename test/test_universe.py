@@ -1,0 +1,40 @@
+"""The tables of dialects and passes say what is there."""
+
+import pytest
+from xdsl.universe import XDSL_UNIVERSE
+
+from cmc.pass_pipeline import parse_passes
+from cmc.pipeline import standard_pipeline
+from cmc.universe import CMC_UNIVERSE
+
+
+@pytest.mark.parametrize("name", CMC_UNIVERSE.all_dialects)
+def test_dialect(name: str):
+    dialect = CMC_UNIVERSE.all_dialects[name]()
+    assert dialect.name == name
+    members = [*dialect.operations, *dialect.attributes]
+    assert all(member.name.startswith(f"{name}.") for member in members)
+    undocumented = [member.name for member in members if not member.__doc__]
+    assert not undocumented
+
+
+@pytest.mark.parametrize("name", CMC_UNIVERSE.all_passes)
+def test_pass(name: str):
+    """A pass is named as its file, documented, and needs no option."""
+    pass_type = CMC_UNIVERSE.all_passes[name]()
+    assert pass_type.name == name
+    assert pass_type.__module__ == f"cmc.passes.{name.replace('-', '_')}"
+    assert pass_type.__doc__
+    assert pass_type().spec().parameters == {}
+
+
+def test_names_are_free_in_xdsl():
+    assert not CMC_UNIVERSE.all_dialects.keys() & XDSL_UNIVERSE.all_dialects.keys()
+    assert not CMC_UNIVERSE.all_passes.keys() & XDSL_UNIVERSE.all_passes.keys()
+
+
+def test_standard_pipeline_by_its_name():
+    table = CMC_UNIVERSE.all_passes
+    assert parse_passes(table, "nn-to-cmctrl{buffers=minimal}") == parse_passes(
+        table, ",".join(standard_pipeline("minimal"))
+    )
