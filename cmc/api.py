@@ -48,12 +48,18 @@ class Program:
     @property
     def inputs(self) -> dict[str, tuple[int, ...]]:
         """The shape of one image by input name, without the axis that counts the images."""
-        return {op.tensor_name.data: op.tensor.get_shape()[1:] for op in chip_of(self.module).gcu.inputs()}
+        return {
+            op.tensor_name.data: op.tensor.get_shape()[1:]
+            for op in chip_of(self.module).gcu.inputs()
+        }
 
     @property
     def outputs(self) -> dict[str, tuple[int, ...]]:
         """The shape of one image's result by output name."""
-        return {op.tensor_name.data: op.tensor.get_shape()[1:] for op in chip_of(self.module).gcu.outputs()}
+        return {
+            op.tensor_name.data: op.tensor.get_shape()[1:]
+            for op in chip_of(self.module).gcu.outputs()
+        }
 
     def run(self, inputs: Mapping[str, ArrayLike], *, mode: Mode = "bulk") -> Result:
         """Stream images through the chip, each array `[images, ...]`.
