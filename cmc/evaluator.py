@@ -61,16 +61,17 @@ def _stream(inputs: Arrays, name: str, argument: SSAValue) -> list[Float32Array]
 
 def _evaluate_image(function: FuncOp, arguments: list[Float32Array]) -> list[Float32Array]:
     values: dict[SSAValue, Float32Array] = dict(zip(function.args, arguments, strict=True))
-    with np.errstate(all="ignore"):
-        for op in function.body.block.ops:
-            operands = [values[operand] for operand in op.operands]
-            if isinstance(op, ReturnOp):
-                return operands
-            values[op.results[0]] = _evaluate_op(op, operands)
+    for op in function.body.block.ops:
+        operands = [values[operand] for operand in op.operands]
+        if isinstance(op, ReturnOp):
+            return operands
+        values[op.results[0]] = evaluate_op(op, operands)
     raise CmcError("the function does not return")
 
 
-def _evaluate_op(op: Operation, operands: list[Float32Array]) -> Float32Array:
+@np.errstate(all="ignore")
+def evaluate_op(op: Operation, operands: Sequence[Float32Array]) -> Float32Array:
+    """The result of one operation of the dialect. CmcError if it is of another."""
     if (ufunc := _UFUNCS.get(type(op))) is not None:
         return ufunc(*operands)
     if (evaluator := _EVALUATORS.get(type(op))) is not None:
@@ -168,9 +169,11 @@ def _batch_norm(
     variance: Float32Array,
 ) -> Float32Array:
     epsilon = np.float32(op.epsilon.value.data)
-    factor = scale / np.sqrt(variance + epsilon)
+    deviation: Float32Array = np.sqrt(variance + epsilon)
     shape = (-1, *(1,) * (x.ndim - 2))
-    return (x - mean.reshape(shape)) * factor.reshape(shape) + bias.reshape(shape)
+    centred: Float32Array = x - mean.reshape(shape)
+    scaled: Float32Array = centred / deviation.reshape(shape) * scale.reshape(shape)
+    return scaled + bias.reshape(shape)
 
 
 def _softmax(op: nn.SoftmaxOp, x: Float32Array) -> Float32Array:

@@ -37,6 +37,7 @@ from cmc.dialects.nn.layout import (
     ReshapeOp,
     SliceOp,
     TransposeOp,
+    constant_array,
 )
 from cmc.dialects.nn.linear import BatchNormOp, LRNOp, MatMulOp, SoftmaxOp
 from cmc.dialects.nn.weights import WeightsAttr
@@ -82,6 +83,7 @@ __all__ = [
     "TransposeOp",
     "UnaryOp",
     "WeightsAttr",
+    "constant_array",
     "shape_of",
     "tensor_type",
 ]

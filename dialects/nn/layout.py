@@ -5,7 +5,7 @@ from math import prod
 
 from xdsl.dialects.builtin import I64, DenseArrayBase, Float32Type, FloatAttr, IntegerAttr, f32, i64
 from xdsl.dialects.utils import EnumAttribute
-from xdsl.ir import SpacedOpaqueSyntaxAttribute
+from xdsl.ir import SpacedOpaqueSyntaxAttribute, SSAValue
 from xdsl.irdl import (
     irdl_attr_definition,
     irdl_op_definition,
@@ -30,7 +30,7 @@ from cmc.dialects.nn.base import (
     tensor_type,
 )
 from cmc.dialects.nn.weights import WeightsAttr
-from cmc.weights import Weights
+from cmc.weights import ElidedWeights, Float32Array, Weights
 
 
 @irdl_op_definition
@@ -277,6 +277,14 @@ class PadOp(TensorOp):
         return _pad_shape(
             shape_of(self.input), self.low.get_values(), self.high.get_values(), self.mode.data
         )
+
+
+def constant_array(value: SSAValue) -> Float32Array | None:
+    """The elements of `value` if it is a constant whose elements were not elided."""
+    owner = value.owner
+    if not isinstance(owner, ConstantOp) or isinstance(owner.value.data, ElidedWeights):
+        return None
+    return owner.value.array
 
 
 def _transpose_shape(shape: Shape, perm: Sequence[int]) -> Shape:

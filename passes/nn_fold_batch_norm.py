@@ -1,0 +1,206 @@
+"""Batch normalisation goes into the weights before it, or becomes arithmetic with constants.
+
+So do the multiplications and additions of a constant for each channel that follow it: some
+exporters write a normalisation in such parts.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.pattern_rewriter import (
+    GreedyRewritePatternApplier,
+    PatternRewriter,
+    PatternRewriteWalker,
+    RewritePattern,
+    op_type_rewrite_pattern,
+)
+from xdsl.transforms.dead_code_elimination import dce
+
+from cmc.dialects import nn
+from cmc.weights import ArrayWeights
+
+Float64Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Affine:
+    """`factor * x + shift`, each per channel; in double precision, so that folding rounds once."""
+
+    factor: Float64Array
+    shift: Float64Array
+
+    def then(self, next: "_Affine") -> "_Affine":
+        """What `next` of this is."""
+        return _Affine(self.factor * next.factor, self.shift * next.factor + next.shift)
+
+
+def _affine(op: Operation) -> _Affine | None:
+    """What `op` does to its first operand, if that is known when compiling."""
+    match op:
+        case nn.BatchNormOp():
+            return _batch_norm(op)
+        case nn.MulOp():
+            factor = _channel_constant(op)
+            return None if factor is None else _Affine(factor, np.zeros_like(factor))
+        case nn.AddOp():
+            shift = _channel_constant(op)
+            return None if shift is None else _Affine(np.ones_like(shift), shift)
+        case _:
+            return None
+
+
+def _batch_norm(op: nn.BatchNormOp) -> _Affine | None:
+    arrays = [nn.constant_array(operand) for operand in op.operands[1:]]
+    known = [array.astype(np.float64) for array in arrays if array is not None]
+    if len(known) != len(arrays):
+        return None
+    scale, bias, mean, variance = known
+    factor = scale / np.sqrt(variance + op.epsilon.value.data)
+    return _Affine(factor, bias - mean * factor)
+
+
+def _channel_constant(op: nn.BinaryOp) -> Float64Array | None:
+    """The right operand, if it is a constant that has one number for each channel of the left."""
+    array, shape = nn.constant_array(op.rhs), nn.shape_of(op.result)
+    if array is None or op.lhs.type != op.result.type or len(shape) < 2:
+        return None
+    aligned = array.reshape((1,) * (len(shape) - array.ndim) + array.shape)
+    if aligned.size != aligned.shape[1]:
+        return None
+    return np.broadcast_to(aligned.reshape(-1), shape[1:2]).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class _Chain:
+    """Operations one after the other, none read but by the next, and what they do together."""
+
+    affine: _Affine
+    last: Operation
+
+    @staticmethod
+    def from_first(first: Operation) -> "_Chain | None":
+        """The longest chain that begins with `first`. None if that is not known, or not read."""
+        affine, last = _affine(first), first
+        if affine is None or first.results[0].first_use is None:
+            return None
+        while (use := last.results[0].get_user_of_unique_use()) is not None:
+            next = _affine(use)
+            if next is None or use.operands[0] is not last.results[0]:
+                break
+            affine, last = affine.then(next), use
+        return _Chain(affine, last)
+
+
+class FoldIntoWeights(RewritePattern):
+    """Scale the weights of a convolution or matrix product, and shift what is added to it.
+
+    Nothing else may read the product, and nothing but the addition of a constant for each channel
+    may lie between.
+    """
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: nn.BatchNormOp | nn.MulOp, rewriter: PatternRewriter) -> None:
+        chain = _Chain.from_first(op)
+        if chain is None:
+            return
+        affine, product = chain.affine, op.operands[0]
+        if isinstance(product.owner, nn.AddOp) and product.has_one_use():
+            before = _affine(product.owner)
+            if before is not None:
+                affine, product = before.then(affine), product.owner.lhs
+        if not product.has_one_use():
+            return
+        match product.owner:
+            case nn.ConvOp() as conv:
+                new_ops = _fold_into_conv(conv, affine)
+            case nn.MatMulOp() as matmul:
+                new_ops = _fold_into_matmul(matmul, affine)
+            case _:
+                return
+        if new_ops:
+            _replace(chain.last, new_ops, product.owner, rewriter)
+
+
+def _fold_into_conv(conv: nn.ConvOp, affine: _Affine) -> list[nn.TensorOp]:
+    """The convolution with `affine` after it; nothing if its weights are not known."""
+    weight = nn.constant_array(conv.weight)
+    bias = np.zeros((), np.float32) if conv.bias is None else nn.constant_array(conv.bias)
+    if weight is None or bias is None:
+        return []
+    factor = affine.factor.reshape(-1, *(1,) * (weight.ndim - 1))
+    new_weight = _constant(weight * factor, conv.weight)
+    new_bias = _constant(bias * affine.factor + affine.shift, conv.bias)
+    window = conv.window
+    folded = nn.ConvOp(
+        conv.input,
+        new_weight,
+        new_bias,
+        strides=window.strides,
+        pads=window.pads,
+        dilations=window.dilations,
+        group=conv.group.value.data,
+    )
+    return [new_weight, new_bias, folded]
+
+
+def _fold_into_matmul(matmul: nn.MatMulOp, affine: _Affine) -> list[nn.TensorOp]:
+    """The product with `affine` after it; nothing if its columns are not known, or not channels."""
+    weight = nn.constant_array(matmul.rhs)
+    if weight is None or weight.ndim != 2 or len(nn.shape_of(matmul.result)) != 2:
+        return []
+    new_weight = _constant(weight * affine.factor, matmul.rhs)
+    product = nn.MatMulOp(matmul.lhs, new_weight)
+    shift = _constant(affine.shift)
+    return [new_weight, product, shift, nn.AddOp(product, shift)]
+
+
+class ExpandIntoArithmetic(RewritePattern):
+    """A multiplication and an addition by constants, where there are no weights to fold into."""
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: nn.BatchNormOp, rewriter: PatternRewriter) -> None:
+        chain = _Chain.from_first(op)
+        if chain is None:
+            return
+        shape = (-1, *(1,) * (len(nn.shape_of(op.input)) - 2))
+        factor = _constant(chain.affine.factor.reshape(shape), op.scale)
+        scaled = nn.MulOp(op.input, factor)
+        shift = _constant(chain.affine.shift.reshape(shape), op.bias)
+        _replace(chain.last, [factor, scaled, shift, nn.AddOp(scaled, shift)], op, rewriter)
+
+
+def _constant(array: Float64Array, like: SSAValue | None = None) -> nn.ConstantOp:
+    """A constant in single precision, under the name of the one that it replaces."""
+    name = None
+    if like is not None and isinstance(like.owner, nn.ConstantOp):
+        name = like.owner.value.data.name
+    constant = nn.ConstantOp(ArrayWeights(array.astype(np.float32), name))
+    constant.result.name_hint = None if like is None else like.name_hint
+    return constant
+
+
+def _replace(
+    op: Operation, new_ops: list[nn.TensorOp], origin: Operation, rewriter: PatternRewriter
+) -> None:
+    """Put `new_ops` in the place of `op`; errors will name `origin`."""
+    for new_op in new_ops:
+        new_op.location = origin.location
+    rewriter.replace(op, new_ops)
+
+
+@dataclass(frozen=True)
+class NnFoldBatchNormPass(ModulePass):
+    """Remove batch normalisations whose parameters are constants."""
+
+    name = "nn-fold-batch-norm"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        PatternRewriteWalker(
+            GreedyRewritePatternApplier([FoldIntoWeights(), ExpandIntoArithmetic()])
+        ).rewrite_module(op)
+        dce(op)
