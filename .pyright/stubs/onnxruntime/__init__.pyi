@@ -6,7 +6,11 @@ from numpy.typing import NDArray
 
 __version__: str
 
+class GraphOptimizationLevel:
+    ORT_DISABLE_ALL: GraphOptimizationLevel
+
 class SessionOptions:
+    graph_optimization_level: GraphOptimizationLevel
     log_severity_level: int
     intra_op_num_threads: int
     inter_op_num_threads: int
