@@ -79,7 +79,7 @@ from xdsl.utils.str_enum import StrEnum
 
 from cmc.dialects.nn.weights import WeightsAttr
 from cmc.dialects.poly import MapAttr, SetAttr
-from cmc.poly.relations import box
+from cmc.poly.relations import box, union
 
 ObjectType = MemRefType[VectorType]
 """An array of vectors: `memref<28x28xvector<16xf32>>` is 28 by 28 vectors of 16 channels."""
@@ -795,6 +795,31 @@ class ChannelOp(IRDLOperation):
         find_object(self, self.object)
         if self.slots is not None and self.slots.value.data < 1:
             raise VerifyException("a ring has at least 1 slot")
+
+
+def written_by(pipeline: PipelineOp) -> dict[str, isl.Map]:
+    """For each object, the relation from its writer's iterations to the elements they write.
+
+    The GCU writes an input in lexicographic order of its elements.
+    """
+    writes: dict[str, isl.Map] = {}
+    for op in pipeline.inputs():
+        object = find_object(op, op.object)
+        writes[object.sym_name.data] = object.index_space.identity()
+    for stage in pipeline.stages():
+        for write in stage.writes():
+            writes[write.object.root_reference.data] = write.relation(stage.iterations)
+    return writes
+
+
+def read_by(stage: StageOp) -> dict[str, isl.Map]:
+    """For each object that travels to the stage, the relation from iterations to elements read."""
+    reads: dict[str, list[isl.Map]] = {}
+    for read in stage.reads():
+        if find_object(read, read.object).value is None:
+            relations = reads.setdefault(read.object.root_reference.data, [])
+            relations.append(read.relation(stage.iterations))
+    return {name: union(relations).coalesce() for name, relations in reads.items()}
 
 
 Cmpipe = Dialect(

@@ -14,7 +14,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
-from cmc.dialects.cmpipe import ChannelOp, PipelineOp, StageOp, find_object
+from cmc.dialects.cmpipe import ChannelOp, PipelineOp, read_by, written_by
 from cmc.dialects.poly import MapAttr, SetAttr
 from cmc.poly.relations import Progress, nameless, progress, union
 
@@ -40,31 +40,6 @@ def derive(reads: isl.Map, writes: isl.Map, reader: isl.Set) -> Control:
         Progress(ready.steps.apply_domain(writes).coalesce(), ready.initial),
         Progress(free.steps.apply_range(writes).coalesce(), free.initial.apply(writes)),
     )
-
-
-def written_by(pipeline: PipelineOp) -> dict[str, isl.Map]:
-    """For each object, the relation from its writer's iterations to the elements they write.
-
-    The GCU writes an input in lexicographic order of its elements.
-    """
-    writes: dict[str, isl.Map] = {}
-    for op in pipeline.inputs():
-        object = find_object(op, op.object)
-        writes[object.sym_name.data] = object.index_space.identity()
-    for stage in pipeline.stages():
-        for write in stage.writes():
-            writes[write.object.root_reference.data] = write.relation(stage.iterations)
-    return writes
-
-
-def read_by(stage: StageOp) -> dict[str, isl.Map]:
-    """For each object that travels to the stage, the relation from iterations to elements read."""
-    reads: dict[str, list[isl.Map]] = {}
-    for read in stage.reads():
-        if find_object(read, read.object).value is None:
-            relations = reads.setdefault(read.object.root_reference.data, [])
-            relations.append(read.relation(stage.iterations))
-    return {name: union(relations).coalesce() for name, relations in reads.items()}
 
 
 _Key = tuple[isl.Map, isl.Map]

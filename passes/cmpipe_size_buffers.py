@@ -1,23 +1,55 @@
-"""temporary"""
+"""`cmpipe-size-buffers`: give every channel the slots of its ring.
+
+Slots that a channel already has stay as they are; if there are any, the pipeline is checked not to
+deadlock with them.
+"""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp, IntegerAttr, i64
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
 from xdsl.passes import ModulePass
+
 from cmc.dialects.cmpipe import PipelineOp, find_object
+from cmc.pipeline import BufferPolicy
 from cmc.poly.evaluate import size
+from cmc.sizing.minimal import minimal_slots
+from cmc.sizing.model import Model, check_live
+from cmc.sizing.throughput import throughput_slots
+
+
+def slots_by_policy(model: Model, policy: BufferPolicy) -> list[int]:
+    """The slots of each of the pipeline's channels, in order."""
+    if policy == "minimal":
+        return minimal_slots(model.iterations, model.dependences)
+    slots = throughput_slots(model.flow)
+    if policy == "throughput":
+        return slots
+    wholes = [size(find_object(c, c.object).shape) for c in model.channels]
+    return [-(-count // whole) * whole for count, whole in zip(slots, wholes, strict=True)]
 
 
 @dataclass(frozen=True)
 class CmpipeSizeBuffersPass(ModulePass):
+    """Size the rings.
+
+    `minimal`: the fewest slots that do not deadlock. `throughput`: few, and an image every
+    iterations-of-the-slowest-stage cycles. `whole`: whole images, as many as that takes.
+    """
+
     name = "cmpipe-size-buffers"
-    policy: Literal["minimal", "throughput", "whole"] = "throughput"
+
+    policy: BufferPolicy = "throughput"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for p in op.walk():
-            if isinstance(p, PipelineOp):
-                for c in p.channels():
-                    c.properties["slots"] = IntegerAttr(
-                        4 * size(find_object(c, c.object).shape), i64
-                    )
+        for pipeline in [p for p in op.walk() if isinstance(p, PipelineOp)]:
+            model = Model(pipeline)
+            given = [c for c in model.channels if c.slots is not None]
+            slots = slots_by_policy(model, self.policy)
+            for channel, count in zip(model.channels, slots, strict=True):
+                if channel.slots is None:
+                    channel.properties["slots"] = IntegerAttr(count, i64)
+            if given:
+                check_live(Model(pipeline))

@@ -32,11 +32,10 @@ from cmc.dialects.cmctrl import (
     RingOp,
     SendOp,
 )
-from cmc.dialects.cmpipe import ChannelOp, ObjectOp, PipelineOp, StageOp
+from cmc.dialects.cmpipe import ChannelOp, ObjectOp, PipelineOp, StageOp, written_by
 from cmc.dialects.cmpipe import CoreOp as PipelineCoreOp
 from cmc.dialects.poly import SetAttr
 from cmc.errors import CmcError
-from cmc.passes.cmpipe_derive_control import written_by
 from cmc.poly.loops import Step, loops, loops_over
 from cmc.poly.relations import nameless
 

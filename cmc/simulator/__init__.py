@@ -16,11 +16,11 @@ from xdsl.dialects.builtin import ModuleOp
 
 from cmc.dialects.cmctrl import ChipOp
 from cmc.errors import CmcError
+from cmc.flow import solve
 from cmc.report import Report
 from cmc.simulator.hazards import check
 from cmc.simulator.load import load
 from cmc.simulator.summary import summarize
-from cmc.simulator.timing import solve
 from cmc.simulator.values import evaluate
 
 Mode = Literal["bulk", "interpret"]
@@ -54,6 +54,6 @@ def simulate(
     """Run a stream of images through a chip, each input an array `[images, ...]`."""
     chip = load(chip_of(module))
     images = len(next(iter(inputs.values())))
-    starts = solve(chip, images)
+    starts = solve(chip.flow, images)
     check(chip, starts, images)
     return Result(evaluate(chip, inputs), summarize(chip, starts, images))

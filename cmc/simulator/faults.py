@@ -15,7 +15,3 @@ class MissingElement(Fault):
 
 class OverwrittenElement(Fault):
     """A read found that an element's slot had been reused."""
-
-
-class Deadlock(Fault):
-    """Nothing can move, and work remains."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from cmc.flow import NEVER, Starts
 from cmc.poly.evaluate import Ints
 from cmc.simulator.faults import Fault, MissingElement, OverwrittenElement
-from cmc.simulator.load import NEVER, Chip, Link, Program, Read
-from cmc.simulator.timing import Starts
+from cmc.simulator.load import Chip, Program, Read, Ring
 
 
 def check(chip: Chip, starts: Starts, images: int) -> None:
@@ -17,25 +17,25 @@ def check(chip: Chip, starts: Starts, images: int) -> None:
     later arrives in its slot.
     """
     faults: list[tuple[int, Fault]] = []
-    for link in chip.links:
-        reader = chip.programs[link.channel.reader]
+    for ring in chip.rings:
+        reader = chip.programs[ring.channel.reader]
         for read in reader.reads:
-            if read.object == link.channel.object:
-                faults += _missing(chip, link, reader, read, starts, images)
-                faults += _overwritten(chip, link, reader, read, starts, images)
+            if read.object == ring.channel.object:
+                faults += _missing(chip, ring, reader, read, starts, images)
+                faults += _overwritten(chip, ring, reader, read, starts, images)
     if faults:
         raise min(faults, key=lambda fault: fault[0])[1]
 
 
-def _arrivals(chip: Chip, link: Link, starts: Starts) -> Ints:
-    writer = chip.writer(link.channel.object)
+def _arrivals(chip: Chip, ring: Ring, starts: Starts) -> Ints:
+    writer = chip.writer(ring.channel.object)
     return starts[writer.name] + writer.latency
 
 
 def _missing(
-    chip: Chip, link: Link, reader: Program, read: Read, starts: Starts, images: int
+    chip: Chip, ring: Ring, reader: Program, read: Read, starts: Starts, images: int
 ) -> list[tuple[int, Fault]]:
-    arrivals = _arrivals(chip, link, starts)
+    arrivals = _arrivals(chip, ring, starts)
     wanted = _across(read.newest, images, chip.objects[read.object].elements)
     arrived = np.where(wanted >= 0, arrivals[np.maximum(wanted, 0)], 0)
     late = np.flatnonzero(arrived > starts[reader.name])
@@ -46,16 +46,16 @@ def _missing(
 
 
 def _overwritten(
-    chip: Chip, link: Link, reader: Program, read: Read, starts: Starts, images: int
+    chip: Chip, ring: Ring, reader: Program, read: Read, starts: Starts, images: int
 ) -> list[tuple[int, Fault]]:
-    arrivals = _arrivals(chip, link, starts)
+    arrivals = _arrivals(chip, ring, starts)
     wanted = _across(read.oldest, images, chip.objects[read.object].elements)
-    replacing = np.where(wanted == NEVER, NEVER, wanted + link.slots)
+    replacing = np.where(wanted == NEVER, NEVER, wanted + ring.slots)
     replacing = np.where(wanted == NEVER, NEVER, replacing)
     exists = replacing < len(arrivals)
     gone = np.where(exists, arrivals[np.where(exists, replacing, 0)], NEVER)
     late = np.flatnonzero(gone <= starts[reader.name])
-    what = f"was overwritten, in a ring of {link.slots} slots"
+    what = f"was overwritten, in a ring of {ring.slots} slots"
     return [
         _fault(OverwrittenElement, what, chip, reader, read, starts, int(at), wanted)
         for at in late[:1]

@@ -25,12 +25,11 @@ from cmc.dialects.cmctrl import (
 )
 from cmc.dialects.cmpipe import ReadOp, WriteOp, find_object
 from cmc.errors import CmcError
+from cmc.flow import NEVER, Edge, Flow, Process, Steps
 from cmc.poly.evaluate import Ints, size, tabulate
+from cmc.poly.order import Order, lexicographic
 from cmc.simulator.expand import visits
 from cmc.simulator.gather import Gather, flat_index
-
-NEVER = np.iinfo(np.int64).max
-"""A count that is never reached."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,35 +49,6 @@ class Object:
         """The element that is written as the given one of an image, for a person."""
         element = int(np.flatnonzero(self.order == number)[0])
         return f"@{self.name}[{_coordinates(np.unravel_index(element, self.shape))}]"
-
-
-@dataclass(frozen=True, eq=False)
-class Steps:
-    """A machine as a sequence of steps: what each awaits and where it leads.
-
-    Step i happens when `awaits[i]` signals of the image were seen, and not before step i - 1;
-    then `reaches[i]` of what the machine drives may happen. `initial` may happen at the start.
-    """
-
-    awaits: Ints
-    reaches: Ints
-    initial: int
-
-    @property
-    def last(self) -> int:
-        """The number of signals after which the machine begins the next image."""
-        return int(self.awaits[-1]) if len(self.awaits) else 0
-
-    def needs(self, count: int) -> Ints:
-        """For each of the `count` things driven, the signals needed: 0 at the start, or NEVER."""
-        if not len(self.awaits):
-            table = np.full(count, NEVER)
-        else:
-            awaits = np.append(np.maximum.accumulate(self.awaits), NEVER)
-            reached = np.maximum.accumulate(self.reaches)
-            table = awaits[np.searchsorted(reached, np.arange(count), "right")]
-        table[: self.initial] = 0
-        return table
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,15 +91,11 @@ class Program:
 
 
 @dataclass(frozen=True, eq=False)
-class Link:
-    """A channel: its ring, its credits and its two machines."""
+class Ring:
+    """A channel's slots in the reader's SRAM."""
 
     channel: Channel
-    ring: RingOp
     slots: int
-    credits: int
-    ready: Steps
-    free: Steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +105,8 @@ class Chip:
     op: ChipOp
     objects: dict[str, Object]
     programs: dict[str, Program]
-    links: tuple[Link, ...]
+    rings: tuple[Ring, ...]
+    flow: Flow
 
     def writer(self, object: str) -> Program:
         return next(p for p in self.programs.values() if p.writes == object)
@@ -166,7 +133,10 @@ def load(chip: ChipOp) -> Chip:
     programs = {one.op.sym_name.data: _program(one, objects) for one in loops}
     sides = (chip.gcu, *chip.cores())
     credits = {c.channel: c.count.value.data for side in sides for c in side.credits()}
-    links: list[Link] = []
+    programs = _in_order(programs)
+    writers = {p.writes: p.name for p in programs.values()}
+    rings: list[Ring] = []
+    edges: list[Edge] = []
     for core in chip.cores():
         machines = {(m.kind.data, m.channel): m for m in core.machines()}
         for ring in core.rings():
@@ -174,17 +144,22 @@ def load(chip: ChipOp) -> Chip:
             object, reader = objects[channel.object], programs[channel.reader]
             ready = machines[MachineKind.READY, channel]
             free = machines[MachineKind.FREE, channel]
-            links.append(
-                Link(
-                    channel,
-                    ring,
-                    ring.slots.value.data,
+            rings.append(Ring(channel, ring.slots.value.data))
+            edges.append(
+                Edge(
+                    str(channel),
+                    writers[channel.object],
+                    channel.reader,
+                    _steps(ready, _Element(object), Order(reader.points)),
+                    _steps(free, Order(reader.points), _Element(object)),
                     credits[channel],
-                    _steps(ready, _Element(object), _Iteration(reader)),
-                    _steps(free, _Iteration(reader), _Element(object)),
                 )
             )
-    return Chip(chip, objects, _in_order(programs), tuple(links))
+    processes = {
+        name: Process(name, p.iterations, p.latency, p.interval, p.iteration)
+        for name, p in programs.items()
+    }
+    return Chip(chip, objects, programs, tuple(rings), Flow(processes, tuple(edges)))
 
 
 def _coordinates(point: Sequence[int] | Ints) -> str:
@@ -199,7 +174,7 @@ def _loops(program: ProgramOp, core: str | None) -> _Loops:
         points[v.time] = v.points
     if not len(points):
         raise CmcError("its loops start no iteration", where)
-    backwards = np.flatnonzero(np.diff(_lexicographic(points, points)) <= 0)
+    backwards = np.flatnonzero(np.diff(lexicographic(points, points)[0]) <= 0)
     if len(backwards):
         before, after = (_coordinates(points[i]) for i in (backwards[0], backwards[0] + 1))
         raise CmcError(
@@ -215,17 +190,6 @@ def _loops(program: ProgramOp, core: str | None) -> _Loops:
         ):
             raise CmcError("its iterations have different bodies", where)
     return _Loops(program, core, body, points)
-
-
-def _lexicographic(points: Ints, among: Ints) -> Ints:
-    """A number for each point; the numbers are ordered as the points are, and those of `among`."""
-    if points.shape[1] == 0:
-        return np.zeros(len(points), np.int64)
-    both = np.concatenate([points, among])
-    low = both.min(0)
-    extents = [int(e) for e in both.max(0) - low + 1]
-    strides = [size(extents[axis + 1 :]) for axis in range(len(extents))]
-    return (points - low) @ np.array(strides, np.int64)
 
 
 def _written_object(loops: _Loops) -> Object:
@@ -306,25 +270,7 @@ class _Element:
         return np.where((number := self.number(points)) < 0, -1, number + 1)
 
 
-@dataclass(frozen=True)
-class _Iteration:
-    """The other side: the iterations of a program."""
-
-    program: Program
-
-    def number(self, points: Ints) -> Ints:
-        reached = self.reached(points) - 1
-        same = np.all(self.program.points[reached] == points, axis=1) & (reached >= 0)
-        return np.where(same, reached, -1)
-
-    def reached(self, points: Ints) -> Ints:
-        """How many iterations there are up to each point, which need not be one itself."""
-        keys = _lexicographic(np.concatenate([self.program.points, points]), points)
-        count = self.program.iterations
-        return np.searchsorted(keys[:count], keys[count:], "right")
-
-
-def _steps(machine: MachineOp, awaited: _Element | _Iteration, driven: _Element | _Iteration):
+def _steps(machine: MachineOp, awaited: _Element | Order, driven: _Element | Order):
     """A machine's loops as a sequence of steps."""
     found = visits(machine.body.block)
     total = sum(len(v.points) for v in found)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from cmc.dialects.cmpipe import find_object
+from cmc.flow import Starts, Wait, waits
 from cmc.poly.evaluate import Ints
 from cmc.report import CoreReport, ProgramReport, Report, RingReport
 from cmc.simulator.load import Chip, Program
-from cmc.simulator.timing import Starts, Wait, waits
+
 
 SHOWN = 8
 """Images whose single iterations stand in the report."""
@@ -16,7 +17,7 @@ SHOWN = 8
 
 def summarize(chip: Chip, starts: Starts, images: int) -> Report:
     """The report of a stream."""
-    waiting = waits(chip, images)
+    waiting = waits(chip.flow, images)
     programs = {
         name: _program(program, starts, waiting[name], images)
         for name, program in chip.programs.items()

@@ -1,0 +1,248 @@
+"""Who waits for whom: a pipeline as counts of iterations, without data, places or loops.
+
+Iterations of a process are counted from 0 in the order in which they run, elements of an object in
+the order in which they are written, one an iteration of the writer. A stream is a number of images
+that follow each other without a gap.
+
+When does every iteration begin? An iteration begins as soon as its process has begun the one
+before, every ready machine has seen the writes that it awaits for it, and every ring that it writes
+has a free slot. Each of these is a signal of another process's iteration, and can be used one cycle
+after that iteration's last. No iteration waits for itself through any chain of signals unless the
+pipeline deadlocks, so the times are the one solution of these max-plus equations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cmc.errors import CmcError
+from cmc.poly.evaluate import Ints
+
+NEVER = np.iinfo(np.int64).max
+"""A count that is never reached."""
+
+
+class Deadlock(CmcError):
+    """Nothing can move, and work remains."""
+
+
+@dataclass(frozen=True, eq=False)
+class Process:
+    """What runs through its iterations once an image: a program, or the GCU's stream of an input.
+
+    An iteration's result can be used `latency` cycles after its start; the next iteration may
+    begin after `interval` cycles. `title` names an iteration for a person.
+    """
+
+    name: str
+    iterations: int
+    latency: int = 1
+    interval: int = 1
+    title: Callable[[int], str] = str
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """A machine as a sequence of steps: what each awaits and where it leads.
+
+    Step i happens when `awaits[i]` signals of the image were seen, and not before step i - 1;
+    then `reaches[i]` of what the machine drives may happen. `initial` may happen at the start.
+    """
+
+    awaits: Ints
+    reaches: Ints
+    initial: int
+
+    @property
+    def last(self) -> int:
+        """The number of signals after which the machine begins the next image."""
+        return int(self.awaits[-1]) if len(self.awaits) else 0
+
+    def needs(self, count: int) -> Ints:
+        """For each of the `count` things driven, the signals needed: 0 at the start, or NEVER."""
+        if not len(self.awaits):
+            table = np.full(count, NEVER)
+        else:
+            awaits = np.append(np.maximum.accumulate(self.awaits), NEVER)
+            reached = np.maximum.accumulate(self.reaches)
+            table = awaits[np.searchsorted(reached, np.arange(count), "right")]
+        table[: self.initial] = 0
+        return table
+
+
+@dataclass(frozen=True, eq=False)
+class Edge:
+    """A channel: `ready` drives the reader's iterations by writes, `free` the slots by its reads.
+
+    `credits` is the number of slots that the writer may fill before any is freed.
+    """
+
+    title: str
+    writer: str
+    reader: str
+    ready: Steps
+    free: Steps
+    credits: int
+
+
+@dataclass(frozen=True, eq=False)
+class Flow:
+    """Processes, each after those that write what it reads, and the channels between them."""
+
+    processes: Mapping[str, Process]
+    edges: tuple[Edge, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Wait:
+    """What the iterations of one process wait for, on another one.
+
+    `need[i]` is the number of iterations of `on` that must have ended before iteration i begins,
+    counted over the whole stream; 0 or less for none, NEVER if it can never begin.
+    """
+
+    on: Process
+    why: str
+    need: Ints
+
+
+def across_images(steps: Steps, driven: int, signals: int, images: int) -> Ints:
+    """The signals that each thing driven waits for, counted over a stream of `images`.
+
+    A machine begins an image when it is through with the one before.
+    """
+    need = steps.needs(driven)
+    first = np.arange(images)[:, None] * signals
+    restart = first - signals + steps.last
+    restart[0] = 0
+    table = np.where(need == 0, restart, np.where(need == NEVER, 0, need) + first)
+    return np.where(need == NEVER, NEVER, table)
+
+
+def ready_wait(flow: Flow, edge: Edge, images: int) -> Wait:
+    """What the reader of a channel waits for: writes."""
+    writer, reader = flow.processes[edge.writer], flow.processes[edge.reader]
+    need = across_images(edge.ready, reader.iterations, writer.iterations, images)
+    return Wait(writer, f"data in {edge.title}", need.reshape(-1))
+
+
+def room_wait(flow: Flow, edge: Edge, images: int) -> Wait:
+    """What the writer of a channel waits for: slots that the reader frees."""
+    writer, reader = flow.processes[edge.writer], flow.processes[edge.reader]
+    freed = across_images(edge.free, writer.iterations, reader.iterations, images)
+    # What an image never frees is freed with what the next image frees first.
+    later = np.full(images + 1, NEVER)
+    first = edge.free.awaits[:1] if len(edge.free.awaits) else np.array([NEVER])
+    if edge.free.initial:
+        later[:-1] = freed[:, 0]
+    elif first[0] != NEVER:
+        later[:-1] = np.arange(images) * reader.iterations + first[0]
+    freed = np.where(freed == NEVER, later[1:, None], freed).reshape(-1)
+    need = np.zeros_like(freed)
+    if edge.credits == 0:
+        need[:] = NEVER
+    else:
+        need[edge.credits :] = freed[: max(0, len(freed) - edge.credits)]
+    return Wait(reader, f"room in {edge.title}", need)
+
+
+def waits(flow: Flow, images: int) -> dict[str, list[Wait]]:
+    """For each process, everything that its iterations wait for."""
+    result: dict[str, list[Wait]] = {name: [] for name in flow.processes}
+    for edge in flow.edges:
+        result[edge.reader].append(ready_wait(flow, edge, images))
+        result[edge.writer].append(room_wait(flow, edge, images))
+    return result
+
+
+Starts = dict[str, Ints]
+"""For each process, the cycle in which each iteration begins, over the whole stream."""
+
+
+@dataclass
+class _Progress:
+    """One process's share of the equations, and how much of it is solved."""
+
+    process: Process
+    waits: list[Wait]
+    starts: Ints
+    known: int = 0
+    offsets: Ints = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.offsets = np.arange(len(self.starts)) * self.process.interval
+
+
+def solve(flow: Flow, images: int) -> Starts:
+    """The cycle in which each iteration of a stream of images begins. Deadlock if one never can."""
+    everything = {
+        name: _Progress(
+            flow.processes[name],
+            [Wait(w.on, w.why, np.maximum.accumulate(w.need)) for w in found],
+            np.zeros(images * flow.processes[name].iterations, np.int64),
+        )
+        for name, found in waits(flow, images).items()
+    }
+    order = list(everything.values())
+    while True:
+        moved = [_advance(one, everything) for one in order]
+        moved += [_advance(one, everything) for one in reversed(order)]
+        if not any(moved):
+            break
+    if any(one.known < len(one.starts) for one in order):
+        raise Deadlock(describe_deadlock(everything))
+    return {name: one.starts for name, one in everything.items()}
+
+
+def _advance(one: _Progress, everything: dict[str, _Progress]) -> bool:
+    """Solve for all iterations whose signals are known."""
+    end = len(one.starts)
+    if one.known == end:
+        return False
+    for wait in one.waits:
+        known = everything[wait.on.name].known
+        end = min(end, int(np.searchsorted(wait.need, known, "right")))
+    if end <= one.known:
+        return False
+    begin, chunk = one.known, slice(one.known, end)
+    ready = np.zeros(end - begin, np.int64)
+    if begin:
+        ready[0] = one.starts[begin - 1] + one.process.interval
+    for wait in one.waits:
+        need = wait.need[chunk]
+        on = everything[wait.on.name]
+        signal = on.starts[need - 1] + on.process.latency
+        np.maximum(ready, np.where(need > 0, signal, 0), out=ready)
+    offsets = one.offsets[: end - begin]
+    one.starts[chunk] = np.maximum.accumulate(ready - offsets) + offsets
+    one.known = end
+    return True
+
+
+def describe_deadlock(everything: dict[str, _Progress]) -> str:
+    """The cycle of processes that wait for each other, in words."""
+    stuck = {name: one for name, one in everything.items() if one.known < len(one.starts)}
+    blocked: dict[str, Wait | None] = {}
+    for name, one in stuck.items():
+        blocked[name] = next(
+            w for w in one.waits if w.need[one.known] > everything[w.on.name].known
+        )
+    chain: list[str] = []
+    name = next(iter(stuck))
+    words: dict[str, str] = {}
+    while name not in chain:
+        chain.append(name)
+        wait = blocked[name]
+        assert wait is not None
+        one = stuck[name]
+        image, iteration = divmod(one.known, one.process.iterations)
+        words[name] = f"{one.process.title(iteration)} of image {image} waits for {wait.why}"
+        if wait.on.name not in stuck:
+            words[name] += ", which no step of the machine ever gives"
+            return "nothing can move: " + "; ".join(words[n] for n in chain)
+        name = wait.on.name
+    cycle = chain[chain.index(name) :]
+    return "nothing can move: " + "; ".join(words[n] for n in cycle)

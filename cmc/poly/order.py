@@ -1,0 +1,65 @@
+"""Integer points in lexicographic order, and the number of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import islpy as isl
+import numpy as np
+
+from cmc.poly.evaluate import Ints, contains, size, tabulate
+
+
+def lexicographic(points: Ints, among: Ints) -> tuple[Ints, Ints]:
+    """A number for each of two lots of points, `[count, rank]`, ordered as the points are."""
+    both = np.concatenate([points, among])
+    if both.shape[1] == 0:
+        numbers = np.zeros(len(both), np.int64)
+    else:
+        low = both.min(0)
+        extents = [int(e) for e in both.max(0) - low + 1]
+        strides = [size(extents[axis + 1 :]) for axis in range(len(extents))]
+        numbers = (both - low) @ np.array(strides, np.int64)
+    return numbers[: len(points)], numbers[len(points) :]
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """Points `[count, rank]` in ascending lexicographic order."""
+
+    points: Ints
+
+    @staticmethod
+    def of(domain: isl.Set) -> Order:
+        """All points of a finite set, found one dimension after the other."""
+        rank = domain.dim(isl.dim_type.set)
+        points = np.zeros((1, 0), np.int64)
+        for d in range(rank):
+            shadow = domain.project_out(isl.dim_type.set, d + 1, rank - d - 1).reset_tuple_id()
+            values = isl.Map.from_range(shadow).move_dims(
+                isl.dim_type.in_, 0, isl.dim_type.out, 0, d
+            )
+            columns = tuple(points.T)
+            low, high = (
+                np.broadcast_to(tabulate(extreme, columns).coordinates[0], len(points))
+                for extreme in (values.lexmin(), values.lexmax())
+            )
+            counts = high - low + 1
+            owner = np.repeat(np.arange(len(points)), counts)
+            first = np.cumsum(counts) - counts
+            last = low[owner] + np.arange(len(owner)) - first[owner]
+            points = np.concatenate([points[owner], last[:, None]], axis=1)
+            inside = np.broadcast_to(contains(shadow, tuple(points.T)), len(points))
+            points = points if np.all(inside) else points[inside]
+        return Order(points)
+
+    def reached(self, points: Ints) -> Ints:
+        """How many points of the order there are up to each of the given ones, itself included."""
+        own, others = lexicographic(self.points, points)
+        return np.searchsorted(own, others, "right")
+
+    def number(self, points: Ints) -> Ints:
+        """The number of each point, from 0; -1 for what is not in the order."""
+        number = self.reached(points) - 1
+        found = (number >= 0) & np.all(self.points[number] == points, axis=1)
+        return np.where(found, number, -1)
