@@ -36,7 +36,7 @@ class Window:
     ) -> "Window":
         """A window with ONNX's defaults; `pads` are all low ones, then all high ones.
 
-        ValueError if the lengths do not fit, or a kernel, stride or dilation is not positive.
+        ValueError if the lengths do not fit, or a number is too small.
         """
         rank = len(kernel)
         strides = (1,) * rank if strides is None else strides
@@ -52,8 +52,9 @@ class Window:
                 raise ValueError(
                     f"{rank} spatial axes need {length} values in {name}, not {len(values)}"
                 )
-            if name != "pads" and any(value < 1 for value in values):
-                raise ValueError(f"{name} must be positive, not {list(values)}")
+            if any(value < (0 if name == "pads" else 1) for value in values):
+                sign = "not be negative" if name == "pads" else "be positive"
+                raise ValueError(f"{name} must {sign}: {list(values)}")
         return Window(
             tuple(kernel),
             tuple(strides),

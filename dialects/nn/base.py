@@ -42,7 +42,7 @@ class TensorOp(IRDLOperation, ABC):
         expected, actual = self.result_shape(), shape_of(self.result)
         if expected != actual:
             raise VerifyException(
-                f"the result is {format_shape(actual)}, but the operands give "
+                f"the result has shape {format_shape(actual)}, but must have "
                 f"{format_shape(expected)}"
             )
 
@@ -74,8 +74,8 @@ def shape_of(value: Operand) -> Shape:
 
 
 def format_shape(shape: Shape) -> str:
-    """A shape as in a tensor's type, such as `1x3x32x32`."""
-    return "x".join(map(str, shape)) or "a scalar"
+    """A shape as messages show it, such as `[1, 3, 32, 32]`."""
+    return str(list(shape))
 
 
 def broadcast_shape(*shapes: Shape) -> Shape:
@@ -87,7 +87,7 @@ def broadcast_shape(*shapes: Shape) -> Shape:
         others = {size for size in sizes if size != 1}
         if len(others) > 1:
             raise VerifyException(
-                f"operands of shapes {', '.join(map(format_shape, shapes))} do not broadcast"
+                f"operands of shapes {' and '.join(map(format_shape, shapes))} do not broadcast"
             )
         result.append(others.pop() if others else 1)
     return tuple(result)

@@ -80,8 +80,8 @@ class ReshapeOp(TensorOp):
         before, after = shape_of(self.input), shape_of(self.result)
         if prod(before) != prod(after):
             raise VerifyException(
-                f"{format_shape(before)} has {prod(before)} elements, "
-                f"{format_shape(after)} {prod(after)}"
+                f"shape {format_shape(before)} has {prod(before)} elements, but "
+                f"{format_shape(after)} has {prod(after)}"
             )
         return after
 
@@ -300,12 +300,12 @@ def _concat_shape(shapes: Sequence[Shape], axis: int) -> Shape:
         raise VerifyException("nothing to concatenate")
     first = shapes[0]
     if not 0 <= axis < len(first):
-        raise VerifyException(f"{format_shape(first)} has no axis {axis}")
+        raise VerifyException(f"a tensor of shape {format_shape(first)} has no axis {axis}")
     for shape in shapes:
         if shape[:axis] + shape[axis + 1 :] != first[:axis] + first[axis + 1 :]:
             raise VerifyException(
-                f"{format_shape(first)} and {format_shape(shape)} differ elsewhere than along "
-                f"axis {axis}"
+                f"shapes {format_shape(first)} and {format_shape(shape)} differ elsewhere than "
+                f"along axis {axis}"
             )
     return (*first[:axis], sum(shape[axis] for shape in shapes), *first[axis + 1 :])
 

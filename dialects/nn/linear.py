@@ -95,8 +95,8 @@ class BatchNormOp(TensorOp):
             parameter = shape_of(getattr(self, name))
             if parameter != shape[1:2]:
                 raise VerifyException(
-                    f"the {name} is {format_shape(parameter)}, but the input "
-                    f"{format_shape(shape)} has {shape[1]} channels"
+                    f"the {name} has shape {format_shape(parameter)}, but the input has {shape[1]} "
+                    "channels"
                 )
         return shape
 
@@ -126,7 +126,7 @@ class SoftmaxOp(SameShapeOp):
     def result_shape(self) -> Shape:
         shape, axis = shape_of(self.input), self.axis.value.data
         if not 0 <= axis < len(shape):
-            raise VerifyException(f"{format_shape(shape)} has no axis {axis}")
+            raise VerifyException(f"a tensor of shape {format_shape(shape)} has no axis {axis}")
         return shape
 
 
@@ -181,7 +181,7 @@ def _matmul_shape(lhs: Shape, rhs: Shape) -> Shape:
     right = (*rhs, 1) if len(rhs) == 1 else rhs
     if left[-1] != right[-2]:
         raise VerifyException(
-            f"matrices {format_shape(lhs)} and {format_shape(rhs)} do not multiply: "
+            f"operands of shapes {format_shape(lhs)} and {format_shape(rhs)} do not multiply: "
             f"{left[-1]} columns meet {right[-2]} rows"
         )
     batch = broadcast_shape(left[:-2], right[:-2])

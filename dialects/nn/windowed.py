@@ -249,12 +249,12 @@ def _conv_shape(
         )
     if channels // group != weight[1]:
         raise VerifyException(
-            f"the input has {channels // group} channels per group, but the weight "
+            f"the input has {channels // group} channels per group, but the weight of shape "
             f"{format_shape(weight)} takes {weight[1]}"
         )
     if bias is not None and bias != (filters,):
         raise VerifyException(
-            f"the bias is {format_shape(bias)}, but there are {filters} output channels"
+            f"the bias has shape {format_shape(bias)}, but there are {filters} output channels"
         )
     return (input[0], filters, *_output_spatial(input[2:], window))
 
