@@ -176,8 +176,25 @@ class _Progress:
         self.offsets = np.arange(len(self.starts)) * self.process.interval
 
 
-def solve(flow: Flow, images: int) -> Starts:
-    """The cycle in which each iteration of a stream of images begins. Deadlock if one never can."""
+@dataclass(frozen=True)
+class Times:
+    """When the iterations of a stream begin, as far as they ever do.
+
+    `starts` has the cycle of each iteration of each process; of them the first `begun` ever begin.
+    """
+
+    images: int
+    starts: Starts
+    begun: Mapping[str, int]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every iteration begins; otherwise the pipeline deadlocks."""
+        return all(self.begun[name] == len(starts) for name, starts in self.starts.items())
+
+
+def solve(flow: Flow, images: int) -> Times:
+    """The cycle in which each iteration of a stream of images begins."""
     everything = {
         name: _Progress(
             flow.processes[name],
@@ -192,9 +209,11 @@ def solve(flow: Flow, images: int) -> Starts:
         moved += [_advance(one, everything) for one in reversed(order)]
         if not any(moved):
             break
-    if any(one.known < len(one.starts) for one in order):
-        raise Deadlock(describe_deadlock(everything))
-    return {name: one.starts for name, one in everything.items()}
+    return Times(
+        images,
+        {name: one.starts for name, one in everything.items()},
+        {name: one.known for name, one in everything.items()},
+    )
 
 
 def _advance(one: _Progress, everything: dict[str, _Progress]) -> bool:
@@ -222,27 +241,20 @@ def _advance(one: _Progress, everything: dict[str, _Progress]) -> bool:
     return True
 
 
-def describe_deadlock(everything: dict[str, _Progress]) -> str:
-    """The cycle of processes that wait for each other, in words."""
-    stuck = {name: one for name, one in everything.items() if one.known < len(one.starts)}
-    blocked: dict[str, Wait | None] = {}
-    for name, one in stuck.items():
-        blocked[name] = next(
-            w for w in one.waits if w.need[one.known] > everything[w.on.name].known
-        )
-    chain: list[str] = []
-    name = next(iter(stuck))
+def deadlock(flow: Flow, images: int, begun: Mapping[str, int]) -> Deadlock:
+    """Why nothing moves once `begun` iterations of each process have run, in words."""
+    found = waits(flow, images)
+    stuck = [n for n, p in flow.processes.items() if begun[n] < images * p.iterations]
     words: dict[str, str] = {}
-    while name not in chain:
-        chain.append(name)
-        wait = blocked[name]
-        assert wait is not None
-        one = stuck[name]
-        image, iteration = divmod(one.known, one.process.iterations)
-        words[name] = f"{one.process.title(iteration)} of image {image} waits for {wait.why}"
+    name = stuck[0]
+    while name not in words:
+        process = flow.processes[name]
+        wait = next(w for w in found[name] if w.need[begun[name]] > begun[w.on.name])
+        image, iteration = divmod(begun[name], process.iterations)
+        words[name] = f"{process.title(iteration)} of image {image} waits for {wait.why}"
         if wait.on.name not in stuck:
-            words[name] += ", which no step of the machine ever gives"
-            return "nothing can move: " + "; ".join(words[n] for n in chain)
+            words[name] += ", which no step of its machine ever gives"
+            return Deadlock(f"deadlock: {words[name]}")
         name = wait.on.name
-    cycle = chain[chain.index(name) :]
-    return "nothing can move: " + "; ".join(words[n] for n in cycle)
+    cycle = list(words.values())[list(words).index(name) :]
+    return Deadlock(f"deadlock: {'; '.join(cycle)}")

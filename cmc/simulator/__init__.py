@@ -16,9 +16,11 @@ from xdsl.dialects.builtin import ModuleOp
 
 from cmc.dialects.cmctrl import ChipOp
 from cmc.errors import CmcError
-from cmc.flow import solve
+from cmc.flow import deadlock, solve
+from cmc.progress import Track, no_progress
 from cmc.report import Report
 from cmc.simulator.hazards import check
+from cmc.simulator.interpret import interpret
 from cmc.simulator.load import load
 from cmc.simulator.summary import summarize
 from cmc.simulator.values import evaluate
@@ -49,11 +51,24 @@ def chip_of(module: ModuleOp) -> ChipOp:
 
 
 def simulate(
-    module: ModuleOp, inputs: Mapping[str, NDArray[np.float32]], mode: Mode = "bulk"
+    module: ModuleOp,
+    inputs: Mapping[str, NDArray[np.float32]],
+    mode: Mode = "bulk",
+    track: Track = no_progress,
 ) -> Result:
-    """Run a stream of images through a chip, each input an array `[images, ...]`."""
+    """Run a stream of images through a chip, each input an array `[images, ...]`.
+
+    Both modes have the same outputs but for rounding, and the same times and faults.
+    """
     chip = load(chip_of(module))
-    images = len(next(iter(inputs.values())))
-    starts = solve(chip.flow, images)
-    check(chip, starts, images)
-    return Result(evaluate(chip, inputs), summarize(chip, starts, images))
+    with np.errstate(all="ignore"):
+        if mode == "interpret":
+            outputs, times = interpret(chip, inputs, track)
+        else:
+            images = len(next(iter(inputs.values())))
+            times = solve(chip.flow, images)
+            check(chip, times)
+            if not times.complete:
+                raise deadlock(chip.flow, images, times.begun)
+            outputs = evaluate(chip, inputs, track)
+    return Result(outputs, summarize(chip, times))

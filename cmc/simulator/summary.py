@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cmc.dialects.cmpipe import find_object
-from cmc.flow import Starts, Wait, waits
+from cmc.flow import Starts, Times, Wait, waits
 from cmc.poly.evaluate import Ints
 from cmc.report import CoreReport, ProgramReport, Report, RingReport
 from cmc.simulator.load import Chip, Program
@@ -15,8 +15,9 @@ SHOWN = 8
 """Images whose single iterations stand in the report."""
 
 
-def summarize(chip: Chip, starts: Starts, images: int) -> Report:
-    """The report of a stream."""
+def summarize(chip: Chip, times: Times) -> Report:
+    """The report of a stream that is through."""
+    starts, images = times.starts, times.images
     waiting = waits(chip.flow, images)
     programs = {
         name: _program(program, starts, waiting[name], images)

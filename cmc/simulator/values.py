@@ -9,6 +9,7 @@ from xdsl.ir import SSAValue
 
 from cmc.dialects.cmpipe import InputOp, OutputOp, ReadOp, WriteOp, find_object
 from cmc.poly.evaluate import Ints, grid, size, tabulate
+from cmc.progress import Track, no_progress
 from cmc.simulator.body import compute, constant, last_uses
 from cmc.simulator.gather import Floats, Gather, flat_index
 from cmc.simulator.load import Chip, Program
@@ -46,7 +47,9 @@ def leave(port: OutputOp, elements: Floats) -> Floats:
     return values.reshape(count, *image_shape(port.tensor.get_shape()))
 
 
-def evaluate(chip: Chip, inputs: Mapping[str, Floats]) -> dict[str, Floats]:
+def evaluate(
+    chip: Chip, inputs: Mapping[str, Floats], track: Track = no_progress
+) -> dict[str, Floats]:
     """All outputs of a stream. What no later program reads is dropped on the way."""
     elements: dict[str, Floats] = {}
     for port in chip.op.gcu.inputs():
@@ -54,7 +57,8 @@ def evaluate(chip: Chip, inputs: Mapping[str, Floats]) -> dict[str, Floats]:
         elements[name] = enter(port, inputs[port.tensor_name.data])
     kept = {port.object.root_reference.data for port in chip.op.gcu.outputs()}
     remaining = [{read.object for read in p.reads} for p in chip.programs.values()]
-    for position, program in enumerate(chip.programs.values()):
+    programs = list(chip.programs.values())
+    for position, program in enumerate(track(programs, "simulating")):
         if program.core is not None:
             elements[program.writes] = _run(chip, program, elements)
         needed = kept.union(*remaining[position + 1 :])
@@ -112,7 +116,7 @@ def _iterations(
                 source = np.broadcast_to(source, (count, *source.shape[1:]))
             else:
                 source = source[images]
-            window = _window(read.gather, source, iterations, rows)
+            window = windows(read.gather, source, iterations, rows)
             values[op.window] = window.reshape(leading, *read.gather.window)
         else:
             value = constant(op)
@@ -124,7 +128,7 @@ def _iterations(
     raise AssertionError("a body writes")
 
 
-def _window(gather: Gather, source: Floats, iterations: slice, rows: int) -> Floats:
+def windows(gather: Gather, source: Floats, iterations: slice, rows: int) -> Floats:
     """The windows of some iterations: `[images, iterations, *window]`."""
     element = gather.element[iterations] if len(gather.element) > 1 else gather.element
     channel = gather.channel[iterations] if len(gather.channel) > 1 else gather.channel

@@ -12,7 +12,7 @@ import numpy as np
 
 from cmc.dialects.cmpipe import ChannelOp, PipelineOp, read_by, written_by
 from cmc.dialects.poly import SetAttr
-from cmc.flow import Edge, Flow, Process, Steps, solve
+from cmc.flow import Edge, Flow, Process, Steps, deadlock, solve
 from cmc.poly.evaluate import Ints, tabulate
 from cmc.poly.order import Order
 from cmc.poly.relations import nameless
@@ -149,4 +149,6 @@ def check_live(model: Model) -> None:
         (edge.credits // model.flow.processes[edge.writer].iterations for edge in model.flow.edges),
         default=0,
     )
-    solve(model.flow, images)
+    times = solve(model.flow, images)
+    if not times.complete:
+        raise deadlock(model.flow, images, times.begun)

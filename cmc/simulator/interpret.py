@@ -1,0 +1,433 @@
+"""Execute a chip one cycle after the other, every iteration and every snooped write by itself.
+
+Everything static is laid out when the chip is loaded: an LCU's machine is a list of counts and a
+place in it, a window is a row of slots, a body is a list of numpy calls on fixed arrays. What is
+left for a cycle is what the hardware does in it: deliver, step the machines, start iterations.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from math import prod
+
+import numpy as np
+from xdsl.dialects import vector
+from xdsl.ir import Operation, SSAValue
+
+from cmc.dialects.cmpipe import MxvOp, ReadOp, ReduceOp, WriteOp, find_crossbar, find_object
+from cmc.errors import CmcError
+from cmc.flow import Edge, Steps, Times, deadlock
+from cmc.poly.evaluate import Ints
+from cmc.progress import Track, no_progress
+from cmc.simulator.body import ELEMENTWISE, REDUCTIONS, constant, shape_of
+from cmc.simulator.faults import Fault
+from cmc.simulator.gather import Floats, Gather
+from cmc.simulator.hazards import missing, overwritten
+from cmc.simulator.load import Chip, Program, Read, Ring
+from cmc.simulator.values import enter, leave, windows
+
+
+_UNLIMITED = 1 << 62
+
+
+class _Lcu:
+    """A machine at work: counts signals, and says how far what it drives may go in the stream."""
+
+    __slots__ = (
+        "_awaits",
+        "_base",
+        "_driven",
+        "_initial",
+        "_next",
+        "_reaches",
+        "_seen",
+        "_signals",
+        "limit",
+    )
+
+    def __init__(self, steps: Steps, driven: int, signals: int):
+        self._awaits: list[int] = steps.awaits.tolist()
+        self._reaches: list[int] = steps.reaches.tolist()
+        self._initial = steps.initial
+        self._driven = driven
+        self._signals = signals
+        self._next = self._seen = self._base = 0
+        idle = not self._awaits and steps.initial == driven
+        self.limit = _UNLIMITED if idle else steps.initial
+
+    def signal(self) -> None:
+        """One more signal has come: take all steps that it allows."""
+        self._seen += 1
+        awaits = self._awaits
+        while awaits and awaits[self._next] <= self._seen:
+            self.limit = max(self.limit, self._base + self._reaches[self._next])
+            self._next += 1
+            if self._next == len(awaits):
+                self._next = 0
+                self._seen -= self._signals
+                self._base += self._driven
+                self.limit = max(self.limit, self._base + self._initial)
+
+
+class _Channel:
+    """A ring with its two machines: what arrives, what may be read, what may be written."""
+
+    __slots__ = (
+        "arrived",
+        "credits",
+        "elements",
+        "free",
+        "reader",
+        "ready",
+        "ring",
+        "slots",
+        "store",
+        "writer",
+    )
+
+    def __init__(self, ring: Ring, edge: Edge, vector: int, writer: _Core, reader: _Core):
+        self.ring = ring
+        self.writer, self.reader = writer, reader
+        self.slots = ring.slots
+        self.credits = edge.credits
+        self.elements = writer.iterations
+        self.ready = _Lcu(edge.ready, reader.iterations, writer.iterations)
+        self.free = _Lcu(edge.free, writer.iterations, reader.iterations)
+        self.arrived = 0
+        # One more vector, for padding.
+        self.store = np.zeros((self.slots + 1, vector), np.float32)
+
+    def deliver(self, written: Floats) -> None:
+        """A write arrives in the reader's SRAM, and its LCU snoops it."""
+        self.store[self.arrived % self.slots] = written
+        self.arrived += 1
+        self.ready.signal()
+
+
+class _Window:
+    """One read of a body: gathers a window from the slots of a ring."""
+
+    __slots__ = (
+        "_base",
+        "_channels",
+        "_numbers",
+        "_pad",
+        "_padded",
+        "_places",
+        "_rows",
+        "_whole",
+        "channel",
+        "newest",
+        "oldest",
+        "out",
+        "read",
+    )
+
+    def __init__(self, read: Read, order: Ints, channel: _Channel):
+        gather = read.gather
+        self.read, self.channel = read, channel
+        self._pad, self._padded = (
+            gather.pad,
+            bool(np.any(gather.element < 0) or np.any(gather.channel < 0)),
+        )
+        self._whole = gather.whole_vectors
+        self.newest: list[int] = read.newest.tolist()
+        self.oldest: list[int] = read.oldest.tolist()
+        iterations = len(self.newest)
+        element = gather.element
+        self._channels = gather.channel
+        numbers = np.where(element >= 0, order[element], -1)
+        if self._whole:
+            numbers = numbers.reshape(len(numbers), -1)
+        else:
+            shape = np.broadcast_shapes(numbers.shape, self._channels.shape)
+            numbers = np.where(self._channels < 0, -1, np.broadcast_to(numbers, shape))
+        self._numbers = numbers
+        self._rows = iterations
+        self._places: list[Ints] = []
+        self._base = -1
+        vector = channel.store.shape[1]
+        width = vector if self._whole else 1
+        self.out = np.empty((numbers[0].size, width), np.float32)
+
+    def begin_image(self, image: int) -> None:
+        """Lay the windows out for an image, whose elements begin in some slot of the ring."""
+        first = image * self.channel.elements % self.channel.slots
+        if first == self._base:
+            return
+        self._base = first
+        slots = self.channel.slots
+        places = np.where(self._numbers < 0, slots, (self._numbers + first) % slots)
+        if not self._whole:
+            vector = self.channel.store.shape[1]
+            places = places * vector + np.maximum(self._channels, 0)
+        places = places.reshape(len(places), -1)
+        rows = list(places)
+        self._places = rows if len(rows) == self._rows else rows * self._rows
+
+    def gather(self, iteration: int) -> None:
+        """Fill `out` with the window of an iteration of the image."""
+        store = self.channel.store
+        if self._padded:
+            store[-1] = self._pad
+        if self._whole:
+            store.take(self._places[iteration], 0, self.out, "clip")
+        else:
+            store.reshape(-1).take(self._places[iteration], 0, self.out[:, 0], "clip")
+
+
+class _ConstantWindow:
+    """One read of a constant that the core holds."""
+
+    __slots__ = ("_rows", "out")
+
+    def __init__(self, read: Read, iterations: int):
+        value = find_object(read.op, read.op.object).value
+        assert value is not None
+        source = value.array.reshape(1, -1, value.shape[-1])
+        self._rows = windows(read.gather, source, slice(None), iterations)[0]
+        self.out = np.empty(read.gather.window, np.float32)
+
+    def gather(self, iteration: int) -> None:
+        """Fill `out` with the window of an iteration of the image."""
+        np.copyto(self.out, self._rows[iteration])
+
+
+_Call = tuple[Callable[..., object], tuple[object, ...]]
+
+
+class _Core:
+    """A program at work: its windows, its body on fixed arrays, and how far it is."""
+
+    __slots__ = (
+        "_calls",
+        "_collected",
+        "_result",
+        "_sent",
+        "begun",
+        "done",
+        "earliest",
+        "iterations",
+        "limit",
+        "program",
+        "reads",
+        "starts",
+        "tables",
+        "total",
+        "windows",
+        "writes",
+    )
+
+    def __init__(self, program: Program, images: int):
+        self.program = program
+        self.iterations = program.iterations
+        self.total = images * program.iterations
+        self.begun = self.done = self.earliest = self.limit = 0
+        self.starts: list[int] = []
+        self.reads: list[_Channel] = []
+        self.writes: list[_Channel] = []
+        self.windows: list[_Window] = []
+        self.tables: list[_ConstantWindow] = []
+        self._calls: list[_Call] = []
+        self._result = np.zeros(0, np.float32)
+        self._sent: Floats | None = None
+        self._collected: Floats | None = None
+
+    def allowed(self) -> int:
+        """How many iterations of the stream may begin, by all machines and credits."""
+        limit = self.total
+        for channel in self.reads:
+            limit = min(limit, channel.ready.limit)
+        for channel in self.writes:
+            limit = min(limit, channel.free.limit + channel.credits)
+        return limit
+
+    def _compile(self, chip: Chip) -> None:
+        """Lay the body out as calls on arrays that stay where they are."""
+        arrays: dict[SSAValue, Floats] = {}
+        channels = {c.ring.channel.object: c for c in self.reads}
+        reads = {read.op: read for read in self.program.reads}
+        constants = {read.op: read for read in self.program.constants}
+        for op in self.program.body.regions[0].block.ops:
+            if isinstance(op, WriteOp):
+                self._result = arrays[op.vector].reshape(-1)
+                continue
+            out: Floats
+            if isinstance(op, ReadOp) and op in reads:
+                read = reads[op]
+                order = chip.objects[read.object].order
+                window = _Window(read, order, channels[read.object])
+                self.windows.append(window)
+                out = window.out
+            elif isinstance(op, ReadOp):
+                window = _ConstantWindow(constants[op], self.iterations)
+                self.tables.append(window)
+                out = window.out
+            else:
+                value = constant(op)
+                out = (
+                    value
+                    if value is not None
+                    else np.empty(shape_of(op.results[0].type), np.float32)
+                )
+                if value is None:
+                    self._calls.append(_call(op, [arrays[v] for v in op.operands], out))
+            arrays[op.results[0]] = out.reshape(shape_of(op.results[0].type))
+
+    def attach(self, chip: Chip, sent: Floats | None, collected: Floats | None) -> None:
+        """Connect the program to what the GCU sends, or lay its body out; and to what it collects."""
+        self._sent, self._collected = sent, collected
+        if sent is None:
+            self._compile(chip)
+        self.limit = self.allowed()
+
+    def find_faults(self, chip: Chip, cycle: int) -> list[tuple[int, Fault]]:
+        """What the next iteration would read that is not there, by the place of its ring."""
+        image, iteration = divmod(self.begun, self.iterations)
+        faults: list[tuple[int, Fault]] = []
+        for window in self.windows:
+            channel = window.channel
+            first = image * channel.elements
+            if (
+                first + window.newest[iteration] >= channel.arrived
+                and window.newest[iteration] >= 0
+            ):
+                fault = missing(chip, self.program, window.read, self.begun, cycle)
+                faults.append((chip.rings.index(channel.ring), fault))
+            elif first + window.oldest[iteration] + channel.slots < channel.arrived:
+                fault = overwritten(
+                    chip, self.program, window.read, self.begun, cycle, channel.ring
+                )
+                faults.append((chip.rings.index(channel.ring), fault))
+        return faults
+
+    def begin(self, cycle: int) -> Floats:
+        """Begin the next iteration; what it writes arrives when it ends."""
+        self.starts.append(cycle)
+        self.earliest = cycle + self.program.interval
+        number = self.begun
+        self.begun += 1
+        if self._sent is not None:
+            return self._sent[number]
+        image, iteration = divmod(number, self.iterations)
+        if not iteration:
+            for window in self.windows:
+                window.begin_image(image)
+        return self._run(iteration)
+
+    def end(self, written: Floats) -> None:
+        """An iteration has ended: what it wrote arrives, and the slots that it read may be freed."""
+        if self._collected is not None:
+            self._collected[self.done] = written
+        self.done += 1
+        for channel in self.writes:
+            channel.deliver(written)
+            channel.reader.limit = channel.reader.allowed()
+        for channel in self.reads:
+            channel.free.signal()
+            channel.writer.limit = channel.writer.allowed()
+
+    def _run(self, iteration: int) -> Floats:
+        """Compute one iteration of the image; the result is the caller's."""
+        for window in self.windows:
+            window.gather(iteration)
+        for table in self.tables:
+            table.gather(iteration)
+        for function, arguments in self._calls:
+            function(*arguments)
+        return self._result.copy()
+
+
+def _call(op: Operation, operands: list[Floats], out: Floats) -> _Call:
+    """An operation as a call on fixed arrays."""
+    ufunc = ELEMENTWISE.get(type(op))
+    if ufunc is not None:
+        return ufunc, (*operands, out)
+    match op:
+        case MxvOp():
+            matrix = find_crossbar(op, op.crossbar).value.array
+            if matrix.ndim == 2:
+                return np.dot, (operands[0].reshape(-1), matrix, out.reshape(-1))
+            blocks, inputs, outputs = matrix.shape
+            rows = operands[0].reshape(blocks, 1, inputs)
+            return np.matmul, (rows, matrix, out.reshape(blocks, 1, outputs))
+        case ReduceOp():
+            reduce = REDUCTIONS[op.kind.data].reduce
+            return reduce, (operands[0].reshape(-1, out.size), 0, None, out.reshape(-1))
+        case vector.BroadcastOp():
+            return np.copyto, (out, operands[0])
+        case _:
+            raise CmcError(f"the digital unit of a core has no operation {op.name}")
+
+
+def interpret(
+    chip: Chip, inputs: Mapping[str, Floats], track: Track = no_progress
+) -> tuple[dict[str, Floats], Times]:
+    """Run a stream of images: all outputs, and when every iteration began.
+
+    Raises the first fault, or a deadlock.
+    """
+    images = len(next(iter(inputs.values())))
+    cores = {name: _Core(program, images) for name, program in chip.programs.items()}
+    for ring, edge in zip(chip.rings, chip.flow.edges, strict=True):
+        writer, reader = cores[edge.writer], cores[edge.reader]
+        vector = chip.objects[ring.channel.object].vector
+        channel = _Channel(ring, edge, vector, writer, reader)
+        writer.writes.append(channel)
+        reader.reads.append(channel)
+    sent: dict[str, Floats] = {}
+    for port in chip.op.gcu.inputs():
+        name = port.object.root_reference.data
+        order = chip.objects[name].order
+        stream = enter(port, inputs[port.tensor_name.data])
+        in_order = np.empty_like(stream)
+        in_order[:, order] = stream
+        sent[name] = in_order.reshape(-1, stream.shape[2])
+    collected = {
+        port.object.root_reference.data: np.empty((images * o.elements, o.vector), np.float32)
+        for port in chip.op.gcu.outputs()
+        for o in (chip.objects[port.object.root_reference.data],)
+    }
+    for core in cores.values():
+        core.attach(chip, sent.get(core.program.writes), collected.get(core.program.writes))
+    _cycles(chip, list(cores.values()), images, track)
+    outputs: dict[str, Floats] = {}
+    for port in chip.op.gcu.outputs():
+        object = chip.objects[port.object.root_reference.data]
+        written = collected[object.name].reshape(images, object.elements, object.vector)
+        outputs[port.tensor_name.data] = leave(port, written[:, object.order])
+    starts = {name: np.array(core.starts, np.int64) for name, core in cores.items()}
+    return outputs, Times(images, starts, {name: core.begun for name, core in cores.items()})
+
+
+def _cycles(chip: Chip, cores: list[_Core], images: int, track: Track) -> None:
+    """Run until all images are through, or nothing can move."""
+    cycle = 0
+    arriving: defaultdict[int, list[tuple[_Core, Floats]]] = defaultdict(list)
+    for image in track(range(images), "simulating"):
+        last = [(core, (image + 1) * core.iterations) for core in cores]
+        while any(core.done < end for core, end in last):
+            for core, written in arriving.pop(cycle, ()):
+                core.end(written)
+            begun = False
+            faults: list[tuple[int, Fault]] = []
+            for core in cores:
+                if core.begun < core.limit and cycle >= core.earliest:
+                    found = core.find_faults(chip, cycle)
+                    if found:
+                        faults += found
+                        continue
+                    arriving[cycle + core.program.latency].append((core, core.begin(cycle)))
+                    begun = True
+            if faults:
+                raise min(faults, key=lambda fault: fault[0])[1]
+            if begun:
+                cycle += 1
+            elif any(core.done < end for core, end in last):
+                waking = [c.earliest for c in cores if c.begun < c.limit]
+                waking += list(arriving)
+                if not waking:
+                    begun_by_name = {core.program.name: core.begun for core in cores}
+                    raise deadlock(chip.flow, images, begun_by_name)
+                cycle = max(cycle + 1, min(waking))
