@@ -16,6 +16,7 @@ from cmc.dialects.nn.base import (
     shape_of,
     tensor_type,
 )
+from cmc.dialects.nn.numbers import Number
 
 
 class UnaryOp(SameShapeOp, ABC):
@@ -154,7 +155,8 @@ class LeakyReluOp(SameShapeOp):
 
     name = "nn.leaky_relu"
     alpha = prop_def(FloatAttr[Float32Type])
-    assembly_format = "$input `alpha` $alpha attr-dict `:` type($input)"
+    custom_directives = (Number,)
+    assembly_format = "$input `alpha` custom<Number>($alpha) attr-dict `:` type($input)"
 
     def __init__(self, input: Operand, alpha: float):
         super().__init__(
@@ -178,7 +180,11 @@ class ClipOp(SameShapeOp):
     name = "nn.clip"
     min = opt_prop_def(FloatAttr[Float32Type])
     max = opt_prop_def(FloatAttr[Float32Type])
-    assembly_format = "$input (`min` $min^)? (`max` $max^)? attr-dict `:` type($input)"
+    custom_directives = (Number,)
+    assembly_format = (
+        "$input (`min` custom<Number>($min)^)? (`max` custom<Number>($max)^)? attr-dict "
+        "`:` type($input)"
+    )
 
     def __init__(self, input: Operand, min: float | None = None, max: float | None = None):
         super().__init__(

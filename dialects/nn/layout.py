@@ -29,6 +29,7 @@ from cmc.dialects.nn.base import (
     shape_of,
     tensor_type,
 )
+from cmc.dialects.nn.numbers import Number
 from cmc.dialects.nn.weights import WeightsAttr
 from cmc.weights import ElidedWeights, Float32Array, Weights
 
@@ -248,9 +249,10 @@ class PadOp(TensorOp):
     mode = prop_def(PadModeAttr, default_value=PadModeAttr(PadMode.CONSTANT))
     value = prop_def(FloatAttr[Float32Type], default_value=FloatAttr(0.0, f32))
     traits = traits_def(Pure())
+    custom_directives = (Number,)
     assembly_format = (
-        "$input `low` $low `high` $high (`mode` $mode^)? (`value` $value^)? attr-dict "
-        "`:` functional-type(operands, results)"
+        "$input `low` $low `high` $high (`mode` $mode^)? (`value` custom<Number>($value)^)? "
+        "attr-dict `:` functional-type(operands, results)"
     )
 
     def __init__(

@@ -16,6 +16,7 @@ from cmc.dialects.nn.base import (
     shape_of,
     tensor_type,
 )
+from cmc.dialects.nn.numbers import Number
 
 
 @irdl_op_definition
@@ -67,9 +68,10 @@ class BatchNormOp(TensorOp):
     variance = operand_def(F32Tensor)
     epsilon = prop_def(FloatAttr[Float32Type])
     traits = traits_def(Pure())
+    custom_directives = (Number,)
     assembly_format = (
-        "$input `,` $scale `,` $bias `,` $mean `,` $variance `epsilon` $epsilon attr-dict "
-        "`:` functional-type(operands, results)"
+        "$input `,` $scale `,` $bias `,` $mean `,` $variance `epsilon` custom<Number>($epsilon) "
+        "attr-dict `:` functional-type(operands, results)"
     )
 
     def __init__(
@@ -149,8 +151,10 @@ class LRNOp(SameShapeOp):
     alpha = prop_def(FloatAttr[Float32Type])
     beta = prop_def(FloatAttr[Float32Type])
     bias = prop_def(FloatAttr[Float32Type])
+    custom_directives = (Number,)
     assembly_format = (
-        "$input `size` $size `alpha` $alpha `beta` $beta `bias` $bias attr-dict `:` type($input)"
+        "$input `size` $size `alpha` custom<Number>($alpha) `beta` custom<Number>($beta) "
+        "`bias` custom<Number>($bias) attr-dict `:` type($input)"
     )
 
     def __init__(self, input: Operand, size: int, alpha: float, beta: float, bias: float):

@@ -10,6 +10,7 @@ from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
 
+from cmc.dialects.nn.numbers import format_number, parse_number
 from cmc.weights import (
     SMALL,
     ArrayWeights,
@@ -69,7 +70,7 @@ class WeightsAttr(Data[Weights]):
         with parser.in_angle_brackets():
             match parser.parse_optional_keyword_in(("splat", "hex", "file", "elided")):
                 case "splat":
-                    value = _parse_element(parser)
+                    value = parse_number(parser)
                     return ArrayWeights(splat(value, _parse_shape(parser)))
                 case "hex":
                     return ArrayWeights(_parse_hex(parser))
@@ -94,7 +95,7 @@ def _print(printer: Printer, weights: Weights) -> None:
     if isinstance(weights, ArrayWeights):
         if weights.size <= SMALL and (text := _decimals(weights.array)) is not None:
             return printer.print_string(text)
-        if weights.is_splat and (text := _decimal(weights.array.reshape(-1)[0])) is not None:
+        if weights.is_splat and (text := format_number(weights.array.reshape(-1)[0])) is not None:
             printer.print_string(f"splat {text}")
             return _print_shape(printer, weights)
     match printing_policy().place(weights):
@@ -132,20 +133,10 @@ def _decimals(array: Float32Array) -> str | None:
     if array.size == 0:
         return "[]" if array.shape == (0,) else None
     if array.ndim == 0:
-        return _decimal(np.float32(array))
+        return format_number(np.float32(array))
     parts = [_decimals(part) for part in array]
     present = [part for part in parts if part is not None]
     return f"[{', '.join(present)}]" if len(present) == len(parts) else None
-
-
-def _decimal(value: np.float32) -> str | None:
-    """The shortest decimal that reads back as the same bits; None if there is none."""
-    text = str(value)
-    mantissa, exponent_sign, exponent = text.partition("e")
-    if exponent_sign and "." not in mantissa:
-        text = f"{mantissa}.0e{exponent}"
-    # Negative and signalling NaNs have no decimal.
-    return text if np.float32(float(text)).tobytes() == value.tobytes() else None
 
 
 # Parsing
@@ -211,7 +202,7 @@ def _parse_list_or_element(parser: AttrParser) -> _Nested:
     elements = parser.parse_optional_comma_separated_list(
         parser.Delimiter.SQUARE, lambda: _parse_list_or_element(parser)
     )
-    return float(_parse_element(parser)) if elements is None else elements
+    return float(parse_number(parser)) if elements is None else elements
 
 
 def _nested_shape(nested: _Nested) -> tuple[int, ...] | None:
@@ -225,23 +216,3 @@ def _nested_shape(nested: _Nested) -> tuple[int, ...] | None:
     if first is None or any(shape != first for shape in shapes):
         return None
     return (len(nested), *first)
-
-
-def _parse_element(parser: AttrParser) -> np.float32:
-    position = parser.pos
-    sign = -1.0 if parser.parse_optional_punctuation("-") else 1.0
-    match parser.parse_optional_keyword_in(("inf", "nan")):
-        case "inf":
-            return np.float32(sign * np.inf)
-        case "nan" if sign > 0:
-            return np.float32(np.nan)
-        case _:
-            pass
-    number = parser.parse_optional_integer(allow_boolean=False, allow_negative=False)
-    if number is None:
-        number = parser.parse_optional_float(allow_negative=False)
-    if number is None:
-        parser.raise_error("expected a number, nan, inf, or a list of them", position)
-    if abs(number) > float(np.finfo(np.float32).max):
-        parser.raise_error(f"{number} does not fit into a float32", position)
-    return np.float32(sign * number)

@@ -236,7 +236,7 @@ func.func @f() {
 
 // -----
 
-// CHECK: error: expected a number, nan, inf, or a list of them
+// CHECK: error: expected a number, inf or nan
 func.func @f() {
   %0 = nn.constant #nn.weights<[1.0, true]> : tensor<2xf32>
   func.return

@@ -9,15 +9,15 @@ func.func @elements(%x: tensor<1x8x4x4xf32>, %c: tensor<8x1x1xf32>) -> tensor<1x
   // CHECK-NEXT: %0 = nn.relu %x : tensor<1x8x4x4xf32>
   // GENERIC: "nn.relu"(%x) : (tensor<1x8x4x4xf32>) -> tensor<1x8x4x4xf32>
   %0 = nn.relu %x : tensor<1x8x4x4xf32>
-  // CHECK-NEXT: %1 = nn.leaky_relu %0 alpha 1.000000e-01 : tensor<1x8x4x4xf32>
+  // CHECK-NEXT: %1 = nn.leaky_relu %0 alpha 0.1 : tensor<1x8x4x4xf32>
   // GENERIC: "nn.leaky_relu"(%0) <{alpha = 1.000000e-01 : f32}> : (tensor<1x8x4x4xf32>) -> tensor<1x8x4x4xf32>
-  %1 = nn.leaky_relu %0 alpha 1.000000e-01 : tensor<1x8x4x4xf32>
-  // CHECK-NEXT: %2 = nn.clip %1 min -1.000000e+00 max 6.000000e+00 : tensor<1x8x4x4xf32>
+  %1 = nn.leaky_relu %0 alpha 0.1 : tensor<1x8x4x4xf32>
+  // CHECK-NEXT: %2 = nn.clip %1 min -1.0 max 6.0 : tensor<1x8x4x4xf32>
   // GENERIC: "nn.clip"(%1) <{min = -1.000000e+00 : f32, max = 6.000000e+00 : f32}> : (tensor<1x8x4x4xf32>) -> tensor<1x8x4x4xf32>
-  %2 = nn.clip %1 min -1.000000e+00 max 6.000000e+00 : tensor<1x8x4x4xf32>
-  // CHECK-NEXT: %3 = nn.clip %2 max 5.000000e+00 : tensor<1x8x4x4xf32>
+  %2 = nn.clip %1 min -1.0 max 6.0 : tensor<1x8x4x4xf32>
+  // CHECK-NEXT: %3 = nn.clip %2 max 5.0 : tensor<1x8x4x4xf32>
   // GENERIC: "nn.clip"(%2) <{max = 5.000000e+00 : f32}> : (tensor<1x8x4x4xf32>) -> tensor<1x8x4x4xf32>
-  %3 = nn.clip %2 max 5.000000e+00 : tensor<1x8x4x4xf32>
+  %3 = nn.clip %2 max 5.0 : tensor<1x8x4x4xf32>
   // CHECK-NEXT: %4 = nn.sigmoid %3 : tensor<1x8x4x4xf32>
   // GENERIC: "nn.sigmoid"(%3) : (tensor<1x8x4x4xf32>) -> tensor<1x8x4x4xf32>
   %4 = nn.sigmoid %3 : tensor<1x8x4x4xf32>
@@ -100,12 +100,12 @@ func.func @other_ranks(%x: tensor<1x2x10xf32>, %w: tensor<3x2x3xf32>, %v: tensor
 
 // CHECK-LABEL: func.func @channels
 func.func @channels(%x: tensor<1x8x4x4xf32>, %p: tensor<8xf32>) -> tensor<1x8x4x4xf32> {
-  // CHECK-NEXT: %0 = nn.batch_norm %x, %p, %p, %p, %p epsilon 1.000000e-05 : (tensor<1x8x4x4xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>) -> tensor<1x8x4x4xf32>
+  // CHECK-NEXT: %0 = nn.batch_norm %x, %p, %p, %p, %p epsilon 1.0e-05 : (tensor<1x8x4x4xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>) -> tensor<1x8x4x4xf32>
   // GENERIC: "nn.batch_norm"(%x, %p, %p, %p, %p) <{epsilon = 1.000000e-05 : f32}> : (tensor<1x8x4x4xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>) -> tensor<1x8x4x4xf32>
-  %0 = nn.batch_norm %x, %p, %p, %p, %p epsilon 1.000000e-05 : (tensor<1x8x4x4xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>) -> tensor<1x8x4x4xf32>
-  // CHECK-NEXT: %1 = nn.lrn %0 size 5 alpha 1.000000e-04 beta 7.500000e-01 bias 1.000000e+00 : tensor<1x8x4x4xf32>
+  %0 = nn.batch_norm %x, %p, %p, %p, %p epsilon 1.0e-05 : (tensor<1x8x4x4xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>) -> tensor<1x8x4x4xf32>
+  // CHECK-NEXT: %1 = nn.lrn %0 size 5 alpha 1.0e-04 beta 0.75 bias 1.0 : tensor<1x8x4x4xf32>
   // GENERIC: "nn.lrn"(%0) <{size = 5 : i64, alpha = 1.000000e-04 : f32, beta = 7.500000e-01 : f32, bias = 1.000000e+00 : f32}> : (tensor<1x8x4x4xf32>) -> tensor<1x8x4x4xf32>
-  %1 = nn.lrn %0 size 5 alpha 1.000000e-04 beta 7.500000e-01 bias 1.000000e+00 : tensor<1x8x4x4xf32>
+  %1 = nn.lrn %0 size 5 alpha 1.0e-04 beta 0.75 bias 1.0 : tensor<1x8x4x4xf32>
   // CHECK-NEXT: %2 = nn.softmax %1 axis 1 : tensor<1x8x4x4xf32>
   // GENERIC: "nn.softmax"(%1) <{axis = 1 : i64}> : (tensor<1x8x4x4xf32>) -> tensor<1x8x4x4xf32>
   %2 = nn.softmax %1 axis 1 : tensor<1x8x4x4xf32>
@@ -149,9 +149,9 @@ func.func @layout(%x: tensor<1x4x6x6xf32>) -> tensor<1x144xf32> {
   // CHECK-NEXT: %5 = nn.pad %4 low [0, 0, 0, 0] high [0, 0, 0, 1] mode reflect : (tensor<1x5x3x3xf32>) -> tensor<1x5x3x4xf32>
   // GENERIC: "nn.pad"(%4) <{low = array<i64: 0, 0, 0, 0>, high = array<i64: 0, 0, 0, 1>, mode = #nn<pad_mode reflect>, value = 0.000000e+00 : f32}> : (tensor<1x5x3x3xf32>) -> tensor<1x5x3x4xf32>
   %5 = nn.pad %4 low [0, 0, 0, 0] high [0, 0, 0, 1] mode reflect : (tensor<1x5x3x3xf32>) -> tensor<1x5x3x4xf32>
-  // CHECK-NEXT: %6 = nn.pad %5 low [0, 0, 0, 0] high [0, 1, 0, 0] value 5.000000e-01 : (tensor<1x5x3x4xf32>) -> tensor<1x6x3x4xf32>
+  // CHECK-NEXT: %6 = nn.pad %5 low [0, 0, 0, 0] high [0, 1, 0, 0] value 0.5 : (tensor<1x5x3x4xf32>) -> tensor<1x6x3x4xf32>
   // GENERIC: "nn.pad"(%5) <{low = array<i64: 0, 0, 0, 0>, high = array<i64: 0, 1, 0, 0>, value = 5.000000e-01 : f32, mode = #nn<pad_mode constant>}> : (tensor<1x5x3x4xf32>) -> tensor<1x6x3x4xf32>
-  %6 = nn.pad %5 low [0, 0, 0, 0] high [0, 1, 0, 0] value 5.000000e-01 : (tensor<1x5x3x4xf32>) -> tensor<1x6x3x4xf32>
+  %6 = nn.pad %5 low [0, 0, 0, 0] high [0, 1, 0, 0] value 0.5 : (tensor<1x5x3x4xf32>) -> tensor<1x6x3x4xf32>
   // CHECK-NEXT: %7 = nn.concat %6, %6 axis 2 : (tensor<1x6x3x4xf32>, tensor<1x6x3x4xf32>) -> tensor<1x6x6x4xf32>
   // GENERIC: "nn.concat"(%6, %6) <{axis = 2 : i64}> : (tensor<1x6x3x4xf32>, tensor<1x6x3x4xf32>) -> tensor<1x6x6x4xf32>
   %7 = nn.concat %6, %6 axis 2 : (tensor<1x6x3x4xf32>, tensor<1x6x3x4xf32>) -> tensor<1x6x6x4xf32>
@@ -162,6 +162,19 @@ func.func @layout(%x: tensor<1x4x6x6xf32>) -> tensor<1x144xf32> {
   // GENERIC: "nn.reshape"(%8) : (tensor<1x6x6x4xf32>) -> tensor<1x144xf32>
   %9 = nn.reshape %8 : tensor<1x6x6x4xf32> -> tensor<1x144xf32>
   func.return %9 : tensor<1x144xf32>
+}
+
+// Numbers are shortest decimals; infinite ones have names.
+// CHECK-LABEL: func.func @numbers
+func.func @numbers(%x: tensor<1x4xf32>) -> tensor<1x6xf32> {
+  // CHECK-NEXT: %0 = nn.clip %x min -inf max 0.1 : tensor<1x4xf32>
+  // GENERIC: "nn.clip"(%x) <{min = 0xff800000 : f32, max = 1.000000e-01 : f32}> : (tensor<1x4xf32>) -> tensor<1x4xf32>
+  %0 = nn.clip %x min -inf max 0.1 : tensor<1x4xf32>
+  // CHECK-NEXT: %1 = nn.leaky_relu %0 alpha 2.0 : tensor<1x4xf32>
+  %1 = nn.leaky_relu %0 alpha 2 : tensor<1x4xf32>
+  // CHECK-NEXT: %2 = nn.pad %1 low [0, 1] high [0, 1] value -inf : (tensor<1x4xf32>) -> tensor<1x6xf32>
+  %2 = nn.pad %1 low [0, 1] high [0, 1] value -inf : (tensor<1x4xf32>) -> tensor<1x6xf32>
+  func.return %2 : tensor<1x6xf32>
 }
 
 // Names of the ONNX model's inputs and outputs.
