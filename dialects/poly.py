@@ -11,27 +11,40 @@ to another one that means the same, however it was written.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import islpy as isl
 from xdsl.ir import Data, Dialect
 from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
 
+_Isl = TypeVar("_Isl", isl.Set, isl.Map)
 
-def _parse_isl(parser: AttrParser, kind: str, parse: type[isl.Set] | type[isl.Map]):
+
+def read_isl(text: str, kind: type[_Isl]) -> _Isl:
+    """The set or relation that `text` describes. ValueError if it describes none."""
+    name = kind.__name__.lower()
+    # isl prints its own account of a syntax error on standard error.
+    context = isl.Context()
+    context.set_on_error(isl.on_error.CONTINUE)
+    try:
+        probe = kind(text, context)
+    except isl.Error:
+        raise ValueError(f"not an isl {name}: {text}") from None
+    if probe.dim(isl.dim_type.param):
+        raise ValueError(f"an isl {name} here has no parameters: {text}")
+    return kind(text)
+
+
+def _parse_isl(parser: AttrParser, kind: type[_Isl]) -> _Isl:
     with parser.in_angle_brackets():
         start = parser.pos
-        text = parser.parse_str_literal(f"a string with an isl {kind}")
-        # isl prints its own account of a syntax error on standard error.
-        context = isl.Context()
-        context.set_on_error(isl.on_error.CONTINUE)
+        text = parser.parse_str_literal(f"a string with an isl {kind.__name__.lower()}")
         try:
-            probe = isl.Set(text, context) if parse is isl.Set else isl.Map(text, context)
-        except isl.Error:
-            parser.raise_error(f"not an isl {kind}: {text}", start, parser.pos)
-        if probe.dim(isl.dim_type.param):
-            parser.raise_error(f"an isl {kind} here has no parameters: {text}", start, parser.pos)
-    return parse(text)
+            return read_isl(text, kind)
+        except ValueError as error:
+            parser.raise_error(str(error), start, parser.pos)
 
 
 def map_text(relation: isl.Map) -> str:
@@ -67,7 +80,7 @@ class SetAttr(Data[isl.Set]):
 
     @classmethod
     def parse_parameter(cls, parser: AttrParser) -> isl.Set:
-        return _parse_isl(parser, "set", isl.Set)
+        return _parse_isl(parser, isl.Set)
 
     def print_parameter(self, printer: Printer) -> None:
         with printer.in_angle_brackets():
@@ -95,7 +108,7 @@ class MapAttr(Data[isl.Map]):
 
     @classmethod
     def parse_parameter(cls, parser: AttrParser) -> isl.Map:
-        return _parse_isl(parser, "map", isl.Map)
+        return _parse_isl(parser, isl.Map)
 
     def print_parameter(self, printer: Printer) -> None:
         with printer.in_angle_brackets():
