@@ -14,7 +14,7 @@ pipeline deadlocks, so the times are the one solution of these max-plus equation
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -158,33 +158,19 @@ def waits(flow: Flow, images: int) -> dict[str, list[Wait]]:
     return result
 
 
-Starts = dict[str, Ints]
-"""For each process, the cycle in which each iteration begins, over the whole stream."""
-
-
-@dataclass
-class _Progress:
-    """One process's share of the equations, and how much of it is solved."""
-
-    process: Process
-    waits: list[Wait]
-    starts: Ints
-    known: int = 0
-    offsets: Ints = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.offsets = np.arange(len(self.starts)) * self.process.interval
-
-
 @dataclass(frozen=True)
 class Times:
     """When the iterations of a stream begin, as far as they ever do.
 
-    `starts` has the cycle of each iteration of each process; of them the first `begun` ever begin.
+    `starts` has the cycle of each iteration of each process, for the first `solved` images of the
+    stream; of them the first `begun` ever begin. Where fewer images are solved than there are, each
+    later image's iterations begin `period` cycles after those of the image before.
     """
 
     images: int
-    starts: Starts
+    solved: int
+    period: int | None
+    starts: Mapping[str, Ints]
     begun: Mapping[str, int]
 
     @property
@@ -194,51 +180,131 @@ class Times:
 
 
 def solve(flow: Flow, images: int) -> Times:
-    """The cycle in which each iteration of a stream of images begins."""
-    everything = {
-        name: _Progress(
-            flow.processes[name],
-            [Wait(w.on, w.why, np.maximum.accumulate(w.need)) for w in found],
-            np.zeros(images * flow.processes[name].iterations, np.int64),
-        )
-        for name, found in waits(flow, images).items()
-    }
-    order = list(everything.values())
-    while True:
-        moved = [_advance(one, everything) for one in order]
-        moved += [_advance(one, everything) for one in reversed(order)]
-        if not any(moved):
-            break
-    return Times(
-        images,
-        {name: one.starts for name, one in everything.items()},
-        {name: one.known for name, one in everything.items()},
+    """The cycle in which each iteration of a stream of images begins.
+
+    The equations of an image are those of the one before, some images back at most. So once that
+    many images in a row were each the one before and a constant later, all others will be.
+    """
+    reach = 2 + max(
+        (edge.credits // flow.processes[edge.writer].iterations for edge in flow.edges), default=0
     )
+    solved = min(images, 2 + reach)
+    while True:
+        times = _solve(flow, solved, images)
+        if solved == images or not times.complete:
+            return times
+        period = _period(times, reach)
+        if period is not None:
+            return replace(times, period=period)
+        solved = min(images, 2 * solved)
 
 
-def _advance(one: _Progress, everything: dict[str, _Progress]) -> bool:
-    """Solve for all iterations whose signals are known."""
-    end = len(one.starts)
-    if one.known == end:
-        return False
-    for wait in one.waits:
-        known = everything[wait.on.name].known
-        end = min(end, int(np.searchsorted(wait.need, known, "right")))
-    if end <= one.known:
-        return False
-    begin, chunk = one.known, slice(one.known, end)
-    ready = np.zeros(end - begin, np.int64)
-    if begin:
-        ready[0] = one.starts[begin - 1] + one.process.interval
-    for wait in one.waits:
-        need = wait.need[chunk]
-        on = everything[wait.on.name]
-        signal = on.starts[need - 1] + on.process.latency
-        np.maximum(ready, np.where(need > 0, signal, 0), out=ready)
-    offsets = one.offsets[: end - begin]
-    one.starts[chunk] = np.maximum.accumulate(ready - offsets) + offsets
-    one.known = end
-    return True
+def _period(times: Times, reach: int) -> int | None:
+    """By how much each of the last images is later than the one before, if all by the same."""
+    shifts: set[int] = set()
+    for starts in times.starts.values():
+        by_image = starts.reshape(times.solved, -1)[-reach - 1 :]
+        shift = by_image[1:] - by_image[:-1]
+        if np.any(shift != shift[0, 0]):
+            return None
+        shifts.add(int(shift[0, 0]))
+    return shifts.pop() if len(shifts) == 1 else None
+
+
+_SWEEPS = 16
+"""Sweeps over all equations, before they are solved one iteration after the other."""
+
+
+def _solve(flow: Flow, solved: int, images: int) -> Times:
+    found = waits(flow, solved)
+    starts = _by_sweeps(flow, found, solved)
+    if starts is None:
+        starts, begun = _one_by_one(flow, found, solved)
+    else:
+        begun = {name: len(times) for name, times in starts.items()}
+    return Times(images, solved, None, starts, begun)
+
+
+def _by_sweeps(flow: Flow, found: dict[str, list[Wait]], images: int) -> dict[str, Ints] | None:
+    """All equations of a process at once, process by process, until nothing changes any more.
+
+    Fast where waiting for room is rare. None if that takes too long, or never ends.
+    """
+    if any(np.any(wait.need == NEVER) for waiting in found.values() for wait in waiting):
+        return None
+    processes, names = flow.processes, list(flow.processes)
+    # When each signal can be used, after a zeroth one that always can.
+    signals = {n: np.zeros(images * p.iterations + 1, np.int64) for n, p in processes.items()}
+    needs = {name: [np.maximum(w.need, 0) for w in waiting] for name, waiting in found.items()}
+    offsets = {n: np.arange(images * p.iterations) * p.interval for n, p in processes.items()}
+    for sweep in range(_SWEEPS):
+        changed = False
+        for name in names if sweep % 2 == 0 else reversed(names):
+            ready = np.zeros(len(offsets[name]), np.int64)
+            for wait, need in zip(found[name], needs[name], strict=True):
+                np.maximum(ready, signals[wait.on.name][need], out=ready)
+            ready -= offsets[name]
+            times = np.maximum.accumulate(ready, out=ready)
+            times += offsets[name]
+            times += processes[name].latency
+            if not np.array_equal(signals[name][1:], times):
+                signals[name][1:] = times
+                changed = True
+        if not changed:
+            return {n: signals[n][1:] - p.latency for n, p in processes.items()}
+    return None
+
+
+@dataclass
+class _Progress:
+    """One process's share of the equations, and how far it is solved."""
+
+    process: Process
+    end: int
+    waits: list[tuple[_Progress, list[int]]] = field(
+        default_factory=list["tuple[_Progress, list[int]]"]
+    )
+    waiting: list[_Progress] = field(default_factory=list["_Progress"])
+    starts: list[int] = field(default_factory=list[int])
+
+    def advance(self) -> bool:
+        """Solve for all iterations whose signals are known; whether there were any."""
+        starts, interval = self.starts, self.process.interval
+        known = before = len(starts)
+        while known < self.end:
+            ready = starts[-1] + interval if known else 0
+            for on, needs in self.waits:
+                need = needs[known]
+                if need > 0:
+                    if need > len(on.starts):
+                        return known > before
+                    ready = max(ready, on.starts[need - 1] + on.process.latency)
+            starts.append(ready)
+            known += 1
+        return known > before
+
+
+def _one_by_one(
+    flow: Flow, found: dict[str, list[Wait]], images: int
+) -> tuple[dict[str, Ints], dict[str, int]]:
+    """Each equation once, when what it needs is known; and how many ever are."""
+    everything = {n: _Progress(p, images * p.iterations) for n, p in flow.processes.items()}
+    for name, waiting in found.items():
+        for wait in waiting:
+            on = everything[wait.on.name]
+            everything[name].waits.append((on, wait.need.tolist()))
+            on.waiting.append(everything[name])
+    todo = dict.fromkeys(everything)
+    while todo:
+        name = next(iter(todo))
+        del todo[name]
+        if everything[name].advance():
+            todo.update(dict.fromkeys(one.process.name for one in everything[name].waiting))
+    begun = {name: len(one.starts) for name, one in everything.items()}
+    starts = {n: np.array(one.starts, np.int64) for n, one in everything.items()}
+    for name, one in everything.items():
+        starts[name] = np.pad(starts[name], (0, one.end - begun[name]))
+    return starts, begun
 
 
 def deadlock(flow: Flow, images: int, begun: Mapping[str, int]) -> Deadlock:

@@ -42,6 +42,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from enum import auto
+from itertools import pairwise
 from typing import Self
 
 import islpy as isl
@@ -56,9 +57,10 @@ from xdsl.dialects.builtin import (
     SymbolRefAttr,
     i64,
 )
+from xdsl.dialects.utils import EnumAttribute
 from xdsl.ir import (
+    Attribute,
     Dialect,
-    EnumAttribute,
     Operation,
     Region,
     SpacedOpaqueSyntaxAttribute,
@@ -85,7 +87,7 @@ from xdsl.irdl import (
 )
 from xdsl.parser import Parser
 from xdsl.printer import Printer
-from xdsl.traits import HasParent, NoTerminator, SymbolOpInterface, SymbolTable
+from xdsl.traits import CallableOpInterface, HasParent, NoTerminator, SymbolOpInterface, SymbolTable
 from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.str_enum import StrEnum
 
@@ -169,13 +171,31 @@ class PointOp(IRDLOperation):
             )
 
 
+class _ChipCallable(CallableOpInterface):
+    """A chip is called with a stream for each input, and returns one for each output."""
+
+    @classmethod
+    def get_callable_region(cls, op: Operation) -> Region:
+        return op.regions[0]
+
+    @classmethod
+    def get_argument_types(cls, op: Operation) -> tuple[Attribute, ...]:
+        assert isinstance(op, ChipOp)
+        return tuple(port.tensor for port in op.gcu.inputs())
+
+    @classmethod
+    def get_result_types(cls, op: Operation) -> tuple[Attribute, ...]:
+        assert isinstance(op, ChipOp)
+        return tuple(port.tensor for port in op.gcu.outputs())
+
+
 @irdl_op_definition
 class ChipOp(ObjectScope):
     """A configured chip: the objects that travel on it, its GCU and its cores."""
 
     name = "cmctrl.chip"
 
-    traits = traits_def(NoTerminator(), SymbolTable(), SymbolOpInterface())
+    traits = traits_def(NoTerminator(), SymbolTable(), SymbolOpInterface(), _ChipCallable())
 
     assembly_format = "$sym_name $body attr-dict"
 
@@ -370,7 +390,7 @@ class CoreOp(_Side):
                 if channel not in wanted or found.count(channel) > 1:
                     raise VerifyException(f"a superfluous {what} for {channel}")
         extents = sorted((r.address.value.data, r.end, str(r.channel)) for r in self.rings())
-        for (_, end, before), (start, _, after) in zip(extents, extents[1:], strict=False):
+        for (_, end, before), (start, _, after) in pairwise(extents):
             if start < end:
                 raise VerifyException(f"the rings {before} and {after} overlap in SRAM")
 
@@ -466,7 +486,10 @@ class ProgramOp(IRDLOperation):
 
     traits = traits_def(NoTerminator(), SymbolOpInterface(), HasParent(CoreOp, GcuOp))
 
-    assembly_format = "$sym_name `over` qualified($domain) (`latency` $latency^)? (`interval` $interval^)? $body attr-dict"
+    assembly_format = (
+        "$sym_name `over` qualified($domain) (`latency` $latency^)? (`interval` $interval^)? "
+        "$body attr-dict"
+    )
 
     def __init__(
         self,

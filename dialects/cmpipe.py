@@ -47,10 +47,10 @@ from xdsl.dialects.builtin import (
     f32,
     i64,
 )
+from xdsl.dialects.utils import EnumAttribute
 from xdsl.ir import (
     Attribute,
     Dialect,
-    EnumAttribute,
     Operation,
     Region,
     SpacedOpaqueSyntaxAttribute,
@@ -75,6 +75,7 @@ from xdsl.traits import (
     SymbolTable,
 )
 from xdsl.utils.exceptions import VerifyException
+from xdsl.utils.hints import isa
 from xdsl.utils.str_enum import StrEnum
 
 from cmc.dialects.nn.weights import WeightsAttr
@@ -92,10 +93,13 @@ def object_type(shape: tuple[int, ...], length: int) -> ObjectType:
 
 def vector_length(type: Attribute) -> int:
     """The number of floats in one vector of an object of this type."""
-    assert isinstance(type, MemRefType)
-    element = type.get_element_type()
-    assert isinstance(element, VectorType)
-    return prod(element.get_shape())
+    assert isa(type, ObjectType)
+    return prod(type.get_element_type().get_shape())
+
+
+def vector_shape(type: Attribute) -> tuple[int, ...]:
+    """The extents of a vector; none for a scalar."""
+    return type.get_shape() if isa(type, VectorType) else ()
 
 
 class ObjectScope(IRDLOperation, ABC):
@@ -266,9 +270,7 @@ class ObjectOp(IRDLOperation):
     def verify_(self) -> None:
         element = self.type.get_element_type()
         if not (
-            isinstance(element, VectorType)
-            and element.get_num_dims() == 1
-            and element.element_type == f32
+            isa(element, VectorType) and element.get_num_dims() == 1 and element.element_type == f32
         ):
             raise VerifyException(f"an object holds vectors of f32, not {element}")
         if any(extent < 1 for extent in (*self.shape, self.vector)):
@@ -435,7 +437,10 @@ class StageOp(IRDLOperation, IterationScope):
 
     traits = traits_def(NoTerminator(), SymbolOpInterface(), HasParent(CoreOp))
 
-    assembly_format = "$sym_name `in` qualified($domain) (`latency` $latency^)? (`interval` $interval^)? $body attr-dict"
+    assembly_format = (
+        "$sym_name `in` qualified($domain) (`latency` $latency^)? (`interval` $interval^)? "
+        "$body attr-dict"
+    )
 
     def __init__(
         self, name: str, domain: SetAttr, body: Region, latency: int = 1, interval: int = 1
@@ -529,8 +534,7 @@ class ReadOp(IRDLOperation):
     @property
     def window_shape(self) -> tuple[int, ...]:
         type = self.window.type
-        assert isinstance(type, VectorType)
-        return type.get_shape()
+        return vector_shape(type)
 
     def relation(self, iterations: isl.Set) -> isl.Map:
         """The access relation: from each iteration to the elements of the object that it reads."""
@@ -595,11 +599,10 @@ class MxvOp(IRDLOperation):
             ("input", self.vector, prod(blocks) * inputs),
             ("result", self.product, prod(blocks) * outputs),
         ):
-            assert isinstance(value.type, VectorType)
-            if prod(value.type.get_shape()) != expected:
+            if prod(vector_shape(value.type)) != expected:
                 raise VerifyException(
                     f"the {what} of {self.crossbar} has {expected} floats, and {value.type} has "
-                    f"{prod(value.type.get_shape())}"
+                    f"{prod(vector_shape(value.type))}"
                 )
 
 
@@ -644,9 +647,7 @@ class ReduceOp(IRDLOperation):
         )
 
     def verify_(self) -> None:
-        assert isinstance(self.vector.type, VectorType)
-        assert isinstance(self.result.type, VectorType)
-        inputs, outputs = (prod(t.type.get_shape()) for t in (self.vector, self.result))  # type: ignore
+        inputs, outputs = (prod(vector_shape(v.type)) for v in (self.vector, self.result))
         if inputs % outputs:
             raise VerifyException(f"{inputs} floats are not rows of {outputs}")
 
@@ -675,8 +676,7 @@ class ConstantOp(IRDLOperation):
         )
 
     def verify_(self) -> None:
-        assert isinstance(self.result.type, VectorType)
-        if self.value.shape != self.result.type.get_shape():
+        if self.value.shape != vector_shape(self.result.type):
             raise VerifyException(
                 f"the value has the shape {list(self.value.shape)}, and its type is "
                 f"{self.result.type}"
@@ -728,8 +728,7 @@ class WriteOp(IRDLOperation):
         )
         if not self.access.data.is_single_valued():
             raise VerifyException("an iteration writes one element")
-        assert isinstance(self.vector.type, VectorType)
-        if prod(self.vector.type.get_shape()) != object.vector:
+        if prod(vector_shape(self.vector.type)) != object.vector:
             raise VerifyException(
                 f"{self.object} holds vectors of {object.vector} floats, not {self.vector.type}"
             )
@@ -764,7 +763,8 @@ class ChannelOp(IRDLOperation):
     traits = traits_def(HasParent(PipelineOp))
 
     assembly_format = (
-        "$object `for` $reader (`slots` $slots^)? `ready` qualified($ready) (`from` qualified($ready_from)^)? "
+        "$object `for` $reader (`slots` $slots^)? "
+        "`ready` qualified($ready) (`from` qualified($ready_from)^)? "
         "`free` qualified($free) (`from` qualified($free_from)^)? attr-dict"
     )
 

@@ -16,7 +16,7 @@ from xdsl.passes import ModulePass
 
 from cmc.dialects.cmpipe import ChannelOp, PipelineOp, read_by, written_by
 from cmc.dialects.poly import MapAttr, SetAttr
-from cmc.poly.relations import Progress, nameless, progress, union
+from cmc.poly.relations import Progress, nameless, progress
 
 
 @dataclass(frozen=True)

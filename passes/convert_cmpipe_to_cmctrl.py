@@ -40,15 +40,14 @@ from cmc.poly.loops import Step, loops, loops_over
 from cmc.poly.relations import nameless
 
 _Advance = type[EnableOp] | type[ReleaseOp]
+_Key = tuple[isl.Map, isl.Map, isl.Set | None, _Advance]
 
 
 @dataclass
 class _Machines:
     """Makes machine bodies; machines that differ only in names are generated once."""
 
-    known: dict[tuple[isl.Map, isl.Map, isl.Set | None, _Advance], Region] = field(
-        default_factory=lambda: {}
-    )
+    known: dict[_Key, Region] = field(default_factory=dict["_Key", Region])
 
     def body(
         self, order: isl.Map, steps: isl.Map, initial: SetAttr | None, advance: _Advance

@@ -8,15 +8,22 @@ nothing and become part of the accesses of whoever reads through them.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import islpy as isl
 import numpy as np
 from xdsl.context import Context
 from xdsl.dialects import func
-from xdsl.dialects.builtin import DictionaryAttr, ModuleOp, NameLoc, StringAttr, TensorType, f32
-from xdsl.ir import Attribute, Block, BlockArgument, Operation, Region, SSAValue
+from xdsl.dialects.builtin import (
+    ArrayAttr,
+    DictionaryAttr,
+    ModuleOp,
+    NameLoc,
+    StringAttr,
+    TensorType,
+    f32,
+)
+from xdsl.ir import Block, BlockArgument, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
 
@@ -42,8 +49,28 @@ from cmc.semantics.tensors import Layout, View, steps_along
 from cmc.semantics.views import VIEWS
 
 _ISL_WORDS = frozenset(
-    "and or not exists mod floor ceil floord ceild min max div true false infty nan implies rat "
-    "no such".split()
+    [
+        "and",
+        "or",
+        "not",
+        "exists",
+        "mod",
+        "floor",
+        "ceil",
+        "floord",
+        "ceild",
+        "min",
+        "max",
+        "div",
+        "true",
+        "false",
+        "infty",
+        "nan",
+        "implies",
+        "rat",
+        "no",
+        "such",
+    ]
 )
 
 
@@ -77,7 +104,7 @@ class _Open:
 
     builder: StageBuilder
     op: Operation
-    live: dict[SSAValue, SSAValue] = field(default_factory=lambda: {})
+    live: dict[SSAValue, SSAValue] = field(default_factory=dict[SSAValue, SSAValue])
 
 
 class _Partition:
@@ -285,11 +312,9 @@ class _Partition:
         return name
 
 
-def _tensor_name(attributes: Sequence[Attribute] | None, index: int, default: str) -> str:
+def _tensor_name(attributes: ArrayAttr[DictionaryAttr] | None, index: int, default: str) -> str:
     if attributes is not None:
-        own = list(attributes)[index]
-        assert isinstance(own, DictionaryAttr)
-        name = own.data.get("nn.name")
+        name = attributes.data[index].data.get("nn.name")
         if isinstance(name, StringAttr):
             return name.data
     return f"{default}{index}"

@@ -1,1 +1,1 @@
-"""The polyhedral core: everything that the compiler computes with isl, and nothing about networks."""
+"""The polyhedral core: all that the compiler computes with isl, and nothing about networks."""

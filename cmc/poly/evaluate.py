@@ -1,4 +1,4 @@
-"""Evaluate isl functions: on numpy arrays, or on symbolic expressions such as xDSL's `AffineExpr`."""
+"""Evaluate isl functions: on numpy arrays, or on expressions such as xDSL's `AffineExpr`."""
 
 from __future__ import annotations
 

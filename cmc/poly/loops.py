@@ -65,7 +65,7 @@ def _expression(expr: isl.AstExpr, scope: _Scope) -> AffineExpr:
         return AffineExpr.constant(expr.get_val().to_python())
     if kind == isl.ast_expr_type.id:
         return scope.iterators[expr.get_id().get_name()]
-    op = expr.get_op_type()
+    op = isl.ast_expr_op_type(expr.get_op_type())
     args = [_expression(expr.get_op_arg(i), scope) for i in range(expr.get_op_n_arg())]
     ops = isl.ast_expr_op_type
     if op == ops.add:
@@ -99,8 +99,8 @@ _COMPARISONS = {
     isl.ast_expr_op_type.ge: "sge",
     isl.ast_expr_op_type.gt: "sgt",
 }
-_AND = (isl.ast_expr_op_type.and_, isl.ast_expr_op_type.and_then)
-_OR = (isl.ast_expr_op_type.or_, isl.ast_expr_op_type.or_else)
+_AND = (isl.ast_expr_op_type["and_"], isl.ast_expr_op_type.and_then)
+_OR = (isl.ast_expr_op_type["or_"], isl.ast_expr_op_type.or_else)
 
 
 def _value(expr: isl.AstExpr, scope: _Scope, ops: list[Operation]) -> SSAValue:
@@ -118,7 +118,7 @@ def _value(expr: isl.AstExpr, scope: _Scope, ops: list[Operation]) -> SSAValue:
 
 
 def _condition(expr: isl.AstExpr, scope: _Scope, ops: list[Operation]) -> SSAValue:
-    op = expr.get_op_type()
+    op = isl.ast_expr_op_type(expr.get_op_type())
     if op in _COMPARISONS:
         left = _value(expr.get_op_arg(0), scope, ops)
         right = _value(expr.get_op_arg(1), scope, ops)
@@ -143,9 +143,9 @@ def _loops(node: isl.AstNode, scope: _Scope, emit: dict[str, Emit]) -> list[Oper
             for i in range(children.n_ast_node())
             for op in _loops(children.get_at(i), scope, emit)
         ]
-    if kind == isl.ast_node_type.for_:
+    if kind == isl.ast_node_type["for_"]:
         return _for(node, scope, emit)
-    if kind == isl.ast_node_type.if_:
+    if kind == isl.ast_node_type["if_"]:
         return _if(node, scope, emit)
     call = node.user_get_expr()
     name = call.get_op_arg(0).get_id().get_name()
@@ -196,8 +196,10 @@ def _if(node: isl.AstNode, scope: _Scope, emit: dict[str, Emit]) -> list[Operati
     return [*ops, scf.IfOp(condition, (), then, otherwise)]
 
 
-def loops(order: isl.Map, steps: isl.Map, emit: Callable[[Step, Step], Sequence[Operation]]):
-    """Loops over the points of `steps`' domain, in the lexicographic order of their image in `order`.
+def loops(
+    order: isl.Map, steps: isl.Map, emit: Callable[[Step, Step], Sequence[Operation]]
+) -> list[Operation]:
+    """Loops over the points of `steps`' domain, in lexicographic order of their times.
 
     `order` gives each point its time. For each point p, `emit(p, steps(p))` makes the operations
     of one step. `steps` is single-valued; each of its pieces becomes a step of its own.

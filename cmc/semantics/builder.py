@@ -46,8 +46,8 @@ class StageBuilder:
     name: str
     layout: Layout
     tensors: Tensors
-    ops: list[Operation] = field(default_factory=lambda: [])
-    held: list[Operation] = field(default_factory=lambda: [])
+    ops: list[Operation] = field(default_factory=list[Operation])
+    held: list[Operation] = field(default_factory=list[Operation])
 
     @property
     def domain(self) -> isl.Set:

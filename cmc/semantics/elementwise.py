@@ -7,10 +7,10 @@ from typing import TypeVar
 
 import numpy as np
 from xdsl.dialects import arith, math
-from xdsl.dialects.builtin import VectorType
 from xdsl.ir import Operation, SSAValue
 
 from cmc.dialects import nn
+from cmc.dialects.cmpipe import vector_shape
 from cmc.semantics.builder import StageBuilder
 
 Emit = Callable[[Operation, StageBuilder, Sequence[SSAValue]], SSAValue]
@@ -32,8 +32,7 @@ def _register(
 
 
 def _like(body: StageBuilder, value: float, vector: SSAValue) -> SSAValue:
-    assert isinstance(vector.type, VectorType)
-    return body.splat(value, vector.type.get_shape())
+    return body.splat(value, vector_shape(vector.type))
 
 
 def _relu(op: nn.ReluOp, body: StageBuilder, x: Sequence[SSAValue]) -> SSAValue:

@@ -66,7 +66,7 @@ class View:
 
     `exact` maps the tensor's coordinates to an element and a channel of the object, whose extents
     are `extents`. Where it is not defined the tensor has the value `pad`, which is None if it is
-    defined everywhere. `simple` agrees with it, and may be defined beyond, so that it prints better.
+    defined everywhere. `simple` agrees with it, and may be defined beyond: it prints better.
     """
 
     object: str

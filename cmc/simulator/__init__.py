@@ -16,12 +16,12 @@ from xdsl.dialects.builtin import ModuleOp
 
 from cmc.dialects.cmctrl import ChipOp
 from cmc.errors import CmcError
-from cmc.flow import deadlock, solve
+from cmc.flow import Times, deadlock, solve
 from cmc.progress import Track, no_progress
 from cmc.report import Report
 from cmc.simulator.hazards import check
 from cmc.simulator.interpret import interpret
-from cmc.simulator.load import load
+from cmc.simulator.load import Chip, load
 from cmc.simulator.summary import summarize
 from cmc.simulator.values import evaluate
 
@@ -56,19 +56,41 @@ def simulate(
     mode: Mode = "bulk",
     track: Track = no_progress,
 ) -> Result:
-    """Run a stream of images through a chip, each input an array `[images, ...]`.
+    """Run a stream of images through the one chip of a module.
 
-    Both modes have the same outputs but for rounding, and the same times and faults.
+    Each input is an array `[images, ...]`, and so is each output. Both modes have the same outputs
+    but for rounding, and the same times and faults.
     """
-    chip = load(chip_of(module))
+    return run_chip(chip_of(module), inputs, mode, track)
+
+
+def run_chip(
+    op: ChipOp,
+    inputs: Mapping[str, NDArray[np.float32]],
+    mode: Mode = "bulk",
+    track: Track = no_progress,
+) -> Result:
+    """As `simulate`, for a chip."""
+    chip = load(op)
     with np.errstate(all="ignore"):
         if mode == "interpret":
             outputs, times = interpret(chip, inputs, track)
         else:
-            images = len(next(iter(inputs.values())))
-            times = solve(chip.flow, images)
-            check(chip, times)
-            if not times.complete:
-                raise deadlock(chip.flow, images, times.begun)
+            times = _times(chip, len(next(iter(inputs.values()))))
             outputs = evaluate(chip, inputs, track)
     return Result(outputs, summarize(chip, times))
+
+
+def time_chip(op: ChipOp, images: int) -> Report:
+    """How long a stream of any number of images takes, without their values."""
+    chip = load(op)
+    return summarize(chip, _times(chip, images))
+
+
+def _times(chip: Chip, images: int) -> Times:
+    """Exact times, or the fault or deadlock that execution would end in."""
+    times = solve(chip.flow, images)
+    check(chip, times)
+    if not times.complete:
+        raise deadlock(chip.flow, times.solved, times.begun)
+    return times

@@ -7,10 +7,17 @@ from math import prod
 
 import numpy as np
 from xdsl.dialects import arith, math, vector
-from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, FloatAttr, ShapedType, VectorType
-from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, FloatAttr, ShapedType
+from xdsl.ir import Operation, SSAValue
 
-from cmc.dialects.cmpipe import ConstantOp, MxvOp, ReduceOp, ReductionKind, find_crossbar
+from cmc.dialects.cmpipe import (
+    ConstantOp,
+    MxvOp,
+    ReduceOp,
+    ReductionKind,
+    find_crossbar,
+    vector_shape,
+)
 from cmc.errors import CmcError
 from cmc.simulator.gather import Floats
 
@@ -50,11 +57,6 @@ REDUCTIONS: Mapping[ReductionKind, np.ufunc] = {
 }
 
 
-def shape_of(type: Attribute) -> tuple[int, ...]:
-    """The extents of a vector; of a scalar, none."""
-    return type.get_shape() if isinstance(type, VectorType) else ()
-
-
 def constant(op: Operation) -> Floats | None:
     """The value of an operation that is a constant."""
     match op:
@@ -67,7 +69,7 @@ def constant(op: Operation) -> Floats | None:
                 return np.full(shape, value.get_values()[0], np.float32)
             return np.array(value.get_values(), np.float32).reshape(shape)
         case arith.ConstantOp(value=FloatAttr() as value):
-            return np.float32(value.value.data).reshape(())
+            return np.array(value.value.data, np.float32)
         case _:
             return None
 
@@ -83,7 +85,7 @@ def multiply(matrix: Floats, vectors: Floats) -> Floats:
 
 def compute(op: Operation, operands: Sequence[Floats], leading: int) -> Floats:
     """The result of an operation for `leading` iterations: every array is `[leading, ...]`."""
-    shape = (leading, *shape_of(op.results[0].type))
+    shape = (leading, *vector_shape(op.results[0].type))
     ufunc = ELEMENTWISE.get(type(op))
     if ufunc is not None:
         return ufunc(*operands)

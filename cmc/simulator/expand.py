@@ -1,4 +1,4 @@
-"""Run loops all at once: what a nest of `affine.for` and `scf.if` visits, as arrays in its order."""
+"""Run loops all at once: what a nest of `affine.for` and `scf.if` visits, as arrays in order."""
 
 from __future__ import annotations
 

@@ -41,6 +41,8 @@ class Gather:
     channel: Ints
     window: tuple[int, ...]
     pad: float
+    vector: int
+    """The number of floats in a vector of the object."""
 
     @staticmethod
     def of(op: ReadOp, object: ObjectOp, points: Ints) -> Gather:
@@ -63,7 +65,7 @@ class Gather:
             else:
                 element = np.where(table.defined, np.broadcast_to(element, extents), -1)
         pad = 0.0 if op.pad is None else op.pad.value.data
-        return Gather(element, channel, window, pad)
+        return Gather(element, channel, window, pad, object.vector)
 
     def extremes(self, order: Ints) -> tuple[Ints, Ints]:
         """For each iteration, the newest and oldest element in its window by `order`.
@@ -85,7 +87,8 @@ class Gather:
     def whole_vectors(self) -> bool:
         """Whether the last axis of the window runs through the channels of one element."""
         return (
-            self.element.shape[-1] == 1
-            and self.channel.shape[:-1] == (1,) * (self.channel.ndim - 1)
-            and np.array_equal(self.channel.reshape(-1), np.arange(self.channel.size))
+            self.window[-1:] == (self.vector,)
+            and self.element.shape[-1] == 1
+            and self.channel.shape == (*(1,) * len(self.window), self.vector)
+            and np.array_equal(self.channel.reshape(-1), np.arange(self.vector))
         )

@@ -26,24 +26,19 @@ def check(chip: Chip, times: Times) -> None:
         for read in reader.reads:
             if read.object == ring.channel.object:
                 elements = chip.objects[read.object].elements
-                wanted = _across(read.newest, times.images, elements)[: len(starts)]
+                wanted = _across(read.newest, times.solved, elements)[: len(starts)]
                 arrived = np.where(wanted >= 0, arrivals[np.maximum(wanted, 0)], 0)
                 for at in np.flatnonzero(arrived > starts)[:1]:
-                    faults.append(
-                        (starts[at], missing(chip, reader, read, int(at), int(starts[at])))
-                    )
-                wanted = _across(read.oldest, times.images, elements)[: len(starts)]
+                    cycle = int(starts[at])
+                    faults.append((cycle, missing(chip, reader, read, int(at), cycle)))
+                wanted = _across(read.oldest, times.solved, elements)[: len(starts)]
                 reused = np.append(arrivals, NEVER)[
                     np.minimum(np.where(wanted == NEVER, 0, wanted) + ring.slots, len(arrivals))
                 ]
                 gone = np.where(wanted == NEVER, NEVER, reused)
                 for at in np.flatnonzero(gone <= starts)[:1]:
-                    faults.append(
-                        (
-                            starts[at],
-                            overwritten(chip, reader, read, int(at), int(starts[at]), ring),
-                        )
-                    )
+                    cycle = int(starts[at])
+                    faults.append((cycle, overwritten(chip, reader, read, int(at), cycle, ring)))
     if faults:
         raise min(faults, key=lambda fault: fault[0])[1]
 

@@ -9,24 +9,30 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from math import prod
 
 import numpy as np
 from xdsl.dialects import vector
 from xdsl.ir import Operation, SSAValue
 
-from cmc.dialects.cmpipe import MxvOp, ReadOp, ReduceOp, WriteOp, find_crossbar, find_object
+from cmc.dialects.cmpipe import (
+    MxvOp,
+    ReadOp,
+    ReduceOp,
+    WriteOp,
+    find_crossbar,
+    find_object,
+    vector_shape,
+)
 from cmc.errors import CmcError
 from cmc.flow import Edge, Steps, Times, deadlock
 from cmc.poly.evaluate import Ints
 from cmc.progress import Track, no_progress
-from cmc.simulator.body import ELEMENTWISE, REDUCTIONS, constant, shape_of
+from cmc.simulator.body import ELEMENTWISE, REDUCTIONS, constant
 from cmc.simulator.faults import Fault
-from cmc.simulator.gather import Floats, Gather
+from cmc.simulator.gather import Floats
 from cmc.simulator.hazards import missing, overwritten
 from cmc.simulator.load import Chip, Program, Read, Ring
 from cmc.simulator.values import enter, leave, windows
-
 
 _UNLIMITED = 1 << 62
 
@@ -139,10 +145,12 @@ class _Window:
         self._channels = gather.channel
         numbers = np.where(element >= 0, order[element], -1)
         if self._whole:
+            numbers = np.broadcast_to(numbers, (len(numbers), *gather.window[:-1], 1))
             numbers = numbers.reshape(len(numbers), -1)
         else:
-            shape = np.broadcast_shapes(numbers.shape, self._channels.shape)
-            numbers = np.where(self._channels < 0, -1, np.broadcast_to(numbers, shape))
+            rows = max(len(numbers), len(self._channels))
+            numbers = np.broadcast_to(numbers, (rows, *gather.window))
+            numbers = np.where(self._channels < 0, -1, numbers)
         self._numbers = numbers
         self._rows = iterations
         self._places: list[Ints] = []
@@ -269,14 +277,14 @@ class _Core:
                 out = (
                     value
                     if value is not None
-                    else np.empty(shape_of(op.results[0].type), np.float32)
+                    else np.empty(vector_shape(op.results[0].type), np.float32)
                 )
                 if value is None:
                     self._calls.append(_call(op, [arrays[v] for v in op.operands], out))
-            arrays[op.results[0]] = out.reshape(shape_of(op.results[0].type))
+            arrays[op.results[0]] = out.reshape(vector_shape(op.results[0].type))
 
     def attach(self, chip: Chip, sent: Floats | None, collected: Floats | None) -> None:
-        """Connect the program to what the GCU sends, or lay its body out; and to what it collects."""
+        """Connect the program to the GCU, or lay its body out."""
         self._sent, self._collected = sent, collected
         if sent is None:
             self._compile(chip)
@@ -317,7 +325,7 @@ class _Core:
         return self._run(iteration)
 
     def end(self, written: Floats) -> None:
-        """An iteration has ended: what it wrote arrives, and the slots that it read may be freed."""
+        """An iteration has ended: what it wrote arrives, slots that it read may be freed."""
         if self._collected is not None:
             self._collected[self.done] = written
         self.done += 1
@@ -398,7 +406,9 @@ def interpret(
         written = collected[object.name].reshape(images, object.elements, object.vector)
         outputs[port.tensor_name.data] = leave(port, written[:, object.order])
     starts = {name: np.array(core.starts, np.int64) for name, core in cores.items()}
-    return outputs, Times(images, starts, {name: core.begun for name, core in cores.items()})
+    return outputs, Times(
+        images, images, None, starts, {name: core.begun for name, core in cores.items()}
+    )
 
 
 def _cycles(chip: Chip, cores: list[_Core], images: int, track: Track) -> None:

@@ -20,7 +20,6 @@ from cmc.dialects.cmctrl import (
     MachineKind,
     MachineOp,
     ProgramOp,
-    RingOp,
     SendOp,
 )
 from cmc.dialects.cmpipe import ReadOp, WriteOp, find_object
@@ -48,7 +47,9 @@ class Object:
     def element(self, number: int) -> str:
         """The element that is written as the given one of an image, for a person."""
         element = int(np.flatnonzero(self.order == number)[0])
-        return f"@{self.name}[{_coordinates(np.unravel_index(element, self.shape))}]"
+        return (
+            f"@{self.name}[{_coordinates([int(i) for i in np.unravel_index(element, self.shape)])}]"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,13 +227,14 @@ def _written_object(loops: _Loops) -> Object:
 def _program(loops: _Loops, objects: dict[str, Object]) -> Program:
     reads: list[Read] = []
     constants: list[Read] = []
+    none = np.zeros(0, np.int64)
     for op in loops.body.walk():
         if isinstance(op, ReadOp):
             source = find_object(op, op.object)
             gather = Gather.of(op, source, loops.points)
             name = source.sym_name.data
             if source.value is not None:
-                constants.append(Read(op, name, gather, np.empty(0), np.empty(0)))
+                constants.append(Read(op, name, gather, none, none))
                 continue
             newest, oldest = (
                 np.broadcast_to(extreme, (len(loops.points),))

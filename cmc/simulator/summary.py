@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from cmc.dialects.cmpipe import find_object
-from cmc.flow import Starts, Times, Wait, waits
+from cmc.flow import Times, Wait, waits
 from cmc.poly.evaluate import Ints
 from cmc.report import CoreReport, ProgramReport, Report, RingReport
 from cmc.simulator.load import Chip, Program
-
 
 SHOWN = 8
 """Images whose single iterations stand in the report."""
@@ -17,15 +16,12 @@ SHOWN = 8
 
 def summarize(chip: Chip, times: Times) -> Report:
     """The report of a stream that is through."""
-    starts, images = times.starts, times.images
-    waiting = waits(chip.flow, images)
+    waiting = waits(chip.flow, times.solved)
     programs = {
-        name: _program(program, starts, waiting[name], images)
-        for name, program in chip.programs.items()
+        name: _program(program, times, waiting[name]) for name, program in chip.programs.items()
     }
-    cores = [CoreReport("GCU", tuple(r for n, r in programs.items() if _core(chip, n) is None), ())]
+    cores = [CoreReport("GCU", _of_core(chip, programs, None), ())]
     for core in chip.op.cores():
-        name = core.sym_name.data
         rings = tuple(
             RingReport(
                 str(ring.channel),
@@ -35,55 +31,60 @@ def summarize(chip: Chip, times: Times) -> Report:
             )
             for ring in core.rings()
         )
-        own = tuple(r for n, r in programs.items() if _core(chip, n) == name)
-        cores.append(CoreReport(name, own, rings))
+        name = core.sym_name.data
+        cores.append(CoreReport(name, _of_core(chip, programs, name), rings))
     cycles = 1 + max(r.last_cycle for r in programs.values())
-    return Report(images, cycles, _steady(chip, starts, images), tuple(cores))
+    return Report(times.images, cycles, _steady(chip, times), tuple(cores))
 
 
-def _core(chip: Chip, program: str) -> str | None:
-    return chip.programs[program].core
+def _of_core(
+    chip: Chip, programs: dict[str, ProgramReport], core: str | None
+) -> tuple[ProgramReport, ...]:
+    return tuple(r for name, r in programs.items() if chip.programs[name].core == core)
 
 
-def _program(program: Program, starts: Starts, waits: list[Wait], images: int) -> ProgramReport:
-    own = starts[program.name]
+def _program(program: Program, times: Times, waits: list[Wait]) -> ProgramReport:
+    own = times.starts[program.name]
+    repeated = times.images - times.solved
     return ProgramReport(
         program.name,
         program.iterations,
         int(own[0]),
-        int(own[-1]) + program.latency - 1,
-        len(own),
-        _waiting(program, starts, waits),
-        own.reshape(images, -1)[:SHOWN],
+        int(own[-1]) + program.latency - 1 + repeated * (times.period or 0),
+        times.images * program.iterations,
+        _waiting(program, times, waits),
+        own.reshape(times.solved, -1)[:SHOWN],
     )
 
 
-def _waiting(program: Program, starts: Starts, waits: list[Wait]) -> dict[str, int]:
+def _waiting(program: Program, times: Times, waits: list[Wait]) -> dict[str, int]:
     """Cycles that the program could not begin an iteration in, by what came last."""
-    own = starts[program.name]
-    free = np.concatenate([own[:1], own[:-1] + program.interval])
-    gaps = own - free
     if not waits:
         return {}
-    signals = np.stack([_signals(starts, wait) for wait in waits])
-    last = signals.argmax(0)
+    own = times.starts[program.name]
+    gaps = own - np.concatenate([own[:1], own[:-1] + program.interval])
+    last = np.stack([_signals(times, wait) for wait in waits]).argmax(0)
+    # An image that is not solved waits as the last one that is.
+    gaps[-program.iterations :] *= 1 + times.images - times.solved
     totals = np.bincount(last, gaps, len(waits)).astype(np.int64)
     return {wait.why: int(total) for wait, total in zip(waits, totals, strict=True) if total}
 
 
-def _signals(starts: Starts, wait: Wait) -> Ints:
-    times = starts[wait.on.name][wait.need - 1] + wait.on.latency
-    return np.where(wait.need > 0, times, 0)
+def _signals(times: Times, wait: Wait) -> Ints:
+    signals = times.starts[wait.on.name][wait.need - 1] + wait.on.latency
+    return np.where(wait.need > 0, signals, 0)
 
 
-def _steady(chip: Chip, starts: Starts, images: int) -> float | None:
+def _steady(chip: Chip, times: Times) -> float | None:
     """Cycles from one image's last output to the next one's, once that no longer changes."""
-    if images < 3:
+    if times.period is not None:
+        return float(times.period)
+    if times.images < 3:
         return None
     outputs = {port.object.root_reference.data for port in chip.op.gcu.outputs()}
     ends = np.max(
         [
-            starts[p.name].reshape(images, -1)[:, -1] + p.latency
+            times.starts[p.name].reshape(times.solved, -1)[:, -1] + p.latency
             for p in chip.programs.values()
             if p.writes in outputs
         ],

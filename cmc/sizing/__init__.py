@@ -1,1 +1,1 @@
-"""How many slots each channel's ring needs, for a pipeline that does not deadlock, or does not wait."""
+"""How many slots each channel's ring needs, not to deadlock or not to wait."""

@@ -123,7 +123,7 @@ class _Forks:
     def _below(self) -> dict[str, frozenset[str]]:
         """For each stage, itself and all that its data reaches."""
         below: dict[str, frozenset[str]] = {}
-        for name in reversed(self.iterations):
+        for name in reversed(list(self.iterations)):
             below[name] = frozenset({name}).union(*(below[c.reader] for c in self.readers[name]))
         return below
 
@@ -131,7 +131,7 @@ class _Forks:
     def _unavoidable(self) -> dict[str, frozenset[str]]:
         """For each stage, itself and all that every way from it to an end goes through."""
         through: dict[str, frozenset[str]] = {}
-        for name in reversed(self.iterations):
+        for name in reversed(list(self.iterations)):
             ways = [through[c.reader] for c in self.readers[name]]
             through[name] = frozenset({name}) | (ways[0].intersection(*ways) if ways else set())
         return through
@@ -170,7 +170,7 @@ class _Forks:
     def _demands(self, fork: str, meeting: str) -> dict[str, isl.Map]:
         """For each stage between, the last iteration that each step of `meeting` asks for."""
         demands = {meeting: self.iterations[meeting].identity()}
-        for name in reversed(self.iterations):
+        for name in reversed(list(self.iterations)):
             if name != meeting and name in self._below[fork] and meeting in self._below[name]:
                 ways = [
                     demands[c.reader].apply_range(c.need)

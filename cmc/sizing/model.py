@@ -87,7 +87,7 @@ class Model:
 
     @cached_property
     def flow(self) -> Flow:
-        """Counts of iterations; each edge has its channel's slots as credits, 0 where it has none."""
+        """Counts of iterations; each edge has its channel's slots as credits, 0 if it has none."""
         orders = {name: Order.of(domain) for name, domain in self.iterations.items()}
         timing = {s.sym_name.data: s for s in self.pipeline.stages()}
 
