@@ -42,7 +42,7 @@ def derive(reads: isl.Map, writes: isl.Map, reader: isl.Set) -> Control:
     )
 
 
-_Key = tuple[isl.Map, isl.Map]
+_Key = tuple[isl.Map, isl.Map, isl.Set]
 
 
 def derive_channels(pipeline: PipelineOp) -> list[ChannelOp]:
@@ -53,10 +53,11 @@ def derive_channels(pipeline: PipelineOp) -> list[ChannelOp]:
     channels: list[ChannelOp] = []
     for stage in pipeline.stages():
         for object, read in read_by(stage).items():
-            key = (nameless(read), nameless(writes[object]))
+            iterations = stage.iterations.reset_tuple_id()
+            key = (nameless(read), nameless(writes[object]), iterations)
             control = known.get(key)
             if control is None:
-                control = known[key] = derive(*key, stage.iterations.reset_tuple_id())
+                control = known[key] = derive(*key)
             channels.append(_channel(object, stage.sym_name.data, control))
     return channels
 

@@ -48,11 +48,11 @@ def minimal_slots(iterations: Mapping[str, isl.Set], channels: Sequence[Dependen
     readers: dict[str, list[Dependence]] = {name: [] for name in iterations}
     for channel in channels:
         readers[channel.writer].append(channel)
-    known: dict[tuple[isl.Map, isl.Set], int] = {}
+    known: dict[tuple[isl.Map, isl.Set, isl.Set], int] = {}
     forks = _Forks(iterations, readers)
     result: list[int] = []
     for channel in channels:
-        key = (channel.reads, iterations[channel.writer])
+        key = (channel.reads, channel.reading, iterations[channel.writer])
         if key not in known:
             known[key] = _alone(channel, iterations[channel.writer])
         slots = known[key]

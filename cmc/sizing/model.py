@@ -11,7 +11,6 @@ import islpy as isl
 import numpy as np
 
 from cmc.dialects.cmpipe import ChannelOp, PipelineOp, read_by, written_by
-from cmc.dialects.poly import SetAttr
 from cmc.flow import Edge, Flow, Process, Steps, deadlock, solve
 from cmc.poly.evaluate import Ints, tabulate
 from cmc.poly.order import Order
@@ -101,21 +100,25 @@ class Model:
             interval = 1 if stage is None or stage.interval is None else stage.interval.value.data
             return Process(name, len(points), latency, interval, title)
 
-        known: dict[tuple[isl.Map, isl.Map], tuple[Steps, Steps]] = {}
+        known: dict[tuple[object, ...], tuple[Steps, Steps]] = {}
 
         def edge(channel: ChannelOp) -> Edge:
             object, reader = channel.object.root_reference.data, channel.reader.root_reference.data
             writer = self.writers[object]
             ready = self._in_time(channel, channel.ready.data, isl.dim_type.in_)
             free = self._in_time(channel, channel.free.data, isl.dim_type.out)
-            steps = known.get((ready, free))
+            enabled, freed = (
+                None if start is None else start.data.reset_tuple_id()
+                for start in (channel.ready_from, channel.free_from)
+            )
+            if freed is not None:
+                freed = freed.apply(nameless(self._writes[object]).reverse())
+            sides = (self.iterations[writer], self.iterations[reader])
+            key = (ready, enabled, free, freed, *sides)
+            steps = known.get(key)
             if steps is None:
-                freed = channel.free_from
-                if freed is not None:
-                    written = nameless(self._writes[object])
-                    freed = SetAttr(freed.data.reset_tuple_id().apply(written.reverse()))
-                steps = known[ready, free] = (
-                    _steps(ready, channel.ready_from, orders[writer], orders[reader]),
+                steps = known[key] = (
+                    _steps(ready, enabled, orders[writer], orders[reader]),
                     _steps(free, freed, orders[reader], orders[writer]),
                 )
             credits = 0 if channel.slots is None else channel.slots.value.data
@@ -124,7 +127,7 @@ class Model:
         return Flow({name: process(name) for name in orders}, tuple(map(edge, self.channels)))
 
 
-def _steps(steps: isl.Map, initial: SetAttr | None, signals: Order, driven: Order) -> Steps:
+def _steps(steps: isl.Map, initial: isl.Set | None, signals: Order, driven: Order) -> Steps:
     """A step function as counts of signals and of what they let happen."""
     table = tabulate(steps, tuple(signals.points.T))
     count = len(signals.points)
@@ -132,7 +135,7 @@ def _steps(steps: isl.Map, initial: SetAttr | None, signals: Order, driven: Orde
     reached = driven.reached(_stack(table.coordinates, count)[defined])
     start = 0
     if initial is not None:
-        start = int(driven.reached(Order.of(initial.data).points)[-1])
+        start = int(driven.reached(Order.of(initial).points)[-1])
     return Steps(defined + 1, reached, start)
 
 
