@@ -1,0 +1,47 @@
+"""The proof of a whole chip."""
+
+from __future__ import annotations
+
+from cmc.dialects.cmctrl import ChipOp, MachineKind
+from cmc.proof.live import Link, prove_live
+from cmc.proof.machines import Driven, Key, prove_machine
+from cmc.proof.programs import Program, prove_program
+from cmc.proof.rings import prove_rings
+
+
+def prove(chip: ChipOp) -> None:
+    """Prove that the control of a chip that verifies is sound, tight and live.
+
+    CmcError names what is wrong: the program, machine, ring or credits, the iteration and what it
+    waits for and need not, or does not wait for and must.
+    """
+    programs: dict[str, Program] = {}
+    writers: dict[str, Program] = {}
+    proved: set[object] = set()
+    for side in (chip.gcu, *chip.cores()):
+        for op in side.programs():
+            program = prove_program(op, side, proved)
+            programs[program.name] = writers[program.object.sym_name.data] = program
+    slots = prove_rings(chip)
+    machines: dict[Key, Driven] = {}
+    links: list[Link] = []
+    for core in chip.cores():
+        driven = {
+            (op.kind.data, op.channel): prove_machine(
+                op, core, writers[op.channel.object], programs[op.channel.reader], machines
+            )
+            for op in core.machines()
+        }
+        for ring in core.rings():
+            channel = ring.channel
+            links.append(
+                Link(
+                    channel,
+                    writers[channel.object],
+                    programs[channel.reader],
+                    driven[MachineKind.READY, channel],
+                    driven[MachineKind.FREE, channel],
+                    slots[channel],
+                )
+            )
+    prove_live(programs, links)

@@ -1,0 +1,56 @@
+"""Points of relations, for checks that name the first one that is wrong."""
+
+from __future__ import annotations
+
+import islpy as isl
+
+Point = tuple[int, ...]
+
+
+def first_point(points: isl.Set) -> Point:
+    """The lexicographically first point of a finite set that is not empty."""
+    point = points.lexmin().sample_point()
+    dims = points.dim(isl.dim_type.set)
+    values = (point.get_coordinate_val(isl.dim_type.set, i) for i in range(dims))
+    return tuple(value.to_python() for value in values)
+
+
+def image(relation: isl.Map, point: Point) -> Point:
+    """The image of a point under a relation that is single-valued there."""
+    return first_point(as_set(point).apply(relation))
+
+
+def first_pair(relation: isl.Map) -> tuple[Point, Point]:
+    """The first point of the domain, and the first of its images."""
+    point = first_point(relation.domain())
+    return point, image(relation, point)
+
+
+def as_set(point: Point) -> isl.Set:
+    """The set of one point."""
+    return isl.Set(f"{{ [{', '.join(map(str, point))}] }}")
+
+
+def coordinates(point: Point) -> str:
+    """A point as people write it: `[2, 3]`."""
+    return f"[{', '.join(map(str, point))}]"
+
+
+def beyond(relation: isl.Map, limit: isl.Map) -> isl.Map | None:
+    """What of `relation` does not lie in `limit`; None if all of it does."""
+    return None if relation.is_subset(limit) else relation.subtract(limit)
+
+
+def outside(points: isl.Set, limit: isl.Set) -> isl.Set | None:
+    """Which of `points` do not lie in `limit`; None if all of them do."""
+    return None if points.is_subset(limit) else points.subtract(limit)
+
+
+def before(points: isl.Set) -> isl.Map:
+    """From each point of the space of `points` to those that come later in lexicographic order."""
+    return isl.Map.lex_lt(points.get_space())
+
+
+def upto(points: isl.Set) -> isl.Map:
+    """From each point of the space of `points` to itself and those that come later."""
+    return isl.Map.lex_le(points.get_space())

@@ -1,0 +1,149 @@
+"""A program's loops run what they claim to, in order, and write every element of an object once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+
+import islpy as isl
+
+from cmc.diagnostics import describe_location
+from cmc.dialects.cmctrl import CoreOp, GcuOp, IterationOp, PointOp, ProgramOp, SendOp
+from cmc.dialects.cmpipe import ObjectOp, ReadOp, WriteOp, find_object
+from cmc.errors import CmcError
+from cmc.proof.loops import Timeline
+from cmc.proof.points import (
+    before,
+    beyond,
+    coordinates,
+    first_pair,
+    first_point,
+    image,
+    outside,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """What a program was proved to do. Tuples of its relations have no names.
+
+    `iterations` run in lexicographic order; `writes` maps each to the element of `object` that it
+    writes, one to one and onto the object; `reads` maps iterations to elements, by object.
+    """
+
+    op: ProgramOp
+    where: str
+    iterations: isl.Set
+    object: ObjectOp
+    writes: isl.Map
+    reads: Mapping[str, isl.Map]
+
+    @property
+    def name(self) -> str:
+        return self.op.sym_name.data
+
+
+def prove_program(op: ProgramOp, side: GcuOp | CoreOp, proved: set[object]) -> Program:
+    """CmcError that names an iteration or element where a program is wrong.
+
+    `proved` holds what was proved before of programs that differ in nothing but names.
+    """
+    where = describe_location(op) or side.title
+    proof = _Proof(f"program @{op.sym_name.data}", where)
+    timeline = Timeline.of(op.body.block)
+    started = timeline.text(PointOp, op.rank)
+    domain = op.domain.data.reset_tuple_id()
+    body = _body(op, proof)
+    object = find_object(body, body.object)
+    writes = _writes(body, domain)
+    key = (started, domain, writes, object.shape)
+    if key not in proved:
+        proof.runs(isl.Map(started), domain)
+        proof.fills(writes, domain, object)
+        proved.add(key)
+    return Program(op, where, domain, object, writes, _reads(op, domain))
+
+
+def _body(op: ProgramOp, proof: _Proof) -> SendOp | WriteOp:
+    """The operation that writes the element of an iteration."""
+    first, *others = op.points()
+    for other in others:
+        if isinstance(first, IterationOp) and not (
+            isinstance(other, IterationOp) and first.body.is_structurally_equivalent(other.body)
+        ):
+            raise proof.error("starts iterations with different bodies")
+    if isinstance(first, SendOp):
+        return first
+    writes = [inner for inner in first.walk() if isinstance(inner, WriteOp)]
+    if len(writes) != 1:
+        raise proof.error(f"writes {len(writes)} elements an iteration, and should write one")
+    return writes[0]
+
+
+def _writes(body: SendOp | WriteOp, domain: isl.Set) -> isl.Map:
+    if isinstance(body, SendOp):
+        return domain.identity()
+    return body.relation(domain).reset_tuple_id(isl.dim_type.out)
+
+
+def _reads(op: ProgramOp, domain: isl.Set) -> dict[str, isl.Map]:
+    relations: dict[str, list[isl.Map]] = {}
+    for read in next(iter(op.points())).walk():
+        if isinstance(read, ReadOp) and find_object(read, read.object).value is None:
+            relation = read.relation(domain).reset_tuple_id(isl.dim_type.out)
+            relations.setdefault(read.object.root_reference.data, []).append(relation)
+    return {
+        name: reduce(lambda a, b: a.union(b), parts).coalesce() for name, parts in relations.items()
+    }
+
+
+@dataclass(frozen=True)
+class _Proof:
+    """What is proved of one program."""
+
+    title: str
+    where: str
+
+    def error(self, what: str) -> CmcError:
+        return CmcError(f"{self.title} {what}", self.where)
+
+    def runs(self, started: isl.Map, domain: isl.Set) -> None:
+        """`started`, from times to iterations, goes through `domain` in lexicographic order."""
+        if not started.is_injective():
+            twice = started.reverse()
+            twice = twice.subtract(twice.lexmin()).domain()
+            raise self.error(f"starts iteration {coordinates(first_point(twice))} twice")
+        found = started.range()
+        if (extra := outside(found, domain)) is not None:
+            raise self.error(
+                f"starts iteration {coordinates(first_point(extra))}, which it does not claim"
+            )
+        if (missing := outside(domain, found)) is not None:
+            raise self.error(f"never starts iteration {coordinates(first_point(missing))}")
+        order = started.reverse().apply_range(before(started.domain())).apply_range(started)
+        if (wrong := beyond(order, before(domain))) is not None:
+            first, second = first_pair(wrong)
+            raise self.error(
+                f"starts iteration {coordinates(first)} before {coordinates(second)}, and they run "
+                "in lexicographic order"
+            )
+
+    def fills(self, writes: isl.Map, domain: isl.Set, object: ObjectOp) -> None:
+        """`writes`, from iterations to elements, is one to one and onto the object."""
+        name, elements = object.sym_name.data, object.index_space.reset_tuple_id()
+        if (idle := outside(domain, writes.domain())) is not None:
+            raise self.error(f"writes nothing in iteration {coordinates(first_point(idle))}")
+        if (extra := outside(writes.range(), elements)) is not None:
+            element = first_point(extra)
+            iteration = image(writes.reverse(), element)
+            raise self.error(
+                f"writes {coordinates(element)} in iteration {coordinates(iteration)}, which is no "
+                f"element of @{name}"
+            )
+        if not writes.is_injective():
+            twice = writes.reverse()
+            twice = twice.subtract(twice.lexmin()).domain()
+            raise self.error(f"writes @{name}{coordinates(first_point(twice))} twice")
+        if (missing := outside(elements, writes.range())) is not None:
+            raise self.error(f"never writes @{name}{coordinates(first_point(missing))}")

@@ -1,0 +1,58 @@
+"""Rings lie apart in SRAM, and the writer's credits are the slots that a ring has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+
+from cmc.diagnostics import describe_location
+from cmc.dialects.cmctrl import Channel, ChipOp, CoreOp, CreditsOp, RingOp
+from cmc.errors import CmcError
+
+
+def prove_rings(chip: ChipOp) -> Mapping[Channel, int]:
+    """The slots of every channel; CmcError that names a ring or the credits that are wrong."""
+    credits: dict[Channel, CreditsOp] = {}
+    for side in (chip.gcu, *chip.cores()):
+        for op in side.credits():
+            if op.channel in credits:
+                raise CmcError(
+                    f"the credits of {op.channel} are given twice",
+                    describe_location(op) or side.title,
+                )
+            credits[op.channel] = op
+    slots: dict[Channel, int] = {}
+    for core in chip.cores():
+        _apart(core.rings(), core)
+        for ring in core.rings():
+            slots[ring.channel] = ring.slots.value.data
+            _credited(ring, credits[ring.channel], core)
+    return slots
+
+
+def _apart(rings: Iterable[RingOp], core: CoreOp) -> None:
+    by_address = sorted(rings, key=lambda ring: ring.address.value.data)
+    for one, other in pairwise(by_address):
+        if other.address.value.data < one.end:
+            raise CmcError(
+                f"the ring of {other.channel} begins at {other.address.value.data}, and the ring "
+                f"of {one.channel} ends at {one.end}: they overlap",
+                describe_location(other) or core.title,
+            )
+
+
+def _credited(ring: RingOp, credits: CreditsOp, core: CoreOp) -> None:
+    slots, count = ring.slots.value.data, credits.count.value.data
+    where = describe_location(credits) or core.title
+    if count > slots:
+        raise CmcError(
+            f"the writer has {count} credits for the {slots} slots of {ring.channel}: it fills a "
+            "slot that was not released",
+            where,
+        )
+    if count < slots:
+        raise CmcError(
+            f"the writer has {count} credits for the {slots} slots of {ring.channel}: it waits for "
+            "room that is there",
+            where,
+        )
