@@ -85,16 +85,16 @@ class Graph:
 
     # What names stand for
 
-    def value(self, name: str, node: Node | None = None) -> Value:
-        """The tensor or array that `name` stands for, to be read by `node`."""
-        value = self._values.get(name)
+    def value(self, name: str, node: Node) -> Value:
+        """The tensor or array that `name` stands for, which `node` reads."""
+        value = self._find(name)
         if value is None:
-            tensor = self.model.initializers.get(name)
-            if tensor is None:
-                raise CmcError(
-                    f"{name!r} is used before any node or input defines it",
-                    None if node is None else node.where,
-                )
+            raise node.error(f"{name!r} is used before any node or input defines it")
+        return value
+
+    def _find(self, name: str) -> Value | None:
+        value = self._values.get(name)
+        if value is None and (tensor := self.model.initializers.get(name)) is not None:
             value = self._values[name] = self.model.array(tensor)
         return value
 
@@ -125,7 +125,9 @@ class Graph:
     # Outputs
 
     def _output(self, info: onnx.ValueInfoProto) -> SSAValue:
-        value = self.value(info.name)
+        value = self._find(info.name)
+        if value is None:
+            raise CmcError("no node or input defines it", f"output {info.name!r}")
         if not isinstance(value, SSAValue):
             identity = onnx.NodeProto(op_type="output", output=[info.name])
             value = self.constant(info.name, value, Node(identity, self.model.opset, self))

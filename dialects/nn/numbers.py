@@ -14,6 +14,9 @@ from xdsl.parser import AttrParser, Parser
 from xdsl.printer import Printer
 from xdsl.utils.hints import isa
 
+_TOO_LARGE = 2.0**128 - 2.0**103
+"""The least number that rounds to infinity."""
+
 
 def format_number(value: np.float32) -> str | None:
     """`value` as text, such as `0.1`, `1.0e-05`, `-0.0`, `-inf` or `nan`.
@@ -43,7 +46,7 @@ def parse_number(parser: AttrParser) -> np.float32:
         number = parser.parse_optional_float(allow_negative=False)
     if number is None:
         parser.raise_error("expected a number, inf or nan", position)
-    if abs(number) > float(np.finfo(np.float32).max):
+    if abs(number) >= _TOO_LARGE:
         parser.raise_error(f"{number} does not fit into a float32", position)
     return np.float32(sign * number)
 

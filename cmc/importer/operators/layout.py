@@ -92,7 +92,7 @@ def import_identity(node: Node) -> Value:
 def import_dropout(node: Node) -> Value:
     training = node.known(2, "the training mode") if node.opset >= 12 else None
     node.reject(training is not None and bool(training.any()), "training")
-    node.reject_outputs_from(1, "the mask")
+    node.reject_outputs_from(1, "an output of the mask")
     return node.value(0)
 
 

@@ -11,7 +11,7 @@ from cmc.importer.node import Node
 def import_batch_normalization(node: Node) -> SSAValue:
     node.reject(bool(node.get_int("training_mode", 0)), "training")
     node.reject(node.get_int("spatial", 1) != 1, "a mean and variance for each element")
-    node.reject_outputs_from(1, "the mean and variance of training")
+    node.reject_outputs_from(1, "an output of the mean and variance")
     return node.emit(
         nn.BatchNormOp(
             *(node.tensor(index) for index in range(5)), epsilon=node.get_float("epsilon", 1e-5)

@@ -30,7 +30,7 @@ def import_conv(node: Node) -> SSAValue:
 
 
 def import_max_pool(node: Node) -> SSAValue:
-    node.reject_outputs_from(1, "the indices of the largest elements")
+    node.reject_outputs_from(1, "an output of indices")
     return node.emit(nn.MaxPoolOp(node.tensor(0), _window(node, _kernel(node))))
 
 

@@ -1,0 +1,503 @@
+"""Importing whole models: files, shapes, constants, and what is wrong with some of them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from xdsl.dialects.builtin import ModuleOp, NameLoc, StringAttr
+from xdsl.dialects.func import FuncOp
+
+from cmc.dialects import nn
+from cmc.errors import CmcError
+from cmc.evaluator import evaluate
+from cmc.importer import import_model
+from cmc.importer.wire import LARGE
+from cmc.reference import Deviation, Reference
+from cmc.weights import Float32Array
+from onnx_models import (
+    Attribute,
+    Dims,
+    chain_model,
+    float_type,
+    graph_model,
+    int64,
+    normal,
+    one_node_model,
+)
+
+LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
+
+node = helper.make_node
+
+
+def main_function(module: ModuleOp) -> FuncOp:
+    return next(op for op in module.ops if isinstance(op, FuncOp))
+
+
+def operations(module: ModuleOp) -> list[str]:
+    """The names of the operations but constants, without the dialect's prefix."""
+    names = [op.name for op in main_function(module).body.block.ops]
+    return [name.removeprefix("nn.") for name in names if name.startswith("nn.")]
+
+
+def input_shape(module: ModuleOp) -> tuple[int, ...]:
+    return nn.shape_of(main_function(module).args[0])
+
+
+def output_shape(module: ModuleOp) -> tuple[int, ...]:
+    result = main_function(module).get_return_op()
+    assert result is not None
+    return nn.shape_of(result.operands[0])
+
+
+def weights(module: ModuleOp) -> list[Float32Array]:
+    return [op.value.array for op in module.walk() if isinstance(op, nn.ConstantOp)]
+
+
+def error_of(model: onnx.ModelProto | Path, shapes: Mapping[str, int] | None = None) -> str:
+    with pytest.raises(CmcError) as error:
+        import_model(model, shapes)
+    return str(error.value)
+
+
+# Whole networks
+
+
+@pytest.mark.parametrize("path", sorted(LIGHT.glob("light_*.onnx")), ids=lambda path: path.stem)
+def test_light_models(path: Path):
+    module = import_model(path)
+    module.verify()
+    declared = (
+        onnx.load_model_from_string(path.read_bytes()).graph.output[0].type.tensor_type.shape.dim
+    )
+    assert list(output_shape(module)) == [dim.dim_value for dim in declared]
+
+
+@pytest.mark.parametrize(
+    ("name", "input"),
+    [("mnist_cntk", "Input3"), ("resnet20_cifar", "input.1"), ("mlperftiny_resnet8", "input_1")],
+)
+def test_trained_models(shared_model: Callable[[str], Path], name: str, input: str):
+    path = shared_model(f"{name}.onnx")
+    module = import_model(path)
+    module.verify()
+    images = {input: normal(3, *input_shape(module)[1:])}
+    found, expected = evaluate(module, images), Reference(path)(images)
+    for output, array in expected.items():
+        deviation = Deviation.measure(output, found[output].reshape(array.shape), array)
+        assert deviation.relative < 1e-5
+
+
+def test_names_are_kept():
+    model = graph_model(
+        [node("Relu", ["input.1"], ["195"], "block/relu:0")],
+        [float_type("input.1", [1, 4])],
+        [float_type("195", [1, 4])],
+    )
+    function = main_function(import_model(model))
+    assert [entry.data[nn.NAME] for entry in function.arg_attrs or ()] == [StringAttr("input.1")]
+    assert [entry.data[nn.NAME] for entry in function.res_attrs or ()] == [StringAttr("195")]
+    relu = function.body.block.first_op
+    assert relu is not None and isinstance(relu.location, NameLoc)
+    assert relu.location.desc.data == "block/relu:0"
+
+
+def test_functions_of_the_model_are_inlined():
+    function = helper.make_function(
+        "local",
+        "Twice",
+        ["a"],
+        ["b"],
+        [node("Add", ["a", "a"], ["b"])],
+        [helper.make_opsetid("", 13)],
+    )
+    twice = node("Twice", ["x"], ["y"], domain="local")
+    model = chain_model([1, 4], twice)
+    model.opset_import.append(helper.make_opsetid("local", 1))
+    model.functions.append(function)
+    assert operations(import_model(model)) == ["add"]
+
+
+# Inputs
+
+
+@pytest.mark.parametrize("batch", [1, 4, "N", None])
+def test_batch_becomes_one(batch: int | str | None):
+    assert input_shape(import_model(one_node_model("Relu", [batch, 3, 8]))) == (1, 3, 8)
+
+
+@pytest.mark.parametrize(
+    ("dims", "shapes"),
+    [
+        ([1, 3, "H", "W"], {"H": 8, "W": 9}),
+        (["N", 3, "H", "W"], {"H": 8, "W": 9, "N": 1}),
+        ([1, 3, None, 9], {"x": 8}),
+        ([1, 3, None, None], {"x:2": 8, "x:3": 9}),
+        ([1, 3, None, None], {"x:2": 8, "x": 9}),
+    ],
+)
+def test_open_dimensions_are_given(dims: Dims, shapes: Mapping[str, int]):
+    assert input_shape(import_model(one_node_model("Relu", dims), shapes)) == (1, 3, 8, 9)
+
+
+@pytest.mark.parametrize(
+    ("dims", "shapes", "message"),
+    [
+        ([1, "H"], {}, "input 'x': axis 1 is left open as H: give its size with --shape H=N"),
+        ([1, None], {}, "input 'x': axis 1 is left open: give its size with --shape x:1=N"),
+        ([1, "H"], {"H": 0}, "--shape H=0: a size is at least 1"),
+        (["N", 4], {"N": 2}, "--shape N=2: this is the batch, which is always 1"),
+        ([1, "H"], {"H": 3, "W": 4}, "--shape W: the model leaves no dimension of that name open"),
+        ([1, 4], {"x": 4}, "--shape x: the model leaves no dimension of that name open"),
+        ([], {}, "input 'x': an input needs a batch axis, but this is a scalar"),
+    ],
+)
+def test_wrong_dimensions(dims: Dims, shapes: Mapping[str, int], message: str):
+    assert error_of(one_node_model("Relu", dims), shapes).startswith(message)
+
+
+def test_inputs_of_other_types():
+    model = one_node_model("Relu", [1, 4])
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.INT64
+    assert "inputs are floating-point numbers, not int64" in error_of(model)
+    model.graph.input[0].type.tensor_type.ClearField("shape")
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.FLOAT
+    assert "does not say how many dimensions" in error_of(model)
+
+
+def test_initializers_that_are_inputs_are_constants():
+    model = one_node_model("Add", [1, 4], [normal(4)])
+    model.graph.input.append(float_type("c1", [4]))
+    assert len(main_function(import_model(model)).args) == 1
+
+
+def test_a_batch_that_the_model_insists_on():
+    message = error_of(one_node_model("Reshape", [4, 6], [int64(4, 2, 3)]))
+    assert message == (
+        "Reshape node 'node': a tensor of shape [1, 6] cannot take shape [4, 2, 3] "
+        "(the batch of 4 was made 1: export the model with batch 1)"
+    )
+
+
+# Constants
+
+
+def test_shape_arithmetic_is_folded():
+    model = chain_model(
+        ["N", 3, 4],
+        node("Shape", ["x"], ["shape"]),
+        node("Gather", ["shape", "zero"], ["batch"]),
+        node("Unsqueeze", ["batch", "axes"], ["front"]),
+        node("Concat", ["front", "rest"], ["target"], axis=0),
+        node("Reshape", ["x", "target"], ["y"]),
+        constants={"zero": np.array(0), "axes": int64(0), "rest": int64(-1)},
+    )
+    module = import_model(model)
+    assert operations(module) == ["reshape"]
+    assert output_shape(module) == (1, 12)
+
+
+def test_other_arithmetic_is_folded():
+    model = chain_model(
+        [1, 4],
+        node("Size", ["x"], ["size"]),
+        node("Range", ["zero", "size", "one"], ["range"]),
+        node("Cast", ["range"], ["numbers"], to=TensorProto.FLOAT),
+        node("Sqrt", ["numbers"], ["roots"]),
+        node("Add", ["x", "roots"], ["y"]),
+        constants={"zero": np.array(0), "one": np.array(1)},
+    )
+    module = import_model(model)
+    assert operations(module) == ["constant", "add"]
+    np.testing.assert_allclose(weights(module)[0], np.sqrt(np.arange(4)), rtol=1e-6)
+
+
+def test_constant_of_shape_takes_no_memory():
+    value = numpy_helper.from_array(np.array([0.5], np.float32))
+    model = chain_model(
+        [1, 100_000],
+        node("ConstantOfShape", ["shape"], ["flat"], value=value),
+        node("Reshape", ["flat", "square"], ["w"]),
+        node("MatMul", ["x", "w"], ["y"]),
+        constants={"shape": int64(10**10), "square": int64(10**5, 10**5)},
+    )
+    [array] = weights(import_model(model))
+    assert array.shape == (10**5, 10**5) and array.strides == (0, 0)
+    assert array[7, 7] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"value": numpy_helper.from_array(np.array([1, 2], np.float32))}, [1, 2]),
+        ({"value_float": 2.5}, 2.5),
+        ({"value_floats": [1.5, 2.5]}, [1.5, 2.5]),
+        ({"value_int": 3}, 3),
+        ({"value_ints": [3, 4]}, [3, 4]),
+    ],
+)
+def test_forms_of_constant(value: Mapping[str, Attribute], expected: float | Sequence[float]):
+    constant = node("Constant", [], ["c"])
+    constant.attribute.extend(helper.make_attribute(*item) for item in value.items())
+    [array] = weights(import_model(chain_model([1, 2], constant, node("Add", ["x", "c"], ["y"]))))
+    assert array.dtype == np.float32
+    np.testing.assert_array_equal(array, np.array(expected, np.float32))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+def test_weights_of_other_precision(dtype: type[np.floating]):
+    array = normal(4).astype(dtype)
+    [found] = weights(import_model(one_node_model("Add", [1, 4], [array])))
+    np.testing.assert_array_equal(found, array.astype(np.float32))
+
+
+def test_weights_that_are_no_float32():
+    large = np.array([1.0, 1e300])
+    assert "'c1' holds numbers beyond the range of float32" in error_of(
+        one_node_model("Add", [1, 2], [large])
+    )
+    odd = int64(2**24 + 1)
+    assert "'c1' holds integers that no float32 equals" in error_of(
+        one_node_model("Pow", [1, 2], [odd])
+    )
+    infinite = np.array([1.0, np.inf])
+    [found] = weights(import_model(one_node_model("Add", [1, 2], [infinite])))
+    assert np.isinf(found[1])
+
+
+def test_quantized_weights_are_folded():
+    model = chain_model(
+        [1, 2],
+        node("DequantizeLinear", ["q", "scale"], ["w"]),
+        node("MatMul", ["x", "w"], ["y"]),
+        constants={"q": np.array([[2, -4], [6, 8]], np.int8), "scale": np.array(0.5, np.float32)},
+    )
+    [found] = weights(import_model(model))
+    np.testing.assert_array_equal(found, [[1, -2], [3, 4]])
+
+
+def test_nodes_that_no_output_needs_are_ignored():
+    model = chain_model([1, 4], node("Relu", ["x"], ["y"]), node("NonZero", ["x"], ["unused"]))
+    assert operations(import_model(model)) == ["relu"]
+
+
+def test_outputs_that_are_constants_or_inputs():
+    model = graph_model(
+        [node("Identity", ["x"], ["y"])],
+        [float_type("x", [1, 2])],
+        [float_type("y", None), float_type("c", None), float_type("x", None)],
+        {"c": normal(1, 2)},
+    )
+    inputs = {"x": normal(1, 2, seed=1)}
+    outputs = evaluate(import_model(model), inputs)
+    np.testing.assert_array_equal(outputs["y"], inputs["x"])
+    np.testing.assert_array_equal(outputs["c"], normal(1, 2))
+
+
+# Files
+
+
+def large_model() -> onnx.ModelProto:
+    """A model with arrays large enough to be read from their place, and others."""
+    return chain_model(
+        [1, 128],
+        node("MatMul", ["x", "w1"], ["h"]),
+        node("Add", ["h", "b"], ["i"]),
+        node("MatMul", ["i", "w2"], ["y"]),
+        constants={"b": normal(256), "w1": normal(128, 256), "w2": normal(256, 128, seed=1)},
+    )
+
+
+ARRAYS = (normal(128, 256), normal(256), normal(256, 128, seed=1))
+"""Its arrays, in the order in which it uses them."""
+
+
+def save(model: onnx.ModelProto, folder: Path) -> Path:
+    path = folder / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def test_large_arrays_are_read_from_their_place(tmp_path: Path):
+    assert ARRAYS[0].nbytes > LARGE > ARRAYS[1].nbytes
+    path = save(large_model(), tmp_path)
+    for source in (path, str(path), large_model()):
+        for found, expected in zip(weights(import_model(source)), ARRAYS, strict=True):
+            np.testing.assert_array_equal(found, expected)
+
+
+def move_out(tensor: TensorProto, folder: Path, location: str = "weights.bin") -> None:
+    """Append the data of `tensor` to a file in `folder`."""
+    with (folder / location).open("ab") as file:
+        entries = {"location": location, "offset": file.tell(), "length": len(tensor.raw_data)}
+        file.write(tensor.raw_data)
+    for key, value in entries.items():
+        tensor.external_data.add(key=key, value=str(value))
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+
+
+def test_external_data(tmp_path: Path):
+    model = large_model()
+    for tensor in model.graph.initializer:
+        move_out(tensor, tmp_path)
+    found = weights(import_model(save(model, tmp_path)))
+    for array, expected in zip(found, ARRAYS, strict=True):
+        np.testing.assert_array_equal(array, expected)
+
+
+def test_external_data_out_of_reach(tmp_path: Path):
+    model = one_node_model("Add", [1, 4], [normal(4)])
+    move_out(model.graph.initializer[0], tmp_path)
+    path, data = save(model, tmp_path), tmp_path / "weights.bin"
+    assert error_of(model) == (
+        "weights 'c1' are in the file 'weights.bin': give the model as a path, or load it with its "
+        "external data"
+    )
+    data.write_bytes(data.read_bytes()[:10])
+    assert error_of(path) == (
+        f"{data}: the file is cut short: it has 10 of the 16 bytes of weights 'c1'"
+    )
+    data.unlink()
+    assert error_of(path) == f"{data}: cannot read weights 'c1': No such file or directory"
+    model.graph.initializer[0].external_data[0].value = "../weights.bin"
+    assert error_of(save(model, tmp_path)) == (
+        f"{path}: weights 'c1' are in '../weights.bin', which is not in the model's folder"
+    )
+
+
+@pytest.mark.parametrize("part", [0.0, 0.1, 0.5, 0.9, 0.999])
+def test_truncated_files(tmp_path: Path, part: float):
+    path = tmp_path / "model.onnx"
+    data = large_model().SerializeToString()
+    path.write_bytes(data[: int(part * len(data))])
+    assert error_of(path) == f"{path}: not an ONNX model, or one that is cut short"
+
+
+def test_files_that_are_no_models(tmp_path: Path):
+    path = tmp_path / "model.onnx"
+    path.write_text("This is not a model.\n")
+    assert error_of(path) == f"{path}: not an ONNX model, or one that is cut short"
+    path.unlink()
+    assert error_of(path) == f"{path}: cannot read the model: No such file or directory"
+    assert error_of(tmp_path) == f"{tmp_path}: cannot read the model: Is a directory"
+
+
+# Models that are wrong, or unsupported
+
+
+def test_opsets():
+    assert "opset 6 is older than 7" in error_of(one_node_model("Relu", [1, 4], opset=6))
+    model = one_node_model("Relu", [1, 4])
+    model.opset_import[0].domain = "ai.onnx"
+    import_model(model)
+    model.opset_import[0].domain = "elsewhere"
+    assert "does not say which ONNX opset" in error_of(model)
+
+
+def test_unsupported_operators():
+    model = one_node_model("Erf", [1, 4])
+    assert error_of(model).startswith("Erf node 'node': operator 'Erf' is not supported")
+    model.graph.node[0].name = ""
+    assert error_of(model).startswith("Erf node 'y0': operator 'Erf' is not supported")
+    model.graph.node[0].domain = "com.example"
+    assert "of domain 'com.example' is not supported" in error_of(model)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (
+            one_node_model("Dropout", [1, 4], [np.array(0.5, np.float32), np.array(True)]),
+            "Dropout node 'node': training is not supported",
+        ),
+        (
+            one_node_model("Dropout", [1, 4], outputs=2),
+            "Dropout node 'node': an output of the mask is not supported",
+        ),
+        (
+            one_node_model("MaxPool", [1, 1, 4], outputs=2, kernel_shape=[2]),
+            "MaxPool node 'node': an output of indices is not supported",
+        ),
+        (
+            one_node_model("Pad", [1, 4], [int64(0, 1, 0, 1)], opset=19, mode="wrap"),
+            "Pad node 'node': mode 'wrap' is not supported",
+        ),
+        (
+            one_node_model("Cast", [1, 4], to=TensorProto.INT64),
+            "Cast node 'node': a cast of the network's values to int64 is not supported",
+        ),
+        (
+            chain_model([1, 4], node("Reshape", ["x", "x"], ["y"], "node")),
+            "Reshape node 'node': the shape must be known when compiling, but 'x' depends on",
+        ),
+        (
+            chain_model(
+                [1, 4],
+                node("RandomNormal", [], ["r"], "random", shape=[4]),
+                node("Add", ["x", "r"], ["y"]),
+            ),
+            "RandomNormal node 'random': operator 'RandomNormal' is not supported",
+        ),
+        (
+            one_node_model("Conv", [1, 3, 8, 8], [normal(4, 2, 3, 3)]),
+            "Conv node 'node': the input has 3 channels per group, but the weight of shape",
+        ),
+        (
+            one_node_model("Conv", [1, 3, 8, 8], [normal(4, 3, 3, 3)], kernel_shape=[5, 5]),
+            "Conv node 'node': kernel_shape [5, 5] is not that of the weight, [3, 3]",
+        ),
+        (
+            one_node_model("MatMul", [1, 3], [normal(4, 2)]),
+            "MatMul node 'node': operands of shapes [1, 3] and [4, 2] do not multiply",
+        ),
+        (
+            one_node_model("Reshape", [1, 6], [int64(1, 4, -1)]),
+            "Reshape node 'node': a tensor of shape [1, 6] cannot take shape [1, 4, 1]",
+        ),
+        (
+            one_node_model("Softmax", [1, 6], axis=2),
+            "Softmax node 'node': axis 2 is not one of the 2 of the input",
+        ),
+        (
+            one_node_model("Softmax", [1, 6], axis=1.0),
+            "Softmax node 'node': attribute 'axis' is of the wrong type",
+        ),
+        (
+            one_node_model("Add", [1, 6]),
+            "Add node 'node': input 1 is missing",
+        ),
+        (
+            chain_model([1, 4], node("Add", ["x", "z"], ["y"], "node")),
+            "Add node 'node': 'z' is used before any node or input defines it",
+        ),
+        (
+            graph_model(
+                [node("Relu", ["x"], ["y"])], [float_type("x", [1, 4])], [float_type("y", [1, 5])]
+            ),
+            "output 'y': the model declares shape [1, 5], but its operators give [1, 4]",
+        ),
+        (
+            graph_model([], [float_type("x", [1, 4])], [float_type("y", [1, 4])]),
+            "output 'y': no node or input defines it",
+        ),
+    ],
+)
+def test_wrong_models(model: onnx.ModelProto, message: str):
+    assert error_of(model).startswith(message)
+
+
+def test_arrays_that_do_not_fit_their_shape():
+    model = one_node_model("Add", [1, 4], [normal(4)])
+    model.graph.initializer[0].dims[0] = 5
+    assert "the data of tensor 'c1' do not fit its shape [5]" in error_of(model)
+
+
+def test_files_name_themselves(tmp_path: Path):
+    model = one_node_model("Add", [1, 4], [normal(4)])
+    model.graph.initializer[0].dims[0] = 5
+    path = save(model, tmp_path)
+    assert error_of(path).startswith(f"{path}: the data of tensor 'c1'")

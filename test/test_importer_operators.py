@@ -1,0 +1,242 @@
+"""What imported operators compute, beside onnxruntime: every form of each in every opset."""
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+import onnx
+import pytest
+
+from cmc.evaluator import evaluate
+from cmc.importer import import_model
+from cmc.reference import Reference
+from onnx_models import int64, normal, one_node_model
+
+Case = onnx.ModelProto
+case = one_node_model
+
+
+def convolutions() -> Iterator[Case]:
+    w = normal(4, 3, 3, 4)
+    yield case("Conv", (1, 3, 9, 10), [w, normal(4)], pads=[0, 1, 2, 1], strides=[2, 3])
+    yield case("Conv", (1, 3, 9, 10), [w, normal(4)], opset=7)
+    yield case("Conv", (1, 3, 9, 10), [w], opset=22, kernel_shape=[3, 4])
+    for auto_pad, strides in itertools.product(
+        ("SAME_UPPER", "SAME_LOWER", "VALID", "NOTSET"), ([1, 1], [2, 3], [3, 2])
+    ):
+        yield case("Conv", (1, 3, 9, 10), [w], auto_pad=auto_pad, strides=strides)
+    yield case("Conv", (1, 4, 9, 10), [normal(6, 2, 3, 3)], group=2, dilations=[2, 3])
+    yield case("Conv", (1, 4, 9, 10), [normal(8, 1, 3, 3), normal(8)], group=4)
+    yield case("Conv", (1, 4, 17), [normal(6, 4, 3)], pads=[4, 5], strides=[2])
+    # Windows wholly in the padding.
+    yield case("Conv", (1, 4, 17), [normal(6, 4, 3), normal(6)], pads=[7, 5])
+    yield case("Conv", (1, 2, 5, 6, 7), [normal(3, 2, 2, 3, 2)], pads=[1, 0, 1, 0, 1, 1])
+    yield case("Conv", (1, 3, 1, 1), [normal(4, 3, 1, 1)])
+    # The weights are computed.
+    yield case("Conv", (1, 3, 4, 4), [(1, 3, 2, 2)])
+
+
+def pools() -> Iterator[Case]:
+    for kernel, strides, pads, ceil_mode in itertools.product(
+        ([3, 3], [2, 2]), ([2, 2], [3, 1]), ([0, 0, 0, 0], [1, 1, 1, 1], [0, 1, 1, 0]), (0, 1)
+    ):
+        for dilations in (None, [2, 2]):
+            yield case(
+                "MaxPool",
+                (1, 2, 8, 9),
+                kernel_shape=kernel,
+                strides=strides,
+                pads=pads,
+                ceil_mode=ceil_mode,
+                dilations=dilations,
+            )
+        for include, opset in itertools.product((0, 1), (10, 22)):
+            yield case(
+                "AveragePool",
+                (1, 2, 8, 9),
+                kernel_shape=kernel,
+                strides=strides,
+                pads=pads,
+                ceil_mode=ceil_mode,
+                count_include_pad=include,
+                opset=opset,
+            )
+    for op, auto_pad in itertools.product(
+        ("MaxPool", "AveragePool"), ("SAME_UPPER", "SAME_LOWER", "VALID")
+    ):
+        yield case(op, (1, 2, 9, 10), kernel_shape=[3, 4], auto_pad=auto_pad, strides=[2, 3])
+        yield case(op, (1, 2, 9), kernel_shape=[3], opset=7)
+    yield case("AveragePool", (1, 2, 9), kernel_shape=[3], dilations=[2], pads=[1, 2], opset=19)
+    for op, shape in itertools.product(
+        ("GlobalAveragePool", "GlobalMaxPool"), ((1, 3, 4, 5), (1, 3, 4))
+    ):
+        yield case(op, shape)
+
+
+def matrices() -> Iterator[Case]:
+    for trans_b, bias in itertools.product((0, 1), (normal(4), normal(1, 4), normal(1), None)):
+        b = normal(4, 5) if trans_b else normal(5, 4)
+        yield case("Gemm", (1, 5), [b, bias], transB=trans_b, alpha=0.5, beta=2.0)
+    yield case("Gemm", (1, 5), [normal(5, 4), normal(4)], opset=7)
+    yield case("Gemm", (1, 5), [normal(5, 4), normal(4)], beta=0.0)
+    yield case("Gemm", (1, 1), [(1, 4), (1, 4)], transA=1, alpha=2.0, beta=0.5)
+    for other in (normal(5, 4), normal(2, 5, 4), normal(5), normal(1, 5, 4)):
+        yield case("MatMul", (1, 3, 5), [other])
+    yield case("MatMul", (1, 5), [normal(5, 4)])
+    yield case("MatMul", (1, 3, 5), [(1, 5, 3)])
+
+
+def normalizations() -> Iterator[Case]:
+    parameters = [normal(4), normal(4, seed=1), normal(4, seed=2), np.abs(normal(4, seed=3))]
+    for opset in (7, 8, 9, 14, 15):
+        yield case("BatchNormalization", (1, 4, 5, 5), parameters, opset, epsilon=1e-3)
+    yield case("BatchNormalization", (1, 4), parameters)
+    yield case("BatchNormalization", (1, 4, 7), parameters)
+    for axis in (None, 0, 1, 2):
+        yield case("Softmax", (1, 3, 4), opset=7, axis=axis)
+        yield case("Softmax", (1, 3, 4), opset=13, axis=axis)
+    yield case("Softmax", (1, 3, 4), opset=11, axis=-1)
+    yield case("Softmax", (1, 10, 1, 1), opset=9)
+    for size in (3, 5):
+        yield case("LRN", (1, 7, 3, 3), size=size, alpha=0.1, beta=0.6, bias=1.2)
+    yield case("LRN", (1, 7, 3, 3), size=5)
+
+
+def elements() -> Iterator[Case]:
+    for op, opset in itertools.product(
+        ("Relu", "Sigmoid", "Tanh", "Exp", "Sqrt", "Neg", "Abs", "Reciprocal", "HardSigmoid"),
+        (7, 13),
+    ):
+        yield case(op, (1, 3, 4), opset=opset)
+    yield case("HardSwish", (1, 3, 4), opset=14)
+    yield case("HardSigmoid", (1, 3, 4), alpha=0.3, beta=0.6)
+    yield case("LeakyRelu", (1, 3, 4), opset=7)
+    yield case("LeakyRelu", (1, 3, 4), alpha=0.3, opset=16)
+    yield case("PRelu", (1, 3, 4, 4), [normal(3, 1, 1)], opset=9)
+    for op, other, opset in itertools.product(
+        ("Add", "Sub", "Mul", "Div", "Pow", "Sum", "Max", "Min", "Mean"),
+        (normal(4), normal(3, 1), normal(), normal(2, 1, 1, 1), (1, 3, 1)),
+        (8, 14),
+    ):
+        yield case(op, (1, 3, 4), [other], opset)
+    yield case("Pow", (1, 3, 4), [np.array(2, np.int64)])
+    for op in ("Sum", "Max", "Mean"):
+        yield case(op, (1, 3, 4))
+        yield case(op, (1, 3, 4), [normal(4), (1, 3, 4)])
+    low, high = np.array(-0.3, np.float32), np.array(0.2, np.float32)
+    yield case("Clip", (1, 9), opset=7, min=-0.5, max=0.5)
+    yield case("Clip", (1, 9), opset=7, max=0.5)
+    yield case("Clip", (1, 9), opset=7)
+    for bounds in ([low, high], [None, high], [low], [], [high, low]):
+        yield case("Clip", (1, 9), bounds)
+
+
+def reshapes() -> Iterator[Case]:
+    for target in (int64(0, -1), int64(1, 2, 6), int64(-1, 4)):
+        yield case("Reshape", (1, 3, 4), [target])
+        yield case("Reshape", (1, 3, 4), [target], opset=7)
+    yield case("Reshape", (1, 3, 4), [int64(1, -1)], opset=14, allowzero=1)
+    for axis in (None, 0, 1, 2, 3, -1):
+        yield case("Flatten", (1, 3, 4), axis=axis)
+    yield case("Squeeze", (1, 3, 1, 4), [int64(2)])
+    yield case("Squeeze", (1, 3, 1, 4), opset=11, axes=[2])
+    yield case("Squeeze", (1, 3, 1, 4), [int64(0, -2)])
+    yield case("Squeeze", (1, 3, 1, 4))
+    yield case("Unsqueeze", (1, 3, 4), [int64(2, -1)])
+    yield case("Unsqueeze", (1, 3, 4), [int64(-1, -2)])
+    yield case("Unsqueeze", (1, 3, 4), opset=11, axes=[0, 4])
+    yield case("Transpose", (1, 3, 4, 5))
+    yield case("Transpose", (1, 3, 4, 5), perm=[0, 2, 3, 1])
+    yield case("Identity", (1, 3))
+    yield case("Cast", (1, 3), to=onnx.TensorProto.FLOAT)
+    yield case("Dropout", (1, 3), opset=7)
+    yield case("Dropout", (1, 3), opset=10, ratio=0.3)
+    yield case("Dropout", (1, 3), [np.array(0.5, np.float32)])
+    yield case("Dropout", (1, 3), [np.array(0.5, np.float32), np.array(False)])
+
+
+def slices() -> Iterator[Case]:
+    yield case("Slice", (1, 9, 10), opset=9, starts=[1, -5], ends=[100, -1], axes=[1, 2])
+    yield case("Slice", (1, 9), opset=7, starts=[0, 2], ends=[1, 8])
+    yield case("Slice", (1, 9, 10), [np.array([0, 2], np.int32), np.array([1, 5], np.int32)])
+    for (start, end, step), axis in itertools.product(
+        (
+            (1, 100, 2),
+            (-1, -100, -1),
+            (7, 0, -2),
+            (5, -(2**62), -3),
+            (-100, 4, 1),
+            (8, 2, 1),
+            (2**31 - 1, -(2**31), -1),
+            (-1, -(2**63), -2),
+            (3, -1, -1),
+        ),
+        (1, -1),
+    ):
+        yield case("Slice", (1, 9, 10), [int64(start), int64(end), int64(axis), int64(step)])
+    yield case("Split", (1, 9, 10), opset=11, outputs=2, axis=2)
+    yield case("Split", (1, 9, 10), opset=11, outputs=3, axis=1, split=[2, 3, 4])
+    yield case("Split", (1, 9, 10), [int64(2, 3, 4)], outputs=3, axis=1)
+    yield case("Split", (1, 9, 10), opset=18, outputs=4, axis=2, num_outputs=4)
+    yield case("Concat", (1, 3, 4), [(1, 2, 4), normal(1, 5, 4)], axis=1)
+    yield case("Concat", (1, 3, 4), [(1, 3, 2)], axis=-1)
+
+
+def pads() -> Iterator[Case]:
+    value = np.array(0.5, np.float32)
+    for mode in ("constant", "reflect", "edge"):
+        yield case("Pad", (1, 2, 4, 5), opset=7, mode=mode, pads=[0, 0, 1, 2, 0, 0, 2, 1])
+        yield case("Pad", (1, 2, 4, 5), [int64(0, 0, 1, 2, 0, 0, 2, 1), value], mode=mode)
+        yield case("Pad", (1, 2, 4, 5), [int64(0, 0, -1, 2, 0, 0, 2, -2)], mode=mode)
+        yield case("Pad", (1, 2, 4, 5), [int64(1, 2, 2, 1), None, int64(2, -1)], 18, mode=mode)
+    yield case("Pad", (1, 2, 4), opset=10, pads=[0, 0, 1, 0, 1, 0], value=-1.5)
+
+
+def reductions() -> Iterator[Case]:
+    for axes, keepdims in itertools.product(
+        ([2, 3], [2], [3], [1], [1, 2, 3], [-1], [0], [1, 3], None), (0, 1)
+    ):
+        for op in ("ReduceMean", "ReduceMax"):
+            yield case(op, (1, 3, 4, 5), opset=11, axes=axes, keepdims=keepdims)
+        operands = [] if axes is None else [int64(*axes)]
+        if axes is not None or keepdims:
+            for op in ("ReduceMean", "ReduceMax", "ReduceSum"):
+                yield case(op, (1, 3, 4, 5), operands, opset=18, keepdims=keepdims)
+    yield case("ReduceMean", (1, 3), opset=18, noop_with_empty_axes=1)
+    yield case("ReduceMean", (1, 3), [int64(1)], opset=18)
+
+
+CASES = [
+    *convolutions(),
+    *pools(),
+    *matrices(),
+    *normalizations(),
+    *elements(),
+    *reshapes(),
+    *slices(),
+    *pads(),
+    *reductions(),
+]
+
+
+def describe(model: onnx.ModelProto) -> str:
+    node, opset = model.graph.node[0], model.opset_import[0].version
+    attributes = [f"{item.name}={onnx.helper.get_attribute_value(item)}" for item in node.attribute]
+    return "-".join([node.op_type, str(opset), *attributes]).replace(" ", "")
+
+
+@pytest.mark.parametrize("model", CASES, ids=describe)
+def test_operator(model: onnx.ModelProto):
+    inputs = {
+        info.name: np.abs(normal(*(dim.dim_value for dim in info.type.tensor_type.shape.dim)))
+        if model.graph.node[0].op_type in ("Pow", "Sqrt")
+        else normal(*(dim.dim_value for dim in info.type.tensor_type.shape.dim), seed=7)
+        for info in model.graph.input
+    }
+    module = import_model(model)
+    module.verify()
+    found, expected = evaluate(module, inputs), Reference(model)(inputs)
+    assert found.keys() == expected.keys()
+    for name, array in expected.items():
+        assert found[name].size == array.size
+        np.testing.assert_allclose(found[name].reshape(array.shape), array, rtol=1e-4, atol=1e-5)
