@@ -118,6 +118,9 @@ def across_images(steps: Steps, driven: int, signals: int, images: int) -> Ints:
     first = np.arange(images)[:, None] * signals
     restart = first - signals + steps.last
     restart[0] = 0
+    if not len(steps.awaits):
+        # It is through with every image from the start.
+        restart[:] = 0
     table = np.where(need == 0, restart, np.where(need == NEVER, 0, need) + first)
     return np.where(need == NEVER, NEVER, table)
 

@@ -358,6 +358,14 @@ def _look_through(
     return np.ascontiguousarray(np.broadcast_to(values, shape))
 
 
+def _is_network(function: func.FuncOp) -> bool:
+    """Whether a function computes with tensors of a network, or at least passes one through."""
+    named = () if function.arg_attrs is None else function.arg_attrs
+    return any("nn.name" in attributes.data for attributes in named) or any(
+        isinstance(op, nn.TensorOp) for op in function.walk()
+    )
+
+
 class ConvertNnToCmpipePass(ModulePass):
     """Turn every function of `nn` operators into a pipeline."""
 
@@ -365,9 +373,7 @@ class ConvertNnToCmpipePass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for network in list(op.ops):
-            if isinstance(network, func.FuncOp) and any(
-                isinstance(inner, nn.TensorOp) for inner in network.walk()
-            ):
+            if isinstance(network, func.FuncOp) and _is_network(network):
                 partition = _Partition()
                 partition.run(network)
                 parts = [*partition.objects, *partition.ports, *partition.cores]

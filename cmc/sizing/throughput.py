@@ -78,6 +78,10 @@ def _latest(flow: Flow, earliest: dict[str, Ints], cycles: int) -> dict[str, Int
             first = np.searchsorted(need, np.arange(process.iterations), "right")
             begin = np.append(times[edge.reader], _ANY_TIME)[first]
             np.minimum(latest, begin - process.latency, out=latest)
+        if np.all(latest >= _ANY_TIME - process.latency):
+            # Nothing that it writes is read.
+            times[name] = earliest[name]
+            continue
         offsets = np.arange(process.iterations) * process.interval
         latest = _descending(latest, offsets)
         # The last iteration precedes the next image's first.
@@ -100,7 +104,8 @@ def _slots(flow: Flow, edge: Edge, times: dict[str, Ints], cycles: int) -> int:
     # What is free from an image's start is free when the machine is through with the one before.
     start = ends[edge.free.last - 1] - cycles if edge.free.last else np.int64(0)
     freed = np.where(need == 0, start, ends[np.where(need == NEVER, 0, need) - 1])
-    freed = np.where(need == NEVER, ends[edge.free.awaits[0] - 1] + cycles, freed)
+    if np.any(need == NEVER):
+        freed = np.where(need == NEVER, ends[edge.free.awaits[0] - 1] + cycles, freed)
     freed = np.maximum.accumulate(freed)
     # Enough images before and after this one that all other ones' elements are free or unwritten.
     before = int(max(0, -((written[0] - freed[-1]) // cycles))) + 1
