@@ -19,11 +19,11 @@ from cmc.errors import CmcError
 from cmc.flow import Times, deadlock, solve
 from cmc.progress import Track, no_progress
 from cmc.report import Report
+from cmc.simulator.bulk import evaluate
 from cmc.simulator.hazards import check
 from cmc.simulator.interpret import interpret
 from cmc.simulator.load import Chip, load
 from cmc.simulator.summary import summarize
-from cmc.simulator.values import evaluate
 
 Mode = Literal["bulk", "interpret"]
 """How to execute a chip: over arrays of all iterations at once, or one iteration at a time."""

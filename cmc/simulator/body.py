@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from math import prod
 
 import numpy as np
 from xdsl.dialects import arith, math, vector
 from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, FloatAttr, ShapedType
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import Operation
 
 from cmc.dialects.cmpipe import (
     ConstantOp,
@@ -74,54 +75,39 @@ def constant(op: Operation) -> Floats | None:
             return None
 
 
-def multiply(matrix: Floats, vectors: Floats) -> Floats:
-    """Vectors through a crossbar: `[n, K]` or `[n, G, K]` to `[n, M]` or `[n, G, M]`."""
-    if matrix.ndim == 2:
-        return vectors @ matrix
-    if matrix.shape[2] == 1:
-        return np.einsum("ngk,gk->ng", vectors, matrix[:, :, 0])[:, :, None]
-    return np.matmul(vectors.swapaxes(0, 1), matrix).swapaxes(0, 1)
+Call = tuple[Callable[..., object], tuple[object, ...]]
+"""A function of numpy and its arguments: all arrays are fixed."""
 
 
-def compute(op: Operation, operands: Sequence[Floats], leading: int) -> Floats:
-    """The result of an operation for `leading` iterations: every array is `[leading, ...]`."""
-    shape = (leading, *vector_shape(op.results[0].type))
+def call(op: Operation, operands: Sequence[Floats], out: Floats, rows: int) -> Call:
+    """An operation on `rows` iterations as a call that fills `out`.
+
+    Arrays are `[rows, ...]`, but for constants, which are the same in all rows.
+    """
     ufunc = ELEMENTWISE.get(type(op))
     if ufunc is not None:
-        return ufunc(*operands)
+        return ufunc, (*operands, out)
     match op:
         case MxvOp():
             matrix = find_crossbar(op, op.crossbar).value.array
-            rows = operands[0].reshape(leading, *matrix.shape[:-1])
-            return multiply(matrix, rows).reshape(shape)
+            vectors = operands[0].reshape(rows, *matrix.shape[:-1])
+            products = out.reshape(*vectors.shape[:-1], matrix.shape[-1])
+            if matrix.ndim == 2:
+                return np.dot if rows == 1 else np.matmul, (vectors, matrix, products)
+            if matrix.shape[2] == 1:
+                weights = np.ascontiguousarray(matrix[:, :, 0])
+                product = partial(np.einsum, "ngk,gk->ng", out=products[:, :, 0])
+                return product, (vectors, weights)
+            turned = (vectors.swapaxes(0, 1), matrix, products.swapaxes(0, 1))
+            return np.matmul, turned
         case ReduceOp():
-            length = prod(shape[1:])
-            rows = operands[0].reshape(leading, -1, length)
-            return REDUCTIONS[op.kind.data].reduce(rows, axis=1).reshape(shape)
+            length = prod(vector_shape(op.result.type))
+            vectors = operands[0].reshape(rows, -1, length)
+            reduce = REDUCTIONS[op.kind.data].reduce
+            return reduce, (vectors, 1, None, out.reshape(rows, length))
         case vector.BroadcastOp():
-            rank = len(shape) - operands[0].ndim
-            source = operands[0].reshape(leading, *[1] * rank, *operands[0].shape[1:])
-            return np.broadcast_to(source, shape)
+            rank = out.ndim - operands[0].ndim
+            source = operands[0].reshape(rows, *[1] * rank, *operands[0].shape[1:])
+            return np.copyto, (out, source)
         case _:
             raise CmcError(f"the digital unit of a core has no operation {op.name}")
-
-
-def supported(op: Operation) -> bool:
-    """Whether a body may hold this operation, reads and writes apart."""
-    return (
-        type(op) in ELEMENTWISE
-        or isinstance(op, MxvOp | ReduceOp | vector.BroadcastOp)
-        or constant(op) is not None
-    )
-
-
-def last_uses(ops: Sequence[Operation]) -> dict[Operation, list[SSAValue]]:
-    """For each operation, the values that none after it uses."""
-    last: dict[SSAValue, Operation] = {}
-    for op in ops:
-        for value in op.operands:
-            last[value] = op
-    result: dict[Operation, list[SSAValue]] = {op: [] for op in ops}
-    for value, op in last.items():
-        result[op].append(value)
-    return result

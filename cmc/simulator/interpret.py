@@ -8,31 +8,26 @@ left for a cycle is what the hardware does in it: deliver, step the machines, st
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
-from xdsl.dialects import vector
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import SSAValue
 
 from cmc.dialects.cmpipe import (
-    MxvOp,
     ReadOp,
-    ReduceOp,
     WriteOp,
-    find_crossbar,
     find_object,
     vector_shape,
 )
-from cmc.errors import CmcError
 from cmc.flow import Edge, Steps, Times, deadlock
 from cmc.poly.evaluate import Ints
 from cmc.progress import Track, no_progress
-from cmc.simulator.body import ELEMENTWISE, REDUCTIONS, constant
+from cmc.simulator.body import Call, call, constant
 from cmc.simulator.faults import Fault
 from cmc.simulator.gather import Floats
 from cmc.simulator.hazards import missing, overwritten
 from cmc.simulator.load import Chip, Program, Read, Ring
-from cmc.simulator.values import enter, leave, windows
+from cmc.simulator.ports import enter, leave
 
 _UNLIMITED = 1 << 62
 
@@ -193,16 +188,13 @@ class _ConstantWindow:
     def __init__(self, read: Read, iterations: int):
         value = find_object(read.op, read.op.object).value
         assert value is not None
-        source = value.array.reshape(1, -1, value.shape[-1])
-        self._rows = windows(read.gather, source, slice(None), iterations)[0]
+        table = read.gather.of_constant(value.array)
+        self._rows = np.broadcast_to(table, (iterations, *read.gather.window))
         self.out = np.empty(read.gather.window, np.float32)
 
     def gather(self, iteration: int) -> None:
         """Fill `out` with the window of an iteration of the image."""
         np.copyto(self.out, self._rows[iteration])
-
-
-_Call = tuple[Callable[..., object], tuple[object, ...]]
 
 
 class _Core:
@@ -237,7 +229,7 @@ class _Core:
         self.writes: list[_Channel] = []
         self.windows: list[_Window] = []
         self.tables: list[_ConstantWindow] = []
-        self._calls: list[_Call] = []
+        self._calls: list[Call] = []
         self._result = np.zeros(0, np.float32)
         self._sent: Floats | None = None
         self._collected: Floats | None = None
@@ -274,14 +266,12 @@ class _Core:
                 out = window.out
             else:
                 value = constant(op)
-                out = (
-                    value
-                    if value is not None
-                    else np.empty(vector_shape(op.results[0].type), np.float32)
-                )
-                if value is None:
-                    self._calls.append(_call(op, [arrays[v] for v in op.operands], out))
-            arrays[op.results[0]] = out.reshape(vector_shape(op.results[0].type))
+                if value is not None:
+                    arrays[op.results[0]] = value
+                    continue
+                out = np.empty((1, *vector_shape(op.results[0].type)), np.float32)
+                self._calls.append(call(op, [arrays[v] for v in op.operands], out, 1))
+            arrays[op.results[0]] = out.reshape(1, *vector_shape(op.results[0].type))
 
     def attach(self, chip: Chip, sent: Floats | None, collected: Floats | None) -> None:
         """Connect the program to the GCU, or lay its body out."""
@@ -347,28 +337,6 @@ class _Core:
         return self._result.copy()
 
 
-def _call(op: Operation, operands: list[Floats], out: Floats) -> _Call:
-    """An operation as a call on fixed arrays."""
-    ufunc = ELEMENTWISE.get(type(op))
-    if ufunc is not None:
-        return ufunc, (*operands, out)
-    match op:
-        case MxvOp():
-            matrix = find_crossbar(op, op.crossbar).value.array
-            if matrix.ndim == 2:
-                return np.dot, (operands[0].reshape(-1), matrix, out.reshape(-1))
-            blocks, inputs, outputs = matrix.shape
-            rows = operands[0].reshape(blocks, 1, inputs)
-            return np.matmul, (rows, matrix, out.reshape(blocks, 1, outputs))
-        case ReduceOp():
-            reduce = REDUCTIONS[op.kind.data].reduce
-            return reduce, (operands[0].reshape(-1, out.size), 0, None, out.reshape(-1))
-        case vector.BroadcastOp():
-            return np.copyto, (out, operands[0])
-        case _:
-            raise CmcError(f"the digital unit of a core has no operation {op.name}")
-
-
 def interpret(
     chip: Chip, inputs: Mapping[str, Floats], track: Track = no_progress
 ) -> tuple[dict[str, Floats], Times]:
@@ -387,10 +355,11 @@ def interpret(
     sent: dict[str, Floats] = {}
     for port in chip.op.gcu.inputs():
         name = port.object.root_reference.data
-        order = chip.objects[name].order
-        stream = enter(port, inputs[port.tensor_name.data])
+        object = chip.objects[name]
+        stream = np.zeros((images, object.elements, object.vector), np.float32)
+        enter(port, inputs[port.tensor_name.data], stream)
         in_order = np.empty_like(stream)
-        in_order[:, order] = stream
+        in_order[:, object.order] = stream
         sent[name] = in_order.reshape(-1, stream.shape[2])
     collected = {
         port.object.root_reference.data: np.empty((images * o.elements, o.vector), np.float32)
@@ -404,7 +373,9 @@ def interpret(
     for port in chip.op.gcu.outputs():
         object = chip.objects[port.object.root_reference.data]
         written = collected[object.name].reshape(images, object.elements, object.vector)
-        outputs[port.tensor_name.data] = leave(port, written[:, object.order])
+        output = np.empty((images, *port.tensor.get_shape()[1:]), np.float32)
+        leave(port, written[:, object.order], output)
+        outputs[port.tensor_name.data] = output
     starts = {name: np.array(core.starts, np.int64) for name, core in cores.items()}
     return outputs, Times(
         images, images, None, starts, {name: core.begun for name, core in cores.items()}

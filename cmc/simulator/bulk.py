@@ -1,0 +1,379 @@
+"""What a stream of images computes, stage by stage, over all iterations of some images at once.
+
+Everything is laid out before the first image: where each object lies, how each window is gathered,
+which numpy call follows which on which arrays. A stage is cut into blocks of iterations small
+enough for a processor's cache, and the blocks are shared among the processors.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache
+from math import prod
+
+import islpy as isl
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+from threadpoolctl import ThreadpoolController
+from xdsl.ir import Operation, SSAValue
+
+from cmc.dialects.cmpipe import InputOp, OutputOp, ReadOp, WriteOp, find_object, vector_shape
+from cmc.poly.evaluate import Ints, pieces
+from cmc.progress import Track, no_progress
+from cmc.simulator.body import Call, call, constant
+from cmc.simulator.gather import Floats
+from cmc.simulator.load import Chip, Program, Read
+from cmc.simulator.ports import enter, leave
+
+BLOCK = 1 << 18
+"""Floats in the windows of one block: they stay in a second-level cache."""
+
+CHUNK = 1 << 17
+"""Floats in the largest object of the images that are computed together."""
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+@dataclass(frozen=True)
+class _Slices:
+    """Some iterations of some of the images that are computed together."""
+
+    images: slice
+    iterations: slice
+
+    @property
+    def rows(self) -> int:
+        return (self.images.stop - self.images.start) * (
+            self.iterations.stop - self.iterations.start
+        )
+
+
+class _Scratch:
+    """One processor's arrays for what lives within a block, by their order of use."""
+
+    def __init__(self) -> None:
+        self._arrays: list[Floats] = []
+
+    def array(self, position: int, shape: tuple[int, ...]) -> Floats:
+        while len(self._arrays) <= position:
+            self._arrays.append(np.empty(0, np.float32))
+        size = prod(shape)
+        if self._arrays[position].size < size:
+            # Earlier blocks keep views of the smaller array, which do no harm.
+            self._arrays[position] = np.empty(size, np.float32)
+        return self._arrays[position][:size].reshape(shape)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """How the windows of one read are gathered from an object, for all images together.
+
+    `prepare` is called once per chunk; `window` gives the windows of some rows, as a view or, by a
+    call that fills an array, gathered.
+    """
+
+    prepare: list[Call]
+    fill: Callable[[_Slices, Floats], Call]
+    view: Callable[[_Slices], Floats | None]
+
+
+def _affine(read: Read, program: Program) -> tuple[Ints, Ints] | None:
+    """The element and channel that a read gathers as a linear function, if it is one everywhere.
+
+    Coefficients `[object rank + 1, iteration and window rank]`, constants `[object rank + 1]`.
+    """
+    parts = pieces(read.op.access.data)
+    if len(parts) != 1 or not parts[0][0].plain_is_universe():
+        return None
+    function = parts[0][1]
+    inputs = program.points.shape[1] + len(read.gather.window)
+    outputs = function.dim(isl.dim_type.out)
+    coefficients = np.zeros((outputs, inputs), np.int64)
+    constants = np.zeros(outputs, np.int64)
+    for i in range(outputs):
+        aff = function.get_aff(i)
+        if aff.dim(isl.dim_type.div) or not aff.get_denominator_val().is_one():
+            return None
+        constants[i] = aff.get_constant_val().to_python()
+        for j in range(inputs):
+            coefficients[i, j] = aff.get_coefficient_val(isl.dim_type.in_, j).to_python()
+    return coefficients, constants
+
+
+def _extents(program: Program) -> tuple[int, ...] | None:
+    """The extents of a program's iterations, if they are a box from 0 on."""
+    if not program.points.shape[1]:
+        return ()
+    extents = tuple(int(e) + 1 for e in program.points.max(0))
+    if program.points.min() != 0 or prod(extents) != program.iterations:
+        return None
+    return extents
+
+
+def _strided(
+    read: Read, program: Program, shape: tuple[int, ...], stored: Floats
+) -> _Source | None:
+    """Windows as a view of the object, in a larger array where windows reach beyond it.
+
+    `stored` is `[images, elements, vector]`, with elements of the given shape.
+    """
+    function, extents = _affine(read, program), _extents(program)
+    if function is None or extents is None:
+        return None
+    coefficients, constants = function
+    rank = len(extents)
+    spans = np.array([*extents, *read.gather.window]) - 1
+    full = (*shape, stored.shape[2])
+    low = constants + np.minimum(coefficients, 0) @ spans
+    high = constants + np.maximum(coefficients, 0) @ spans
+    before = np.maximum(0, -low)
+    after = np.maximum(0, high - np.array(full) + 1)
+    source = stored.reshape(len(stored), *full)
+    prepare: list[Call] = []
+    if np.any(before) or np.any(after):
+        padded_shape = [int(b + e + a) for b, e, a in zip(before, full, after, strict=True)]
+        if prod(padded_shape) > 4 * prod(full) + BLOCK:
+            return None
+        padded = np.full((len(stored), *padded_shape), read.gather.pad, np.float32)
+        inner = tuple(slice(b, b + e) for b, e in zip(before, full, strict=True))
+        prepare.append((np.copyto, (padded[:, *inner], source)))
+        source = padded
+    steps = np.array(source.strides[1:])
+    strides = [int(s) for s in coefficients.T @ steps]
+    origin = source[(slice(None), *(int(c) for c in constants + before), None)]
+    windows = as_strided(
+        origin,
+        (len(source), *extents, *read.gather.window),
+        (source.strides[0], *strides),
+    )
+    inner_rows = prod(extents[1:])
+
+    def cut(block: _Slices) -> Floats:
+        if not rank:
+            return windows[block.images]
+        rows = slice(block.iterations.start // inner_rows, block.iterations.stop // inner_rows)
+        return windows[block.images, rows]
+
+    def fill(block: _Slices, out: Floats) -> Call:
+        part = cut(block)
+        return np.copyto, (out.reshape(part.shape), part)
+
+    def view(block: _Slices) -> Floats | None:
+        part = cut(block)
+        shape = (block.rows, *read.gather.window)
+        return part.reshape(shape) if part.flags.c_contiguous else None
+
+    return _Source(prepare, fill, view)
+
+
+def _indexed(read: Read, stored: Floats) -> _Source:
+    """Windows gathered by index, from a copy of the object with one more place for padding."""
+    gather = read.gather
+    images, elements, vector = stored.shape
+    padded = np.any(gather.element < 0) or np.any(gather.channel < 0)
+    prepare: list[Call] = []
+    if gather.whole_vectors:
+        source, width, places = stored, vector, gather.element[..., 0]
+        places = np.where(places < 0, elements, places)
+    else:
+        source, width = stored.reshape(images, -1, 1), 1
+        places = gather.element * vector + gather.channel
+        missing = (gather.element < 0) | (gather.channel < 0)
+        places = np.where(missing, elements * vector, places)
+    if padded:
+        larger = np.full((images, source.shape[1] + 1, width), gather.pad, np.float32)
+        prepare.append((np.copyto, (larger[:, :-1], source)))
+        source = larger
+    places = np.broadcast_to(places.reshape(len(places), -1), (len(read.newest), places[0].size))
+
+    def fill(block: _Slices, out: Floats) -> Call:
+        chosen = np.ascontiguousarray(places[block.iterations])
+        part = source[block.images]
+        target = out.reshape(len(part), *chosen.shape, width)
+        return np.take, (part, chosen, 1, target, "clip")
+
+    return _Source(prepare, fill, lambda block: None)
+
+
+def _held(read: Read, iterations: int) -> _Source:
+    """Windows of a constant that the core holds: the same ones for all images."""
+    value = find_object(read.op, read.op.object).value
+    assert value is not None
+    windows = read.gather.of_constant(value.array)
+    table = np.broadcast_to(windows, (iterations, *read.gather.window))
+
+    def fill(block: _Slices, out: Floats) -> Call:
+        count = block.images.stop - block.images.start
+        part = table[block.iterations]
+        return np.copyto, (out.reshape(count, *part.shape), part)
+
+    return _Source([], fill, lambda block: None)
+
+
+@dataclass
+class _Stage:
+    """A program's share of the plan: what comes first, and each processor's calls."""
+
+    prepare: list[Call]
+    shares: list[list[Call]]
+    finish: list[Call] = field(default_factory=list[Call])
+
+    def run(self, pool: Executor | None) -> None:
+        _run(self.prepare)
+        others = [pool.submit(_run, share) for share in self.shares[1:] if share] if pool else []
+        _run(self.shares[0])
+        for other in others:
+            other.result()
+        _run(self.finish)
+
+
+def _run(calls: list[Call]) -> None:
+    with np.errstate(all="ignore"):
+        for function, arguments in calls:
+            function(*arguments)
+
+
+class Plan:
+    """A chip's values, laid out for a number of images that are computed together."""
+
+    def __init__(self, chip: Chip, images: int, processors: int):
+        self._chip = chip
+        self.images = images
+        self._objects: dict[str, Floats] = {}
+        self._scratch = [_Scratch() for _ in range(processors)]
+        self._stages: list[_Stage] = []
+        for program in chip.programs.values():
+            object = chip.objects[program.writes]
+            self._objects[object.name] = np.zeros(
+                (images, object.elements, object.vector), np.float32
+            )
+            if program.core is not None:
+                self._stages.append(self._stage(program))
+
+    def run(
+        self, inputs: Mapping[str, Floats], outputs: Mapping[str, Floats], pool: Executor | None
+    ) -> None:
+        """Compute `images` images, each input `[images, ...]`; fill the outputs."""
+        for port in self._chip.op.gcu.inputs():
+            enter(port, inputs[port.tensor_name.data], self._objects[_object(port)])
+        for stage in self._stages:
+            stage.run(pool)
+        for port in self._chip.op.gcu.outputs():
+            leave(port, self._objects[_object(port)], outputs[port.tensor_name.data])
+
+    def _stage(self, program: Program) -> _Stage:
+        object = self._chip.objects[program.writes]
+        target = self._objects[program.writes]
+        stage = _Stage([], [[] for _ in self._scratch])
+        if not np.array_equal(object.order, np.arange(object.elements)):
+            # Iterations write the elements in another order than the one in which they lie.
+            written = np.empty_like(target)
+            stage.finish.append((np.take, (written, object.order, 1, target, "clip")))
+            target = written
+        sources = {read.op: self._source(read, program) for read in program.reads}
+        for read in program.constants:
+            sources[read.op] = _held(read, program.iterations)
+        for source in sources.values():
+            stage.prepare += source.prepare
+        for number, block in enumerate(self._blocks(program)):
+            worker = number % len(self._scratch)
+            stage.shares[worker] += self._block(
+                program, block, sources, self._scratch[worker], target
+            )
+        return stage
+
+    def _source(self, read: Read, program: Program) -> _Source:
+        stored = self._objects[read.object]
+        shape = self._chip.objects[read.object].shape
+        return _strided(read, program, shape, stored) or _indexed(read, stored)
+
+    def _blocks(self, program: Program) -> Iterator[_Slices]:
+        """All iterations of all images; blocks cut an image only along its first loop."""
+        widest = max((prod(read.gather.window) for read in program.reads), default=1)
+        extents = _extents(program)
+        inner = prod(extents[1:]) if extents else 1
+        whole = program.iterations
+        together = max(1, BLOCK // (widest * whole))
+        share = -(-self.images // len(self._scratch))
+        together = min(together, share)
+        if together * widest * whole > BLOCK or self.images < len(self._scratch):
+            rows = min(BLOCK // widest, -(-whole // len(self._scratch)))
+            whole = min(whole, max(inner, rows // inner * inner))
+        for first in range(0, self.images, together):
+            images = slice(first, min(first + together, self.images))
+            for start in range(0, program.iterations, whole):
+                yield _Slices(images, slice(start, min(start + whole, program.iterations)))
+
+    def _block(
+        self,
+        program: Program,
+        block: _Slices,
+        sources: Mapping[Operation, _Source],
+        scratch: _Scratch,
+        target: Floats,
+    ) -> list[Call]:
+        """The calls that compute one block into `target`, `[images, iterations, vector]`."""
+        calls: list[Call] = []
+        arrays: dict[SSAValue, Floats] = {}
+        ops = list(program.body.regions[0].block.ops)
+        (write,) = (op for op in ops if isinstance(op, WriteOp))
+        written = target[block.images, block.iterations]
+        for position, op in enumerate(ops):
+            value = None if isinstance(op, WriteOp) else constant(op)
+            if value is not None:
+                arrays[op.results[0]] = value
+            elif isinstance(op, ReadOp):
+                shape = (block.rows, *op.window_shape)
+                window = sources[op].view(block)
+                if window is None:
+                    window = scratch.array(position, shape)
+                    calls.append(sources[op].fill(block, window))
+                arrays[op.window] = window
+            elif not isinstance(op, WriteOp):
+                shape = (block.rows, *vector_shape(op.results[0].type))
+                last = op.results[0] is write.vector and written.flags.c_contiguous
+                out = written.reshape(shape) if last else scratch.array(position, shape)
+                calls.append(call(op, [arrays[v] for v in op.operands], out, block.rows))
+                arrays[op.results[0]] = out
+        result = arrays[write.vector]
+        if not np.may_share_memory(result, written):
+            shape = written.shape if len(result) == block.rows else (1, 1, written.shape[2])
+            calls.append((np.copyto, (written, result.reshape(shape))))
+        return calls
+
+
+def _object(port: InputOp | OutputOp) -> str:
+    return port.object.root_reference.data
+
+
+def evaluate(
+    chip: Chip, inputs: Mapping[str, Floats], track: Track = no_progress
+) -> dict[str, Floats]:
+    """All outputs of a stream, each input `[images, ...]`."""
+    images = len(next(iter(inputs.values())))
+    largest = max(o.elements * o.vector for o in chip.objects.values())
+    together = max(1, min(images, CHUNK // largest))
+    processors = len(os.sched_getaffinity(0))
+    outputs = {
+        port.tensor_name.data: np.empty((images, *port.tensor.get_shape()[1:]), np.float32)
+        for port in chip.op.gcu.outputs()
+    }
+    plan: Plan | None = None
+    with _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(processors - 1 or 1) as pool:
+        for first in track(range(0, images, together), "simulating"):
+            chunk = slice(first, min(first + together, images))
+            count = chunk.stop - chunk.start
+            if plan is None or plan.images != count:
+                plan = Plan(chip, count, processors)
+            plan.run(
+                {name: array[chunk] for name, array in inputs.items()},
+                {name: array[chunk] for name, array in outputs.items()},
+                pool,
+            )
+    return outputs
