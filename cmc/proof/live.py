@@ -17,7 +17,7 @@ import numpy as np
 
 from cmc.dialects.cmctrl import Channel
 from cmc.errors import CmcError
-from cmc.flow import Edge, Flow, Process, Steps, solve
+from cmc.flow import Edge, Flow, Process, Steps, deadlock, solve
 from cmc.poly.evaluate import Ints, tabulate
 from cmc.poly.order import Order
 from cmc.proof.machines import Driven
@@ -44,7 +44,10 @@ def prove_live(programs: Mapping[str, Program], links: list[Link]) -> None:
     for link, edge in zip(links, edges, strict=True):
         _fits(link, edge, counts)
     processes = {name: counts.process(program) for name, program in programs.items()}
-    solve(Flow(processes, tuple(edges)), images=1)
+    flow = Flow(processes, tuple(edges))
+    times = solve(flow, images=1)
+    if not times.complete:
+        raise deadlock(flow, 1, times.begun)
 
 
 _Machine = tuple[isl.Map, isl.Set, isl.Set]
