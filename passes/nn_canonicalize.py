@@ -165,7 +165,8 @@ class FoldBiasIntoConv(RewritePattern):
         if aligned.size != aligned.shape[1]:
             return
         per_channel = np.broadcast_to(aligned.reshape(-1), shape[1:2])
-        constant = nn.ConstantOp(ArrayWeights(per_channel))
+        constant = nn.ConstantOp(ArrayWeights(per_channel, op.rhs.name_hint))
+        constant.result.name_hint = op.rhs.name_hint
         _replace(rewriter, op, constant, _conv_like(conv, conv.input, constant.result, conv.window))
 
 

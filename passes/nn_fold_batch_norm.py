@@ -33,10 +33,13 @@ class _Affine:
 
     factor: Float64Array
     shift: Float64Array
+    bias: SSAValue | None = None
+    """A constant of the network that shifts: the folded one is named after it."""
 
     def then(self, next: "_Affine") -> "_Affine":
         """What `next` of this is."""
-        return _Affine(self.factor * next.factor, self.shift * next.factor + next.shift)
+        shift = self.shift * next.factor + next.shift
+        return _Affine(self.factor * next.factor, shift, self.bias or next.bias)
 
 
 def _affine(op: Operation) -> _Affine | None:
@@ -49,7 +52,7 @@ def _affine(op: Operation) -> _Affine | None:
             return None if factor is None else _Affine(factor, np.zeros_like(factor))
         case nn.AddOp():
             shift = _channel_constant(op)
-            return None if shift is None else _Affine(np.ones_like(shift), shift)
+            return None if shift is None else _Affine(np.ones_like(shift), shift, op.rhs)
         case _:
             return None
 
@@ -61,7 +64,7 @@ def _batch_norm(op: nn.BatchNormOp) -> _Affine | None:
         return None
     scale, bias, mean, variance = known
     factor = scale / np.sqrt(variance + op.epsilon.value.data)
-    return _Affine(factor, bias - mean * factor)
+    return _Affine(factor, bias - mean * factor, op.bias)
 
 
 def _channel_constant(op: nn.BinaryOp) -> Float64Array | None:
@@ -134,7 +137,7 @@ def _fold_into_conv(conv: nn.ConvOp, affine: _Affine) -> list[nn.TensorOp]:
         return []
     factor = affine.factor.reshape(-1, *(1,) * (weight.ndim - 1))
     new_weight = _constant(weight * factor, conv.weight)
-    new_bias = _constant(bias * affine.factor + affine.shift, conv.bias)
+    new_bias = _constant(bias * affine.factor + affine.shift, conv.bias or affine.bias)
     window = conv.window
     folded = nn.ConvOp(
         conv.input,
@@ -155,7 +158,7 @@ def _fold_into_matmul(matmul: nn.MatMulOp, affine: _Affine) -> list[nn.TensorOp]
         return []
     new_weight = _constant(weight * affine.factor, matmul.rhs)
     product = nn.MatMulOp(matmul.lhs, new_weight)
-    shift = _constant(affine.shift)
+    shift = _constant(affine.shift, affine.bias)
     return [new_weight, product, shift, nn.AddOp(product, shift)]
 
 
@@ -170,7 +173,7 @@ class ExpandIntoArithmetic(RewritePattern):
         shape = (-1, *(1,) * (len(nn.shape_of(op.input)) - 2))
         factor = _constant(chain.affine.factor.reshape(shape), op.scale)
         scaled = nn.MulOp(op.input, factor)
-        shift = _constant(chain.affine.shift.reshape(shape), op.bias)
+        shift = _constant(chain.affine.shift.reshape(shape), chain.affine.bias)
         _replace(chain.last, [factor, scaled, shift, nn.AddOp(scaled, shift)], op, rewriter)
 
 

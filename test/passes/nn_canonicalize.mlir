@@ -122,8 +122,8 @@ func.func @relu(%x: tensor<1x4xf32>) -> tensor<1x4xf32> {
 
 // CHECK-LABEL: func.func @bias
 func.func @bias(%x: tensor<1x1x4x4xf32>, %w: tensor<2x1x1x1xf32>) -> tensor<1x2x4x4xf32> {
-  // CHECK-NEXT: %[[B:[0-9]+]] = nn.constant #nn.weights<[1.0, 2.0]> : tensor<2xf32>
-  // CHECK-NEXT: nn.conv %x, %w, %[[B]] :
+  // CHECK-NEXT: %b = nn.constant #nn.weights<[1.0, 2.0]> : tensor<2xf32>
+  // CHECK-NEXT: nn.conv %x, %w, %b :
   %0 = nn.conv %x, %w : (tensor<1x1x4x4xf32>, tensor<2x1x1x1xf32>) -> tensor<1x2x4x4xf32>
   %b = nn.constant #nn.weights<[[[1.0]], [[2.0]]]> : tensor<2x1x1xf32>
   %1 = nn.add %0, %b : (tensor<1x2x4x4xf32>, tensor<2x1x1xf32>) -> tensor<1x2x4x4xf32>

@@ -23,8 +23,8 @@ func.func @into_conv(%x: tensor<1x1x4x4xf32>) -> tensor<1x2x4x4xf32> {
 // CHECK-LABEL: func.func @chain
 func.func @chain(%x: tensor<1x1x4xf32>) -> tensor<1x2x4xf32> {
   // CHECK-NEXT: %w = nn.constant #nn.weights<{{\[\[\[}}50.0]], [[600.0]]]> : tensor<2x1x1xf32>
-  // CHECK-NEXT: %[[B:[0-9]+]] = nn.constant #nn.weights<[57.0, 47.0]> : tensor<2xf32>
-  // CHECK-NEXT: nn.conv %x, %w, %[[B]] :
+  // CHECK-NEXT: %c = nn.constant #nn.weights<[57.0, 47.0]> : tensor<2xf32>
+  // CHECK-NEXT: nn.conv %x, %w, %c :
   // CHECK-NEXT: func.return
   %w = nn.constant #nn.weights<[[[10.0]], [[20.0]]]> : tensor<2x1x1xf32>
   %0 = nn.conv %x, %w : (tensor<1x1x4xf32>, tensor<2x1x1xf32>) -> tensor<1x2x4xf32>
@@ -46,8 +46,8 @@ func.func @chain(%x: tensor<1x1x4xf32>) -> tensor<1x2x4xf32> {
 func.func @into_matmul(%x: tensor<1x1xf32>) -> tensor<1x2xf32> {
   // CHECK-NEXT: %w = nn.constant #nn.weights<{{\[\[}}5.0, 60.0]]> : tensor<1x2xf32>
   // CHECK-NEXT: %[[P:.+]] = nn.matmul %x, %w :
-  // CHECK-NEXT: %[[B:.+]] = nn.constant #nn.weights<[5.0, 4.0]> : tensor<2xf32>
-  // CHECK-NEXT: nn.add %[[P]], %[[B]]
+  // CHECK-NEXT: %b = nn.constant #nn.weights<[5.0, 4.0]> : tensor<2xf32>
+  // CHECK-NEXT: nn.add %[[P]], %b
   // CHECK-NEXT: func.return
   %w = nn.constant #nn.weights<[[10.0, 20.0]]> : tensor<1x2xf32>
   %0 = nn.matmul %x, %w : (tensor<1x1xf32>, tensor<1x2xf32>) -> tensor<1x2xf32>
