@@ -1,4 +1,7 @@
-# What is used of threadpoolctl, which comes without types and is needed for training only.
+# What is used of threadpoolctl, which comes without types.
 from contextlib import AbstractContextManager
 
 def threadpool_limits(limits: int) -> AbstractContextManager[None]: ...
+
+class ThreadpoolController:
+    def limit(self, *, limits: int, user_api: str) -> AbstractContextManager[None]: ...

@@ -18,7 +18,7 @@ import islpy as isl
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from threadpoolctl import ThreadpoolController
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import SSAValue
 
 from cmc.dialects.cmpipe import InputOp, OutputOp, ReadOp, WriteOp, find_object, vector_shape
 from cmc.poly.evaluate import Ints, pieces
@@ -175,17 +175,16 @@ def _strided(
 def _indexed(read: Read, stored: Floats) -> _Source:
     """Windows gathered by index, from a copy of the object with one more place for padding."""
     gather = read.gather
-    images, elements, vector = stored.shape
+    images, _, vector = stored.shape
     padded = np.any(gather.element < 0) or np.any(gather.channel < 0)
     prepare: list[Call] = []
-    if gather.whole_vectors:
-        source, width, places = stored, vector, gather.element[..., 0]
-        places = np.where(places < 0, elements, places)
-    else:
+    source, width, places = stored, vector, gather.element
+    if not gather.whole_vectors:
         source, width = stored.reshape(images, -1, 1), 1
         places = gather.element * vector + gather.channel
-        missing = (gather.element < 0) | (gather.channel < 0)
-        places = np.where(missing, elements * vector, places)
+        places = np.where(gather.channel < 0, -1, places)
+    places = np.where(gather.element < 0, -1, places)
+    places = np.where(places < 0, source.shape[1], places)
     if padded:
         larger = np.full((images, source.shape[1] + 1, width), gather.pad, np.float32)
         prepare.append((np.copyto, (larger[:, :-1], source)))
@@ -314,7 +313,7 @@ class Plan:
         self,
         program: Program,
         block: _Slices,
-        sources: Mapping[Operation, _Source],
+        sources: Mapping[ReadOp, _Source],
         scratch: _Scratch,
         target: Floats,
     ) -> list[Call]:
