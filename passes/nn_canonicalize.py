@@ -237,15 +237,7 @@ def _conv_like(
     conv: nn.ConvOp, input: SSAValue, bias: SSAValue | None, window: Window
 ) -> nn.ConvOp:
     """`conv` of another input, with another bias and other pads."""
-    return nn.ConvOp(
-        input,
-        conv.weight,
-        bias,
-        strides=window.strides,
-        pads=window.pads,
-        dilations=window.dilations,
-        group=conv.group.value.data,
-    )
+    return nn.ConvOp(input, conv.weight, bias, window, group=conv.group.value.data)
 
 
 def _is_splat(value: SSAValue, number: float) -> bool:

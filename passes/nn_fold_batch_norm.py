@@ -138,16 +138,7 @@ def _fold_into_conv(conv: nn.ConvOp, affine: _Affine) -> list[nn.TensorOp]:
     factor = affine.factor.reshape(-1, *(1,) * (weight.ndim - 1))
     new_weight = _constant(weight * factor, conv.weight)
     new_bias = _constant(bias * affine.factor + affine.shift, conv.bias or affine.bias)
-    window = conv.window
-    folded = nn.ConvOp(
-        conv.input,
-        new_weight,
-        new_bias,
-        strides=window.strides,
-        pads=window.pads,
-        dilations=window.dilations,
-        group=conv.group.value.data,
-    )
+    folded = nn.ConvOp(conv.input, new_weight, new_bias, conv.window, group=conv.group.value.data)
     return [new_weight, new_bias, folded]
 
 

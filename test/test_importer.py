@@ -448,7 +448,7 @@ def test_unsupported_operators():
         ),
         (
             one_node_model("Conv", [1, 3, 8, 8], [normal(4, 3, 3, 3)], kernel_shape=[5, 5]),
-            "Conv node 'node': kernel_shape [5, 5] is not that of the weight, [3, 3]",
+            "Conv node 'node': a window of [5, 5] is not that of a weight of shape [4, 3, 3, 3]",
         ),
         (
             one_node_model("MatMul", [1, 3], [normal(4, 2)]),

@@ -65,14 +65,11 @@ class ConvOp(TensorOp):
         self,
         input: Operand,
         weight: Operand,
-        bias: Operand | None = None,
+        bias: Operand | None,
+        window: Window,
         *,
-        strides: Sequence[int] | None = None,
-        pads: Sequence[int] | None = None,
-        dilations: Sequence[int] | None = None,
         group: int = 1,
     ):
-        window = _window(shape_of(weight)[2:], strides, pads, dilations)
         shape = _conv_shape(
             shape_of(input),
             shape_of(weight),
@@ -241,6 +238,11 @@ def _conv_shape(
         raise VerifyException(
             f"an input of shape {format_shape(input)} and a weight of shape "
             f"{format_shape(weight)} make no convolution: both need 1 to 3 spatial axes"
+        )
+    if weight[2:] != window.kernel:
+        raise VerifyException(
+            f"a window of {format_shape(window.kernel)} is not that of a weight of shape "
+            f"{format_shape(weight)}"
         )
     channels, filters = input[1], weight[0]
     if group < 1 or channels % group or filters % group:

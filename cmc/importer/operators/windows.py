@@ -10,20 +10,13 @@ from cmc.window import Window
 
 
 def import_conv(node: Node) -> SSAValue:
-    weight = node.tensor(1)
-    kernel = node.shape(1)[2:]
-    declared = node.get_ints("kernel_shape")
-    if declared is not None and tuple(declared) != kernel:
-        raise node.error(f"kernel_shape {declared} is not that of the weight, {list(kernel)}")
-    window = _window(node, kernel)
+    window = _window(node, node.get_ints("kernel_shape") or node.shape(1)[2:])
     return node.emit(
         nn.ConvOp(
             node.tensor(0),
-            weight,
+            node.tensor(1),
             node.tensor(2) if node.has_input(2) else None,
-            strides=window.strides,
-            pads=window.pads,
-            dilations=window.dilations,
+            window,
             group=node.get_int("group", 1),
         )
     )
