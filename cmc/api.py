@@ -8,6 +8,7 @@ result.outputs["scores"]                 # [images, 10]
 """
 
 from collections.abc import Mapping
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 
@@ -30,7 +31,8 @@ from cmc.pass_pipeline import parse_passes
 from cmc.passes import get_all_passes
 from cmc.pipeline import BufferPolicy, standard_pipeline
 from cmc.progress import Track, no_progress
-from cmc.simulator import Mode, Result, chip_of, simulate
+from cmc.report import Report
+from cmc.simulator import Mode, Result, Simulator, chip_of
 from cmc.streams import check_stream
 
 __all__ = ["Program", "Result", "compile", "load"]
@@ -61,13 +63,28 @@ class Program:
             for op in chip_of(self.module).gcu.outputs()
         }
 
-    def run(self, inputs: Mapping[str, ArrayLike], *, mode: Mode = "bulk") -> Result:
+    @cached_property
+    def _simulator(self) -> Simulator:
+        return Simulator(chip_of(self.module))
+
+    def run(
+        self,
+        inputs: Mapping[str, ArrayLike],
+        *,
+        mode: Mode = "bulk",
+        track: Track = no_progress,
+    ) -> Result:
         """Stream images through the chip, each array `[images, ...]`.
 
-        Raises `CmcError` for arrays that do not fit, and what the simulator raises for a program
-        whose control is wrong.
+        The module is loaded by the first run; later changes of it are not seen. Raises `CmcError`
+        for arrays that do not fit, and what the simulator raises for a program whose control is
+        wrong.
         """
-        return simulate(self.module, check_stream(self.inputs, inputs), mode=mode)
+        return self._simulator.run(check_stream(self.inputs, inputs), mode, track)
+
+    def time(self, images: int) -> Report:
+        """Exactly how long a stream of any number of images takes, without their values."""
+        return self._simulator.time(images)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the module as text, its large weights to a safetensors file beside it."""

@@ -11,6 +11,7 @@ import cmc
 from cmc.errors import CmcError
 from cmc.files import check_output, replacing_text
 from cmc.reference import Deviation, Reference
+from cmc.report import Report
 from cmc.report_text import format_report
 from cmc.streams import Stream, check_stream, random_stream
 from cmc.tools.array_files import read_arrays, write_arrays
@@ -27,22 +28,33 @@ def run_stream(options: Options) -> None:
     for path in (options.output, options.report):
         if path is not None:
             check_output(path)
+    if options.timing and (options.input or options.random is not None):
+        raise CmcError("--timing needs no images: control does not depend on what they hold")
+    if options.timing and (options.check or options.output or options.mode == "interpret"):
+        raise CmcError("--timing computes no values to check, write or interpret")
     program, network = _open(options)
     if options.check and network is None:
         raise CmcError(
             "a compiled program does not hold its network: --check needs --model MODEL.onnx",
             str(options.model),
         )
+    if options.timing:
+        _show(options, program.time(options.images or 1))
+        return
     stream = _read_stream(options, program)
-    result = program.run(stream, mode=options.mode)
+    result = program.run(stream, mode=options.mode, track=track)
     if options.output is not None:
         write_arrays(options.output, result.outputs)
-    if options.report is not None:
-        with replacing_text(options.report) as file:
-            file.write(result.report.to_json() + "\n")
-    print(format_report(result.report, shutil.get_terminal_size((100, 0)).columns))
+    _show(options, result.report)
     if options.check and network is not None:
         _check(network, stream, result.outputs)
+
+
+def _show(options: Options, report: Report) -> None:
+    if options.report is not None:
+        with replacing_text(options.report) as file:
+            file.write(report.to_json() + "\n")
+    print(format_report(report, shutil.get_terminal_size((100, 0)).columns))
 
 
 def _open(options: Options) -> tuple[cmc.Program, Path | None]:

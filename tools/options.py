@@ -25,6 +25,7 @@ class Options(argparse.Namespace):
     reference: Path | None
     report: Path | None
     mode: Literal["bulk", "interpret"]
+    timing: bool
 
 
 def parse_options(arguments: Sequence[str]) -> Options:
@@ -52,6 +53,11 @@ def parse_options(arguments: Sequence[str]) -> Options:
     )
     run.add_argument(
         "--images", type=positive, metavar="N", help="how many images (default: all, or 1 random)"
+    )
+    run.add_argument(
+        "--timing",
+        action="store_true",
+        help="only how long --images N take, for any N: no values are computed",
     )
     run.add_argument(
         "--check",

@@ -19,10 +19,10 @@ from cmc.errors import CmcError
 from cmc.flow import Times, deadlock, solve
 from cmc.progress import Track, no_progress
 from cmc.report import Report
-from cmc.simulator.bulk import evaluate
+from cmc.simulator.bulk import Values
 from cmc.simulator.hazards import check
 from cmc.simulator.interpret import interpret
-from cmc.simulator.load import Chip, load
+from cmc.simulator.load import load
 from cmc.simulator.summary import summarize
 
 Mode = Literal["bulk", "interpret"]
@@ -42,11 +42,52 @@ class Result:
         return self.report.cycles
 
 
+class Simulator:
+    """A chip, loaded once, for streams of images.
+
+    Both modes have the same outputs but for rounding, and the same times and faults.
+    """
+
+    def __init__(self, op: ChipOp):
+        self._chip = load(op)
+        self._values = Values(self._chip)
+
+    def run(
+        self,
+        inputs: Mapping[str, NDArray[np.float32]],
+        mode: Mode = "bulk",
+        track: Track = no_progress,
+    ) -> Result:
+        """Run a stream; each input is an array `[images, ...]`, and so is each output."""
+        if mode == "interpret":
+            with np.errstate(all="ignore"):
+                outputs, times = interpret(self._chip, inputs, track)
+        else:
+            times = self._times(len(next(iter(inputs.values()))))
+            outputs = self._values(inputs, track)
+        return Result(outputs, summarize(self._chip, times))
+
+    def time(self, images: int) -> Report:
+        """How long a stream of any number of images takes, without their values."""
+        return summarize(self._chip, self._times(images))
+
+    def _times(self, images: int) -> Times:
+        """Exact times, or the fault or deadlock that execution would end in."""
+        times = solve(self._chip.flow, images)
+        check(self._chip, times)
+        if not times.complete:
+            raise deadlock(self._chip.flow, times.solved, times.begun)
+        return times
+
+
 def chip_of(module: ModuleOp) -> ChipOp:
     """The one chip of a module."""
     chips = [op for op in module.ops if isinstance(op, ChipOp)]
     if len(chips) != 1:
-        raise CmcError(f"expected one cmctrl.chip in the module, and found {len(chips)}")
+        raise CmcError(
+            f"expected one cmctrl.chip in the module, and found {len(chips)}; cmc compile makes "
+            "one from a network, cmc-opt -p nn-to-cmctrl from an nn module"
+        )
     return chips[0]
 
 
@@ -56,41 +97,5 @@ def simulate(
     mode: Mode = "bulk",
     track: Track = no_progress,
 ) -> Result:
-    """Run a stream of images through the one chip of a module.
-
-    Each input is an array `[images, ...]`, and so is each output. Both modes have the same outputs
-    but for rounding, and the same times and faults.
-    """
-    return run_chip(chip_of(module), inputs, mode, track)
-
-
-def run_chip(
-    op: ChipOp,
-    inputs: Mapping[str, NDArray[np.float32]],
-    mode: Mode = "bulk",
-    track: Track = no_progress,
-) -> Result:
-    """As `simulate`, for a chip."""
-    chip = load(op)
-    with np.errstate(all="ignore"):
-        if mode == "interpret":
-            outputs, times = interpret(chip, inputs, track)
-        else:
-            times = _times(chip, len(next(iter(inputs.values()))))
-            outputs = evaluate(chip, inputs, track)
-    return Result(outputs, summarize(chip, times))
-
-
-def time_chip(op: ChipOp, images: int) -> Report:
-    """How long a stream of any number of images takes, without their values."""
-    chip = load(op)
-    return summarize(chip, _times(chip, images))
-
-
-def _times(chip: Chip, images: int) -> Times:
-    """Exact times, or the fault or deadlock that execution would end in."""
-    times = solve(chip.flow, images)
-    check(chip, times)
-    if not times.complete:
-        raise deadlock(chip.flow, times.solved, times.begun)
-    return times
+    """Load the one chip of a module and run a stream of images through it."""
+    return Simulator(chip_of(module)).run(inputs, mode, track)

@@ -189,7 +189,9 @@ def _indexed(read: Read, stored: Floats) -> _Source:
         larger = np.full((images, source.shape[1] + 1, width), gather.pad, np.float32)
         prepare.append((np.copyto, (larger[:, :-1], source)))
         source = larger
-    places = np.broadcast_to(places.reshape(len(places), -1), (len(read.newest), places[0].size))
+    window = (*gather.window[:-1], 1) if gather.whole_vectors else gather.window
+    places = np.broadcast_to(places, (len(places), *window)).reshape(len(places), -1)
+    places = np.broadcast_to(places, (len(read.newest), places.shape[1]))
 
     def fill(block: _Slices, out: Floats) -> Call:
         chosen = np.ascontiguousarray(places[block.iterations])
@@ -351,28 +353,41 @@ def _object(port: InputOp | OutputOp) -> str:
     return port.object.root_reference.data
 
 
-def evaluate(
-    chip: Chip, inputs: Mapping[str, Floats], track: Track = no_progress
-) -> dict[str, Floats]:
-    """All outputs of a stream, each input `[images, ...]`."""
-    images = len(next(iter(inputs.values())))
-    largest = max(o.elements * o.vector for o in chip.objects.values())
-    together = max(1, min(images, CHUNK // largest))
-    processors = len(os.sched_getaffinity(0))
-    outputs = {
-        port.tensor_name.data: np.empty((images, *port.tensor.get_shape()[1:]), np.float32)
-        for port in chip.op.gcu.outputs()
-    }
-    plan: Plan | None = None
-    with _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(processors - 1 or 1) as pool:
-        for first in track(range(0, images, together), "simulating"):
-            chunk = slice(first, min(first + together, images))
-            count = chunk.stop - chunk.start
-            if plan is None or plan.images != count:
-                plan = Plan(chip, count, processors)
-            plan.run(
-                {name: array[chunk] for name, array in inputs.items()},
-                {name: array[chunk] for name, array in outputs.items()},
-                pool,
-            )
-    return outputs
+class Values:
+    """The values of a chip's objects, for streams of any length: plans are made once and kept."""
+
+    def __init__(self, chip: Chip):
+        self._chip = chip
+        largest = max(o.elements * o.vector for o in chip.objects.values())
+        self._together = max(1, CHUNK // largest)
+        self._processors = len(os.sched_getaffinity(0))
+        self._plan: Plan | None = None
+
+    def __call__(
+        self, inputs: Mapping[str, Floats], track: Track = no_progress
+    ) -> dict[str, Floats]:
+        """All outputs of a stream, each input `[images, ...]`."""
+        images = len(next(iter(inputs.values())))
+        outputs = {
+            port.tensor_name.data: np.empty((images, *port.tensor.get_shape()[1:]), np.float32)
+            for port in self._chip.op.gcu.outputs()
+        }
+        with (
+            _blas().limit(limits=1, user_api="blas"),
+            ThreadPoolExecutor(max(1, self._processors - 1)) as pool,
+        ):
+            for first in track(range(0, images, self._together), "simulating"):
+                chunk = slice(first, min(first + self._together, images))
+                plan = self._plan_for(chunk.stop - chunk.start)
+                plan.run(
+                    {name: array[chunk] for name, array in inputs.items()},
+                    {name: array[chunk] for name, array in outputs.items()},
+                    pool,
+                )
+        return outputs
+
+    def _plan_for(self, images: int) -> Plan:
+        if self._plan is None or self._plan.images != images:
+            self._plan = None  # frees the arrays of the one before
+            self._plan = Plan(self._chip, images, self._processors)
+        return self._plan

@@ -20,7 +20,7 @@ from xdsl.interpreter import (
 
 from cmc.dialects.cmctrl import ChipOp
 from cmc.errors import CmcError
-from cmc.simulator import Mode, run_chip
+from cmc.simulator import Mode, Simulator
 
 
 @register_impls
@@ -37,5 +37,5 @@ class CmctrlFunctions(InterpreterFunctions):
         if len(args) != len(names):
             raise CmcError(f"@{op.sym_name.data} has {len(names)} inputs, and got {len(args)}")
         arrays = {name: np.asarray(a, np.float32) for name, a in zip(names, args, strict=True)}
-        outputs = run_chip(op, arrays, self._mode).outputs
+        outputs = Simulator(op).run(arrays, self._mode).outputs
         return tuple(outputs[port.tensor_name.data] for port in op.gcu.outputs())

@@ -53,7 +53,7 @@ def _program(program: Program, times: Times, waits: list[Wait]) -> ProgramReport
         int(own[-1]) + program.latency - 1 + repeated * (times.period or 0),
         times.images * program.iterations,
         _waiting(program, times, waits),
-        own.reshape(times.solved, -1)[:SHOWN],
+        times.of_images(program.name, min(SHOWN, times.images)),
     )
 
 
