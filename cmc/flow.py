@@ -181,6 +181,12 @@ class Times:
         """Whether every iteration begins; otherwise the pipeline deadlocks."""
         return all(self.begun[name] == len(starts) for name, starts in self.starts.items())
 
+    def of_images(self, process: str, images: int) -> Ints:
+        """`[images, iterations]`: when a process's iterations of the first images begin."""
+        starts = self.starts[process].reshape(self.solved, -1)[:images]
+        later = np.arange(1, images - len(starts) + 1)[:, None] * (self.period or 0)
+        return np.concatenate([starts, starts[-1] + later])
+
 
 def solve(flow: Flow, images: int) -> Times:
     """The cycle in which each iteration of a stream of images begins.
