@@ -496,6 +496,31 @@ def test_arrays_that_do_not_fit_their_shape():
     assert "the data of tensor 'c1' do not fit its shape [5]" in error_of(model)
 
 
+def test_damaged_models_raise_nothing_else(tmp_path: Path):
+    path = tmp_path / "model.onnx"
+    rng = np.random.default_rng(0)
+    data = np.frombuffer(
+        chain_model(
+            ["N", 3, 8, 8],
+            node("Conv", ["x", "w"], ["h"], pads=[1, 1, 1, 1], strides=[2, 2]),
+            node("MaxPool", ["h"], ["p"], kernel_shape=[2, 2]),
+            node("Reshape", ["p", "shape"], ["f"]),
+            node("Softmax", ["f"], ["y"], axis=1),
+            constants={"w": normal(2, 3, 3, 3), "shape": int64(0, -1)},
+        ).SerializeToString(),
+        np.uint8,
+    )
+    for _ in range(300):
+        damaged = data.copy()
+        damaged[rng.integers(len(data), size=2)] = rng.integers(256, size=2)
+        path.write_bytes(damaged.tobytes())
+        try:
+            module = import_model(path)
+        except CmcError:
+            continue
+        module.verify()
+
+
 def test_files_name_themselves(tmp_path: Path):
     model = one_node_model("Add", [1, 4], [normal(4)])
     model.graph.initializer[0].dims[0] = 5

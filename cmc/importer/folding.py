@@ -30,6 +30,7 @@ _RANDOM = frozenset(
 )
 
 
+@np.errstate(all="ignore")
 def fold(node: Node) -> Sequence[Array] | None:
     """The results of `node`; None if an input depends on the network's input."""
     if node.op_type in _RANDOM:
@@ -40,10 +41,13 @@ def fold(node: Node) -> Sequence[Array] | None:
         if value is None and node.has_input(index):
             return None
         inputs.append(value)
-    direct = _DIRECT.get(node.op_type)
-    if direct is not None:
-        return [direct(node, [value for value in inputs if value is not None])]
-    return _evaluate(node, inputs)
+    try:
+        direct = _DIRECT.get(node.op_type)
+        if direct is not None:
+            return [direct(node, [value for value in inputs if value is not None])]
+        return _evaluate(node, inputs)
+    except Exception as error:  # whatever a malformed node makes its evaluation raise
+        raise node.error(f"cannot be evaluated on its constant inputs: {error}") from error
 
 
 def _evaluate(node: Node, inputs: Sequence[Array | None]) -> Sequence[Array]:
@@ -53,12 +57,8 @@ def _evaluate(node: Node, inputs: Sequence[Array | None]) -> Sequence[Array]:
     feeds = {
         name: value for name, value in zip(node.proto.input, inputs, strict=True) if name != ""
     }
-    try:
-        evaluator = cast(_Evaluator, ReferenceEvaluator(node.proto, opsets={"": node.opset}))
-        results = evaluator.run(None, feeds)
-    except Exception as error:  # whatever a malformed node makes it raise
-        raise node.error(f"cannot be evaluated on its constant inputs: {error}") from None
-    return [np.asarray(result) for result in results]
+    evaluator = cast(_Evaluator, ReferenceEvaluator(node.proto, opsets={"": node.opset}))
+    return [np.asarray(result) for result in evaluator.run(None, feeds)]
 
 
 def _cast(node: Node, inputs: Sequence[Array]) -> Array:

@@ -26,6 +26,9 @@ from cmc.importer.node import Node, Value, as_float32
 from cmc.importer.operators import NEVER_FOLDED, TENSOR_OPERATORS, VALUE_OPERATORS
 from cmc.weights import ArrayWeights
 
+_MALFORMED = (ArithmeticError, LookupError, TypeError, ValueError)
+"""What Python and numpy raise on numbers, names and types that no valid model has."""
+
 
 def import_model(
     model: str | Path | onnx.ModelProto, shapes: Mapping[str, int] | None = None
@@ -37,12 +40,13 @@ def import_model(
     `input:axis`. CmcError says what is wrong with a model, and where.
     """
     loaded = load_model(model)
+    where = None if loaded.path is None else str(loaded.path)
     try:
         return Graph(loaded, {} if shapes is None else shapes).translate()
     except CmcError as error:
-        if error.where is None and loaded.path is not None:
-            raise CmcError(error.message, str(loaded.path)) from None
-        raise
+        raise CmcError(error.message, error.where or where) from error.__cause__
+    except _MALFORMED as error:
+        raise CmcError(f"the model is malformed: {error}", where) from error
 
 
 class Graph:
@@ -69,6 +73,8 @@ class Graph:
                 results = _translate_node(node)
             except VerifyException as error:
                 raise node.error(f"{error}{self.batch_hint()}") from None
+            except _MALFORMED as error:
+                raise node.error(f"the node is malformed: {error}") from error
             for name, value in zip(proto.output, results, strict=False):
                 if name:
                     self._define(name, value)
@@ -112,7 +118,8 @@ class Graph:
         return name in self._used
 
     def emit(self, op: nn.TensorOp, name: str) -> SSAValue:
-        """Add an operation that the ONNX node `name` stands for."""
+        """Add an operation that the ONNX node `name` stands for. VerifyException if it is wrong."""
+        op.verify_()
         op.location = NameLoc(StringAttr(name), NoneAttr())
         self._block.add_op(op)
         return op.result

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import onnx
-from onnx import TensorProto, helper
+from onnx import TensorProto
 
 from cmc.errors import CmcError
 
@@ -47,10 +47,10 @@ class _Resolver:
         if not info.type.HasField("tensor_type"):
             raise CmcError("only tensors can be inputs", _where(info))
         if type_.elem_type not in _FLOATS:
-            name = helper.tensor_dtype_to_string(type_.elem_type).removeprefix("TensorProto.")
+            known = type_.elem_type in TensorProto.DataType.values()
+            name = TensorProto.DataType.Name(type_.elem_type).lower() if known else "this type"
             raise CmcError(
-                f"inputs are floating-point numbers, not {name.lower()}: convert them before "
-                "the network",
+                f"inputs are floating-point numbers, not {name}: convert them before the network",
                 _where(info),
             )
         if not type_.HasField("shape"):

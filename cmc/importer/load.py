@@ -149,7 +149,7 @@ def _read_array(tensor: TensorProto, file: Path, place: Place) -> Array:
 def _to_array(tensor: TensorProto) -> Array:
     try:
         return numpy_helper.to_array(tensor)
-    except (TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise CmcError(
             f"the data of tensor {tensor.name!r} do not fit its shape {list(tensor.dims)}: {error}"
         ) from None
