@@ -102,17 +102,19 @@ def compile(
     *,
     shapes: Mapping[str, int] | None = None,
     buffers: BufferPolicy = "throughput",
+    sram: int = 0,
     track: Track = no_progress,
 ) -> Program:
     """Compile an ONNX network.
 
     `shapes` gives values to dimensions that the model leaves open, by their names; `buffers` says
-    how the rings of the channels are sized; `track` goes through the passes. Raises `CmcError` for
+    how the rings of the channels are sized; `sram` is what a core has for them, in bytes, or 0 for
+    no limit; `track` goes through the passes. Raises `CmcError` for
     what cannot be compiled.
     """
     module = import_model(model if isinstance(model, ModelProto) else Path(model), shapes)
     context = make_context()
-    passes = parse_passes(get_all_passes(), ",".join(standard_pipeline(buffers)))
+    passes = parse_passes(get_all_passes(), ",".join(standard_pipeline(buffers, sram)))
     for one in track(passes, "compiling"):
         one.apply(context, module)
     return Program(module)

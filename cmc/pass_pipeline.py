@@ -87,13 +87,16 @@ def _split(text: str) -> list[str]:
 def _expand(spec: ArgSpec) -> tuple[str, ...]:
     options = dict(spec.parameters)
     buffers = options.pop("buffers", ("throughput",))
+    sram = options.pop("sram", (0,))
     if options:
-        raise _unknown_option(spec.name, next(iter(options)), ["buffers"])
-    match buffers:
-        case ("minimal" | "throughput" | "whole" as policy,):
-            return standard_pipeline(policy)
-        case _:
+        raise _unknown_option(spec.name, next(iter(options)), ["buffers", "sram"])
+    match buffers, sram:
+        case ("minimal" | "throughput" | "whole" as policy,), (int(capacity),):
+            return standard_pipeline(policy, capacity)
+        case _, (int(),):
             raise CmcError("buffers must be minimal, throughput or whole", f"pass '{spec.name}'")
+        case _:
+            raise CmcError("sram must be a number of bytes", f"pass '{spec.name}'")
 
 
 def _make_pass(table: PassTable, spec: ArgSpec) -> ModulePass:

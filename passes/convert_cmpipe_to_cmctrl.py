@@ -32,12 +32,13 @@ from cmc.dialects.cmctrl import (
     RingOp,
     SendOp,
 )
-from cmc.dialects.cmpipe import ChannelOp, ObjectOp, PipelineOp, StageOp, written_by
+from cmc.dialects.cmpipe import ChannelOp, ObjectOp, PipelineOp, StageOp, read_by, written_by
 from cmc.dialects.cmpipe import CoreOp as PipelineCoreOp
 from cmc.dialects.poly import SetAttr
 from cmc.errors import CmcError
 from cmc.poly.loops import Step, loops, loops_over
 from cmc.poly.relations import nameless
+from cmc.sizing.model import Model, check_live
 
 _Advance = type[EnableOp] | type[ReleaseOp]
 _Key = tuple[isl.Map, isl.Map, isl.Set | None, _Advance]
@@ -74,85 +75,97 @@ def _constant_map(point: isl.Point) -> AffineMap:
     return AffineMap(0, 0, tuple(AffineExpr.constant(v) for v in values))
 
 
-def lower(op: PipelineOp, sram: int) -> ChipOp:
-    """The chip that runs a pipeline, with `sram` bytes for rings in a core, or any number if 0."""
-    channels = list(op.channels())
-    readers: dict[str, list[ChannelOp]] = {}
-    writers: dict[str, list[ChannelOp]] = {}
-    for channel in channels:
-        if channel.slots is None:
-            raise CmcError(
-                f"channel {channel.object} for {channel.reader} has no slots: "
-                "size the buffers first",
-            )
-        readers.setdefault(channel.reader.root_reference.data, []).append(channel)
-        writers.setdefault(channel.object.root_reference.data, []).append(channel)
-    objects = {o.sym_name.data: o for o in op.objects()}
-    order = {name: relation.reverse() for name, relation in written_by(op).items()}
-    machines = _Machines()
+@dataclass
+class _Lowering:
+    """One pipeline on its way to a chip, with `sram` bytes for rings in a core, 0 for no limit."""
 
-    def credits(object: str) -> list[Operation]:
-        return [
-            CreditsOp(object, c.reader.root_reference.data, _slots(c))
-            for c in writers.get(object, ())
-        ]
+    pipeline: PipelineOp
+    sram: int
+    machines: _Machines = field(default_factory=_Machines)
 
-    def core(source: PipelineCoreOp) -> CoreOp:
-        ops: list[Operation] = []
+    def __post_init__(self) -> None:
+        self.objects = {o.sym_name.data: o for o in self.pipeline.objects()}
+        self.order = {name: w.reverse() for name, w in written_by(self.pipeline).items()}
+        self.channels = {
+            (c.object.root_reference.data, c.reader.root_reference.data): c
+            for c in self.pipeline.channels()
+        }
+
+    def chip(self) -> ChipOp:
+        parts: list[Operation] = [o.clone() for o in self.objects.values()]
+        parts.append(GcuOp(Region(Block(self._gcu()))))
+        parts += [self._core(core) for core in self.pipeline.cores()]
+        return ChipOp(self.pipeline.sym_name.data, Region(Block(parts)))
+
+    def _gcu(self) -> list[Operation]:
+        inputs, outputs = list(self.pipeline.inputs()), list(self.pipeline.outputs())
+        ops: list[Operation] = [port.clone() for port in (*inputs, *outputs)]
+        for name in dict.fromkeys(port.object.root_reference.data for port in inputs):
+            ops += [*self._credits(name), _stream(self.objects[name])]
+        return ops
+
+    def _core(self, core: PipelineCoreOp) -> CoreOp:
+        held = [op.clone() for op in core.body.ops if not isinstance(op, StageOp)]
+        rings: list[Operation] = []
         programs: list[Operation] = []
         address = 0
-        for inner in source.body.ops:
-            if not isinstance(inner, StageOp):
-                ops.append(inner.clone())
-                continue
-            for channel in readers.get(inner.sym_name.data, ()):
-                object = channel.object.root_reference.data
-                ring = RingOp(object, inner.sym_name.data, address, _slots(channel))
-                address += _slots(channel) * objects[object].vector * 4
-                ops.append(ring)
-            for channel in readers.get(inner.sym_name.data, ()):
-                programs += _channel_machines(channel, order, inner.iterations, machines)
-            for write in inner.writes():
-                programs += credits(write.object.root_reference.data)
-            programs.append(_program(inner))
-        if sram and address > sram:
+        for stage in core.stages():
+            name = stage.sym_name.data
+            reads = read_by(stage)
+            for object in reads:
+                slots = self._slots(object, name)
+                rings.append(RingOp(object, name, address, slots))
+                address += slots * self.objects[object].vector * 4
+            for object in reads:
+                programs += self._machines(object, stage)
+            for write in stage.writes():
+                programs += self._credits(write.object.root_reference.data)
+            programs.append(_program(stage))
+        if self.sram and address > self.sram:
             raise CmcError(
-                f"its rings need {address} bytes of SRAM, and it has {sram}: use smaller "
-                "rings or a target with more SRAM",
-                f"core @{source.sym_name.data}",
+                f"its rings need {address} bytes of SRAM, and it has {self.sram}: use smaller "
+                "rings, or cores with more SRAM",
+                f"core @{core.sym_name.data}",
             )
-        return CoreOp(source.sym_name.data, Region(Block([*ops, *programs])))
+        return CoreOp(core.sym_name.data, Region(Block([*held, *rings, *programs])))
 
-    gcu: list[Operation] = []
-    streamed: dict[str, None] = {}
-    for port in (*op.inputs(), *op.outputs()):
-        gcu.append(port.clone())
-    for port in op.inputs():
-        streamed[port.object.root_reference.data] = None
-    for name in streamed:
-        gcu += [*credits(name), _stream(objects[name])]
-    chip: list[Operation] = [o.clone() for o in objects.values()]
-    chip.append(GcuOp(Region(Block(gcu))))
-    chip += [core(c) for c in op.cores()]
-    return ChipOp(op.sym_name.data, Region(Block(chip)))
+    def _channel(self, object: str, reader: str) -> ChannelOp:
+        channel = self.channels.get((object, reader))
+        if channel is None:
+            raise CmcError(
+                f"stage @{reader} reads @{object}, and there is no channel for it: derive the "
+                "control first, with cmpipe-derive-control"
+            )
+        return channel
 
+    def _slots(self, object: str, reader: str) -> int:
+        slots = self._channel(object, reader).slots
+        if slots is None:
+            raise CmcError(
+                f"channel @{object} for @{reader} has no slots: size the buffers first, with "
+                "cmpipe-size-buffers"
+            )
+        return slots.value.data
 
-def _slots(channel: ChannelOp) -> int:
-    assert channel.slots is not None
-    return channel.slots.value.data
+    def _credits(self, object: str) -> list[Operation]:
+        readers = [reader for written, reader in self.channels if written == object]
+        return [CreditsOp(object, reader, self._slots(object, reader)) for reader in readers]
 
-
-def _channel_machines(
-    channel: ChannelOp, order: dict[str, isl.Map], reader: isl.Set, machines: _Machines
-) -> list[Operation]:
-    object = channel.object.root_reference.data
-    name = channel.reader.root_reference.data
-    ready = machines.body(order[object], channel.ready.data, channel.ready_from, EnableOp)
-    free = machines.body(reader.identity(), channel.free.data, channel.free_from, ReleaseOp)
-    return [
-        MachineOp(MachineKind.READY, object, name, ready),
-        MachineOp(MachineKind.FREE, object, name, free),
-    ]
+    def _machines(self, object: str, stage: StageOp) -> list[Operation]:
+        name = stage.sym_name.data
+        channel = self._channel(object, name)
+        ready, free = (
+            self.machines.body(
+                self.order[object], channel.ready.data, channel.ready_from, EnableOp
+            ),
+            self.machines.body(
+                stage.iterations.identity(), channel.free.data, channel.free_from, ReleaseOp
+            ),
+        )
+        return [
+            MachineOp(MachineKind.READY, object, name, ready),
+            MachineOp(MachineKind.FREE, object, name, free),
+        ]
 
 
 def _program(stage: StageOp) -> ProgramOp:
@@ -160,7 +173,9 @@ def _program(stage: StageOp) -> ProgramOp:
         return [IterationOp(*at.affine(), stage.body.clone())]
 
     body = Region(Block(loops_over(stage.domain.data, iteration)))
-    return ProgramOp(stage.sym_name.data, stage.domain, body, stage.latency, stage.interval)
+    program = ProgramOp(stage.sym_name.data, stage.domain, body, stage.latency, stage.interval)
+    program.location = stage.location
+    return program
 
 
 def _stream(object: ObjectOp) -> ProgramOp:
@@ -173,12 +188,20 @@ def _stream(object: ObjectOp) -> ProgramOp:
 
 @dataclass(frozen=True)
 class ConvertCmpipeToCmctrlPass(ModulePass):
-    """Lower pipelines to chips; `sram` is the capacity of a core in bytes, 0 for no limit."""
+    """Lower pipelines to chips.
+
+    `sram` is the capacity of a core in bytes, 0 for no limit. `check` refuses slots that would
+    end in a deadlock; those of `cmpipe-size-buffers` never do.
+    """
 
     name = "convert-cmpipe-to-cmctrl"
 
     sram: int = 0
+    check: bool = True
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for pipeline in [p for p in op.walk() if isinstance(p, PipelineOp)]:
-            Rewriter.replace_op(pipeline, lower(pipeline, self.sram))
+            chip = _Lowering(pipeline, self.sram).chip()
+            if self.check:
+                check_live(Model(pipeline))
+            Rewriter.replace_op(pipeline, chip)

@@ -19,5 +19,6 @@ def make_program(options: Options) -> cmc.Program:
         options.model,
         shapes=dict(options.shape),
         buffers=options.buffers or "throughput",
+        sram=options.sram or 0,
         track=track,
     )

@@ -61,9 +61,10 @@ def _open(options: Options) -> tuple[cmc.Program, Path | None]:
     """The program to run, and the network that it was made of where that is known."""
     if options.model.suffix != ".mlir":
         return make_program(options), options.reference or options.model
-    if options.shape or options.buffers:
-        flag = "--shape" if options.shape else "--buffers"
-        raise CmcError(f"{flag} is for networks; this is compiled already", str(options.model))
+    for flag in ("shape", "buffers", "sram"):
+        if getattr(options, flag):
+            message = f"--{flag} is for networks; this is compiled already"
+            raise CmcError(message, str(options.model))
     return cmc.load(options.model), options.reference
 
 

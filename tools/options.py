@@ -10,13 +10,14 @@ from cmc.tools.command import ArgumentParser, dimension, natural, positive
 
 
 class Options(argparse.Namespace):
-    """What was given on the command line; `run` has all of it, `compile` the first six."""
+    """What was given on the command line; `run` has all of it, `compile` the first seven."""
 
     command: Literal["compile", "run"]
     model: Path
     output: Path | None
     shape: list[tuple[str, int]]
     buffers: BufferPolicy | None
+    sram: int | None
     debug: bool
     input: list[str]
     random: int | None
@@ -96,5 +97,8 @@ def _add_compilation(parser: argparse.ArgumentParser) -> None:
         "--buffers",
         choices=get_args(BufferPolicy),
         help="sizes of the ring buffers (default: throughput)",
+    )
+    parser.add_argument(
+        "--sram", type=positive, metavar="BYTES", help="SRAM of a core (default: no limit)"
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
