@@ -78,6 +78,7 @@ from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.hints import isa
 from xdsl.utils.str_enum import StrEnum
 
+from cmc.dialects.nn.numbers import Number
 from cmc.dialects.nn.weights import WeightsAttr
 from cmc.dialects.poly import MapAttr, SetAttr
 from cmc.poly.relations import box, union
@@ -517,7 +518,10 @@ class ReadOp(IRDLOperation):
     pad = opt_prop_def(FloatAttr)
     window = result_def(VectorType)
 
-    assembly_format = "$object qualified($access) (`pad` $pad^)? attr-dict `:` type($window)"
+    custom_directives = (Number,)
+    assembly_format = (
+        "$object qualified($access) (`pad` custom<Number>($pad)^)? attr-dict `:` type($window)"
+    )
 
     def __init__(
         self, object: str, access: MapAttr, window: tuple[int, ...], pad: float | None = None
