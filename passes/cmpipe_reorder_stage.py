@@ -19,6 +19,7 @@ from cmc.dialects.cmpipe import PipelineOp, StageOp
 from cmc.dialects.poly import MapAttr, SetAttr, read_isl
 from cmc.errors import CmcError
 from cmc.poly.evaluate import pieces
+from cmc.poly.extremes import lexmin
 
 
 def reorder(stage: StageOp, order: isl.Map) -> None:
@@ -109,7 +110,7 @@ def _check_one_place_each(stage: StageOp, order: isl.Map) -> None:
         raise _error(stage, "the new order gives an iteration more than one place")
     meeting = order.apply_range(order.reverse()).subtract(order.domain().identity())
     if not meeting.is_empty():
-        first = meeting.domain().lexmin()
+        first = lexmin(meeting.domain())
         second = first.apply(meeting)
         raise _error(
             stage,
@@ -118,7 +119,7 @@ def _check_one_place_each(stage: StageOp, order: isl.Map) -> None:
 
 
 def _first(points: isl.Set) -> str:
-    point = points.lexmin().sample_point()
+    point = lexmin(points).sample_point()
     dims = range(points.dim(isl.dim_type.set))
     values = (point.get_coordinate_val(isl.dim_type.set, d).to_python() for d in dims)
     return f"[{', '.join(map(str, values))}]"

@@ -8,6 +8,7 @@ import islpy as isl
 import numpy as np
 
 from cmc.poly.evaluate import Ints, contains, size, tabulate
+from cmc.poly.extremes import lexmax, lexmin
 
 
 def lexicographic(points: Ints, among: Ints) -> tuple[Ints, Ints]:
@@ -42,7 +43,7 @@ class Order:
             columns = tuple(points.T)
             low, high = (
                 np.broadcast_to(tabulate(extreme, columns).coordinates[0], len(points))
-                for extreme in (values.lexmin(), values.lexmax())
+                for extreme in (lexmin(values), lexmax(values))
             )
             counts = high - low + 1
             owner = np.repeat(np.arange(len(points)), counts)

@@ -14,6 +14,8 @@ from functools import reduce
 
 import islpy as isl
 
+from cmc.poly.extremes import lexmax
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -36,15 +38,15 @@ def prefix_maximum(dependence: isl.Map, waiting: isl.Set) -> isl.Map:
     """`need(i)`: the last signalling step that any waiting step j <= i needs."""
     earlier = isl.Map.lex_ge(waiting.get_space())
     earlier = earlier.intersect_domain(waiting).intersect_range(waiting)
-    return earlier.apply_range(dependence).lexmax()
+    return lexmax(earlier.apply_range(dependence))
 
 
 def progress(dependence: isl.Map, waiting: isl.Set) -> Progress:
     """The step function of `dependence : waiting step -> signalling step`."""
     need = prefix_maximum(dependence, waiting)
     return Progress(
-        need.reverse().lexmax().coalesce(),
-        waiting.subtract(need.domain()).lexmax(),
+        lexmax(need.reverse()).coalesce(),
+        lexmax(waiting.subtract(need.domain())),
     )
 
 

@@ -32,6 +32,7 @@ from cmc.dialects.cmctrl import (
     ReleaseOp,
 )
 from cmc.errors import CmcError
+from cmc.poly.extremes import lexmax, lexmin
 from cmc.proof.loops import Timeline
 from cmc.proof.points import (
     Point,
@@ -40,7 +41,9 @@ from cmc.proof.points import (
     coordinates,
     first_pair,
     first_point,
+    firsts,
     image,
+    lasts,
     outside,
     upto,
 )
@@ -167,9 +170,9 @@ class _Proof:
         times = before(awaits.domain())
         # The last await before each advance: as awaits ascend, all others are behind it.
         awaited = times.intersect_range(advances.domain()).intersect_domain(awaits.domain())
-        guard = awaited.reverse().lexmax().apply_range(awaits)
+        guard = lexmax(awaited.reverse()).apply_range(awaits)
         driven = upto(self.driven.order).intersect_domain(self.driven.order)
-        first = driven.apply_range(advances.reverse()).lexmin()
+        first = lexmin(driven.apply_range(advances.reverse()))
         if (missing := outside(self.driven.order, first.domain())) is not None:
             raise self.error(f"never {self.words.drives} {self.driven.name(first_point(missing))}")
         got = first.apply_range(guard).coalesce()
@@ -194,7 +197,7 @@ class _Proof:
 
     def sound(self, got: isl.Map) -> None:
         words = self.words
-        last = self.needs.lexmax()
+        last = lexmax(self.needs)
         if (unguarded := outside(last.domain(), got.domain())) is not None:
             point = first_point(unguarded)
             driven, signal = self.driven.name(point), self.signals.name(image(last, point))
@@ -214,7 +217,7 @@ class _Proof:
 
     def tight(self, got: isl.Map) -> None:
         # The first of what needs a signal is not after what waits for the signal.
-        first = got.apply_range(self.needs.reverse().lexmin())
+        first = got.apply_range(lexmin(self.needs.reverse()))
         early = first.intersect(upto(self.driven.order).reverse())
         if (held := outside(got.domain(), early.domain())) is not None:
             point = first_point(held)
@@ -226,8 +229,8 @@ class _Proof:
 
     def ends(self, awaits: isl.Map, got: isl.Map) -> None:
         """The machine awaits nothing after its last advance: that would hold up the next image."""
-        last = awaits.range().lexmax()
-        if not last.is_equal(got.range().lexmax()):
+        last = lexmax(awaits.range())
+        if not last.is_equal(lexmax(got.range())):
             signal = self.signals.name(first_point(last))
             raise self.error(
                 f"awaits {signal} at the end of an image and {self.words.drives} nothing more: "

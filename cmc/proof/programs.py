@@ -12,6 +12,7 @@ from cmc.diagnostics import describe_location
 from cmc.dialects.cmctrl import CoreOp, GcuOp, IterationOp, PointOp, ProgramOp, SendOp
 from cmc.dialects.cmpipe import ObjectOp, ReadOp, WriteOp, find_object
 from cmc.errors import CmcError
+from cmc.poly.extremes import lexmin
 from cmc.proof.loops import Timeline
 from cmc.proof.points import (
     before,
@@ -112,7 +113,7 @@ class _Proof:
         """`started`, from times to iterations, goes through `domain` in lexicographic order."""
         if not started.is_injective():
             twice = started.reverse()
-            twice = twice.subtract(twice.lexmin()).domain()
+            twice = twice.subtract(lexmin(twice)).domain()
             raise self.error(f"starts iteration {coordinates(first_point(twice))} twice")
         found = started.range()
         if (extra := outside(found, domain)) is not None:
@@ -143,7 +144,7 @@ class _Proof:
             )
         if not writes.is_injective():
             twice = writes.reverse()
-            twice = twice.subtract(twice.lexmin()).domain()
+            twice = twice.subtract(lexmin(twice)).domain()
             raise self.error(f"writes @{name}{coordinates(first_point(twice))} twice")
         if (missing := outside(elements, writes.range())) is not None:
             raise self.error(f"never writes @{name}{coordinates(first_point(missing))}")

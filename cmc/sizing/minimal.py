@@ -21,6 +21,7 @@ import islpy as isl
 import numpy as np
 
 from cmc.poly.evaluate import tabulate
+from cmc.poly.extremes import lexmax, lexmin
 from cmc.poly.order import Order
 from cmc.poly.relations import prefix_maximum, union
 
@@ -65,7 +66,7 @@ def minimal_slots(iterations: Mapping[str, isl.Set], channels: Sequence[Dependen
 def _alone(channel: Dependence, writing: isl.Set) -> int:
     """The slots of a channel whose reader nothing overtakes."""
     later = isl.Map.lex_le(channel.reading.get_space()).intersect_range(channel.reading)
-    oldest = later.intersect_domain(channel.reading).apply_range(channel.reads).lexmin()
+    oldest = lexmin(later.intersect_domain(channel.reading).apply_range(channel.reads))
     return _longest(channel.need, oldest, writing)
 
 
@@ -159,12 +160,12 @@ class _Forks:
         reading = channel.reading
         # The first step that asks for iteration i, or for a later one.
         upto = isl.Map.lex_le(reading.get_space()).intersect_domain(reading)
-        first = upto.apply_range(asked.reverse()).lexmin()
+        first = lexmin(upto.apply_range(asked.reverse()))
         # Before step k, the reader has at least run all that an earlier step asked for.
         later = isl.Map.lex_le(steps.get_space()).intersect_domain(steps).intersect_range(steps)
         never = isl.Map.from_domain_and_range(steps, reading.subtract(first.domain()))
         pending = later.apply_range(first.reverse()).union(never)
-        oldest = pending.apply_range(channel.reads).lexmin()
+        oldest = lexmin(pending.apply_range(channel.reads))
         return _longest(forced, oldest, self.iterations[channel.writer])
 
     def _demands(self, fork: str, meeting: str) -> dict[str, isl.Map]:
@@ -177,5 +178,5 @@ class _Forks:
                     for c in self.readers[name]
                     if c.reader in demands
                 ]
-                demands[name] = union(ways).lexmax().coalesce()
+                demands[name] = lexmax(union(ways)).coalesce()
         return demands
