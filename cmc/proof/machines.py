@@ -41,9 +41,7 @@ from cmc.proof.points import (
     coordinates,
     first_pair,
     first_point,
-    firsts,
     image,
-    lasts,
     outside,
     upto,
 )
@@ -167,16 +165,16 @@ class _Proof:
         """`awaits` and `advances` map times to what is named then."""
         awaits = self.ascending(awaits, self.signals, "awaits")
         advances = self.ascending(advances, self.driven, self.words.drives)
-        times = before(awaits.domain())
-        # The last await before each advance: as awaits ascend, all others are behind it.
-        awaited = times.intersect_range(advances.domain()).intersect_domain(awaits.domain())
-        guard = lexmax(awaited.reverse()).apply_range(awaits)
-        driven = upto(self.driven.order).intersect_domain(self.driven.order)
-        first = lexmin(driven.apply_range(advances.reverse()))
-        if (missing := outside(self.driven.order, first.domain())) is not None:
+        guards = _last_before(advances.domain(), awaits.domain())
+        guarded = advances.reverse().apply_range(guards).apply_range(awaits)
+        free = advances.subtract_domain(guards.domain()).range()
+        earlier = upto(self.driven.order).intersect_domain(self.driven.order)
+        from_start = earlier.intersect_range(free).domain()
+        after = earlier.apply_range(guarded)
+        if (missing := outside(self.driven.order, after.domain().union(from_start))) is not None:
             raise self.error(f"never {self.words.drives} {self.driven.name(first_point(missing))}")
-        got = first.apply_range(guard).coalesce()
-        self.sound(got)
+        self.sound(from_start, after)
+        got = lexmin(after.subtract_domain(from_start)).coalesce()
         self.tight(got)
         self.ends(awaits, got)
         return Driven(got)
@@ -195,23 +193,28 @@ class _Proof:
             )
         return steps
 
-    def sound(self, got: isl.Map) -> None:
+    def sound(self, from_start: isl.Set, after: isl.Map) -> None:
+        """No signal is needed by what happens from the start, or comes after one in `after`.
+
+        `after` has, for each point driven, the last signals that were awaited before any advance to
+        it or beyond. This does not ask for the first such advance: a proof by emptiness alone.
+        """
         words = self.words
-        last = lexmax(self.needs)
-        if (unguarded := outside(last.domain(), got.domain())) is not None:
-            point = first_point(unguarded)
-            driven, signal = self.driven.name(point), self.signals.name(image(last, point))
+        unguarded = self.needs.intersect_domain(from_start)
+        if not unguarded.is_empty():
+            point, needed = first_pair(unguarded)
+            driven, signal = self.driven.name(point), self.signals.name(needed)
             raise self.error(
                 f"{words.drives} {driven} from the start, and "
                 f"{words.needs.format(driven=driven, signal=signal)}"
             )
-        too_late = last.intersect(got.apply_range(before(self.signals.order)))
-        if not too_late.is_empty():
-            point, needed = first_pair(too_late)
+        too_early = after.intersect(self.needs.apply_range(before(self.signals.order).reverse()))
+        if not too_early.is_empty():
+            point, got = first_pair(too_early)
+            needed = image(lexmax(self.needs), point)
             driven, signal = self.driven.name(point), self.signals.name(needed)
-            awaited = self.signals.name(image(got, point))
             raise self.error(
-                f"{words.drives} {driven} once {awaited} {words.happened}, and "
+                f"{words.drives} {driven} once {self.signals.name(got)} {words.happened}, and "
                 f"{words.needs.format(driven=driven, signal=signal)}, which comes later"
             )
 
@@ -229,10 +232,20 @@ class _Proof:
 
     def ends(self, awaits: isl.Map, got: isl.Map) -> None:
         """The machine awaits nothing after its last advance: that would hold up the next image."""
-        last = lexmax(awaits.range())
-        if not last.is_equal(lexmax(got.range())):
-            signal = self.signals.name(first_point(last))
+        useful = got.range().apply(upto(self.signals.order).reverse())
+        if (late := outside(awaits.range(), useful)) is not None:
+            signal = self.signals.name(first_point(late))
             raise self.error(
                 f"awaits {signal} at the end of an image and {self.words.drives} nothing more: "
                 "that holds up the next image"
             )
+
+
+def _last_before(times: isl.Set, others: isl.Set) -> isl.Map:
+    """From each of `times` to the last of `others` that is before it, if there is one."""
+    earlier = before(times).reverse()
+    found = lexmax(earlier.intersect_domain(times).intersect_range(others))
+    # Soundness rests on these being awaits that happen before, not on isl's finding the last.
+    assert found.domain().is_subset(times) and found.range().is_subset(others)
+    assert found.intersect(upto(times)).is_empty()
+    return found
