@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import islpy as isl
 from xdsl.dialects import affine, arith, scf
@@ -44,19 +44,47 @@ Emit = Callable[[Step], Sequence[Operation]]
 
 @dataclass(frozen=True)
 class _Scope:
-    """The loop variables at one place in the nest, and what isl's iterators stand for there."""
+    """What is known at one place in the nest.
+
+    These are the loop variables, what isl's iterators stand for, and by isl's text for them the
+    conditions under which expressions are selected, where a branch around the place decides them.
+    """
 
     operands: tuple[SSAValue, ...]
     iterators: dict[str, AffineExpr]
     hints: dict[str, str]
+    decided: dict[str, bool]
 
     def bind(self, name: str, value: AffineExpr) -> _Scope:
-        return _Scope(self.operands, {**self.iterators, name: value}, self.hints)
+        return replace(self, iterators={**self.iterators, name: value})
 
     def enter(self, name: str, variable: SSAValue) -> _Scope:
         variable.name_hint = self.hints.get(name)
         dimension = AffineExpr.dimension(len(self.operands))
-        return _Scope((*self.operands, variable), {**self.iterators, name: dimension}, self.hints)
+        return replace(self.bind(name, dimension), operands=(*self.operands, variable))
+
+    def decide(self, condition: isl.AstExpr, holds: bool) -> _Scope:
+        return replace(self, decided={**self.decided, condition.to_C_str(): holds})
+
+
+_SELECT = (isl.ast_expr_op_type.select, isl.ast_expr_op_type.cond)
+
+
+def _args(expr: isl.AstExpr) -> list[isl.AstExpr]:
+    if expr.get_type() != isl.ast_expr_type.op:
+        return []
+    return [expr.get_op_arg(i) for i in range(expr.get_op_n_arg())]
+
+
+def _undecided(expr: isl.AstExpr, scope: _Scope) -> isl.AstExpr | None:
+    """The first condition in an expression that selects one of two, and is not decided."""
+    args = _args(expr)
+    if args and isl.ast_expr_op_type(expr.get_op_type()) in _SELECT:
+        holds = scope.decided.get(args[0].to_C_str())
+        if holds is None:
+            return args[0]
+        args = [args[1] if holds else args[2]]
+    return next((found for arg in args if (found := _undecided(arg, scope)) is not None), None)
 
 
 def _expression(expr: isl.AstExpr, scope: _Scope) -> AffineExpr:
@@ -66,8 +94,11 @@ def _expression(expr: isl.AstExpr, scope: _Scope) -> AffineExpr:
     if kind == isl.ast_expr_type.id:
         return scope.iterators[expr.get_id().get_name()]
     op = isl.ast_expr_op_type(expr.get_op_type())
-    args = [_expression(expr.get_op_arg(i), scope) for i in range(expr.get_op_n_arg())]
     ops = isl.ast_expr_op_type
+    if op in _SELECT:
+        condition, one, other = _args(expr)
+        return _expression(one if scope.decided[condition.to_C_str()] else other, scope)
+    args = [_expression(arg, scope) for arg in _args(expr)]
     if op == ops.add:
         return args[0] + args[1]
     if op == ops.sub:
@@ -86,9 +117,7 @@ def _expression(expr: isl.AstExpr, scope: _Scope) -> AffineExpr:
 def _extrema(expr: isl.AstExpr, scope: _Scope, kind: isl.ast_expr_op_type) -> list[AffineExpr]:
     """The expressions that `expr` is the minimum, or the maximum, of."""
     if expr.get_type() == isl.ast_expr_type.op and expr.get_op_type() == kind:
-        return [
-            e for i in range(expr.get_op_n_arg()) for e in _extrema(expr.get_op_arg(i), scope, kind)
-        ]
+        return [e for arg in _args(expr) for e in _extrema(arg, scope, kind)]
     return [_expression(expr, scope)]
 
 
@@ -143,6 +172,11 @@ def _loops(node: isl.AstNode, scope: _Scope, emit: dict[str, Emit]) -> list[Oper
             for i in range(children.n_ast_node())
             for op in _loops(children.get_at(i), scope, emit)
         ]
+    undecided = _first_undecided(node, scope)
+    if undecided is not None:
+        return _branch(
+            undecided, scope, lambda holds: _loops(node, scope.decide(undecided, holds), emit)
+        )
     if kind == isl.ast_node_type["for_"]:
         return _for(node, scope, emit)
     if kind == isl.ast_node_type["if_"]:
@@ -154,6 +188,18 @@ def _loops(node: isl.AstNode, scope: _Scope, emit: dict[str, Emit]) -> list[Oper
         for i in range(1, call.get_op_n_arg())
     )
     return list(emit[name](Step(scope.operands, coordinates)))
+
+
+def _first_undecided(node: isl.AstNode, scope: _Scope) -> isl.AstExpr | None:
+    """The first undecided condition in what is evaluated at a node, not further in."""
+    kind = node.get_type()
+    if kind == isl.ast_node_type["for_"]:
+        evaluated = [node.for_get_init(), node.for_get_cond()]
+    elif kind == isl.ast_node_type["if_"]:
+        evaluated = [node.if_get_cond()]
+    else:
+        evaluated = [node.user_get_expr()]
+    return next((c for expr in evaluated if (c := _undecided(expr, scope)) is not None), None)
 
 
 def _bound(expressions: list[AffineExpr], scope: _Scope) -> tuple[list[SSAValue], AffineMapAttr]:
@@ -187,13 +233,25 @@ def _for(node: isl.AstNode, scope: _Scope, emit: dict[str, Emit]) -> list[Operat
 
 
 def _if(node: isl.AstNode, scope: _Scope, emit: dict[str, Emit]) -> list[Operation]:
+    def side(holds: bool) -> list[Operation]:
+        if holds:
+            return _loops(node.if_get_then_node(), scope, emit)
+        return _loops(node.if_get_else_node(), scope, emit) if node.if_has_else_node() else []
+
+    return _branch(node.if_get_cond(), scope, side)
+
+
+def _branch(
+    condition: isl.AstExpr, scope: _Scope, side: Callable[[bool], list[Operation]]
+) -> list[Operation]:
+    """What each side of a condition does."""
     ops: list[Operation] = []
-    condition = _condition(node.if_get_cond(), scope, ops)
-    then = [*_loops(node.if_get_then_node(), scope, emit), scf.YieldOp()]
-    otherwise: list[Operation] | None = None
-    if node.if_has_else_node():
-        otherwise = [*_loops(node.if_get_else_node(), scope, emit), scf.YieldOp()]
-    return [*ops, scf.IfOp(condition, (), then, otherwise)]
+    value = _condition(condition, scope, ops)
+    then, otherwise = side(True), side(False)
+    branch = scf.IfOp(
+        value, (), [*then, scf.YieldOp()], [*otherwise, scf.YieldOp()] if otherwise else None
+    )
+    return [*ops, branch]
 
 
 def loops(
@@ -218,7 +276,7 @@ def loops(
         for position in range(order.dim(isl.dim_type.out))
         if (name := order.get_dim_name(isl.dim_type.in_, position)) is not None
     }
-    return _loops(tree, _Scope((), {}, hints), emitters)
+    return _loops(tree, _Scope((), {}, hints, {}), emitters)
 
 
 def loops_over(domain: isl.Set, emit: Callable[[Step], Sequence[Operation]]) -> list[Operation]:
