@@ -1,6 +1,6 @@
 """Arrays of weights: float32, read-only, bytes from the importer to the simulator.
 
-An array is in memory, or in a safetensors file that is mapped when it is first needed and checked
+An array is in memory, or in a safetensors file that is read when it is first needed and checked
 against its hash, or elided: known by shape and hash only. How large arrays appear in text is a
 matter of the printing policy in force, not of the array.
 """
@@ -102,7 +102,7 @@ class ArrayWeights(Weights):
 
 
 class FileWeights(Weights):
-    """Weights in a safetensors file, mapped and checked against the hash on first use."""
+    """Weights in a safetensors file, read and checked against the hash on first use."""
 
     def __init__(self, path: Path, key: str, shape: tuple[int, ...], sha256: str):
         self.path = path
@@ -113,9 +113,9 @@ class FileWeights(Weights):
 
     @cached_property
     def array(self) -> Float32Array:  # pyright: ignore[reportIncompatibleMethodOverride] (cached)
-        from cmc.weights_file import map_array
+        from cmc.weights_file import read_array
 
-        array = map_array(self.path, self.key)
+        array = read_array(self.path, self.key)
         if array.shape != self.shape:
             raise CmcError(
                 f"weights {self.key!r} have shape {list(array.shape)} in the file, but "
@@ -223,7 +223,7 @@ class ToFile(PrintingPolicy):
         return FileReference(self.path.name, key)
 
     def _new_key(self, name: str) -> str:
-        used = set(self._keys.values())
+        used = {*self._keys.values(), "__metadata__"}  # The format keeps this key for itself.
         key, count = name, 1
         while key in used:
             key, count = f"{name}.{count}", count + 1
