@@ -74,9 +74,7 @@ def contains(domain: isl.Set, values: Sequence[Ints]) -> Bools:
 def pieces(function: isl.Map) -> list[tuple[isl.Set, isl.MultiAff]]:
     """The pieces of a single-valued relation: disjoint domains, each with one affine expression."""
     found: list[tuple[isl.Set, isl.MultiAff]] = []
-    isl.PwMultiAff.from_map(function.remove_redundancies()).foreach_piece(
-        lambda s, m: found.append((s, m))
-    )
+    isl.PwMultiAff.from_map(function).foreach_piece(lambda s, m: found.append((s, m)))
     return found
 
 

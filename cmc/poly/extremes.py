@@ -1,22 +1,52 @@
-"""The lexicographically first and last points of sets and relations."""
+"""The lexicographically first and last points of sets and relations.
+
+isl's own answer is not taken on trust: in relations between tiles it may lose points, or give up,
+depending on how the relation came about. Another form of the same relation mends that, so each
+answer is checked, which needs no extremes, and found from another form if it is wrong.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 import islpy as isl
 
 _Points = TypeVar("_Points", isl.Set, isl.Map)
 
+_FORMS: tuple[Callable[[isl.Map], isl.Map], ...] = (
+    isl.Map.remove_redundancies,
+    isl.Map.coalesce,
+    isl.Map.make_disjoint,
+    isl.Map.detect_equalities,
+)
+
 
 def lexmax(points: _Points) -> _Points:
-    """The last point of a set; of a relation, the last image of each point.
-
-    isl loses points where constraints on integer divisions are redundant: those go first.
-    """
-    return points.remove_redundancies().lexmax()
+    """The last point of a set; of a relation, the last image of each point of its domain."""
+    if isinstance(points, isl.Set):
+        return lexmax(isl.Map.from_range(points)).range()
+    return _extreme(points, isl.Map.lexmax, isl.Map.lex_lt(points.range().get_space()))
 
 
 def lexmin(points: _Points) -> _Points:
-    """The first point of a set; of a relation, the first image of each point."""
-    return points.remove_redundancies().lexmin()
+    """The first point of a set; of a relation, the first image of each point of its domain."""
+    if isinstance(points, isl.Set):
+        return lexmin(isl.Map.from_range(points)).range()
+    return _extreme(points, isl.Map.lexmin, isl.Map.lex_gt(points.range().get_space()))
+
+
+def _extreme(relation: isl.Map, find: Callable[[isl.Map], isl.Map], beyond: isl.Map) -> isl.Map:
+    """`find`'s answer: an image of each point, such that the relation has no others `beyond` it."""
+    for form in _FORMS:
+        try:
+            found = find(form(relation))
+        except isl.Error:
+            continue
+        if (
+            found.is_subset(relation)
+            and found.apply_range(beyond).is_disjoint(relation)
+            and relation.domain().is_subset(found.domain())
+        ):
+            return found
+    raise ArithmeticError(f"isl finds no extremes of {relation}")
