@@ -3,25 +3,18 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, cast
+from typing import cast
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from cmc.importer.folding import OnnxEvaluator
 from cmc.importer.load import load_model
 from cmc.progress import Track, no_progress
 
 Arrays = Mapping[str, NDArray[np.float32]]
 Evaluator = Callable[[Arrays], Arrays]
-
-
-class _OnnxEvaluator(Protocol):
-    """onnx's reference evaluator, as far as it is used."""
-
-    @property
-    def output_names(self) -> list[str]: ...
-    def run(self, names: None, inputs: dict[str, NDArray[np.float32]], /) -> object: ...
 
 
 @dataclass(frozen=True)
@@ -56,7 +49,7 @@ class Reference:
     """Who evaluates."""
 
     def __init__(self, model: Path | onnx.ModelProto):
-        self._proto = load_model(model).proto
+        self._batch = _batch_of(load_model(model).proto)
         self._model = model
         self.engine, self._evaluate = self._onnxruntime() or self._reference_evaluator()
 
@@ -64,7 +57,7 @@ class Reference:
         self, inputs: Arrays, track: Track = no_progress
     ) -> dict[str, NDArray[np.float32]]:
         """The outputs for a stream of images, which is the leading axis of every array."""
-        batch = self._batch()
+        batch = self._batch
         images = len(next(iter(inputs.values())))
         parts: dict[str, list[NDArray[np.float32]]] = {}
         for start in track(range(0, images, batch), "checking"):
@@ -75,14 +68,6 @@ class Reference:
                 parts.setdefault(name, []).append(result.reshape(batch, -1))
         return {name: np.concatenate(part)[:images] for name, part in parts.items()}
 
-    def _batch(self) -> int:
-        initializers = {tensor.name for tensor in self._proto.graph.initializer}
-        for value in self._proto.graph.input:
-            if value.name not in initializers:
-                dims = value.type.tensor_type.shape.dim
-                return max(1, dims[0].dim_value) if dims else 1
-        return 1
-
     def _onnxruntime(self) -> tuple[str, Evaluator] | None:
         try:
             import onnxruntime
@@ -92,6 +77,8 @@ class Reference:
         source = str(model) if isinstance(model, Path) else model.SerializeToString()
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
+        # Some optimisations change results: a Pad with zeros becomes padding of a MaxPool.
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         try:
             session = onnxruntime.InferenceSession(
                 source, options, providers=["CPUExecutionProvider"]
@@ -111,7 +98,7 @@ class Reference:
 
         model = self._model
         source = str(model) if isinstance(model, Path) else model
-        evaluator = cast(_OnnxEvaluator, ReferenceEvaluator(source))
+        evaluator = cast(OnnxEvaluator, ReferenceEvaluator(source))
         names = evaluator.output_names
 
         def evaluate(inputs: Arrays) -> Arrays:
@@ -119,3 +106,13 @@ class Reference:
             return dict(zip(names, results, strict=True))
 
         return f"the reference evaluator of onnx {onnx.__version__}", evaluate
+
+
+def _batch_of(model: onnx.ModelProto) -> int:
+    """The size of the first input's leading axis; one where the model leaves it open."""
+    initializers = {tensor.name for tensor in model.graph.initializer}
+    for value in model.graph.input:
+        if value.name not in initializers:
+            dims = value.type.tensor_type.shape.dim
+            return max(1, dims[0].dim_value) if dims else 1
+    return 1

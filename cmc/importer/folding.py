@@ -10,12 +10,12 @@ from cmc.importer.load import Array
 from cmc.importer.node import Node
 
 
-class _Evaluator(Protocol):
+class OnnxEvaluator(Protocol):
     """onnx's reference evaluator, as far as it is used."""
 
-    def run(
-        self, output_names: None, feed_inputs: Mapping[str, Array | None], /
-    ) -> Sequence[object]: ...
+    @property
+    def output_names(self) -> Sequence[str]: ...
+    def run(self, names: None, inputs: Mapping[str, Array | None], /) -> Sequence[object]: ...
 
 
 _RANDOM = frozenset(
@@ -57,7 +57,7 @@ def _evaluate(node: Node, inputs: Sequence[Array | None]) -> Sequence[Array]:
     feeds = {
         name: value for name, value in zip(node.proto.input, inputs, strict=True) if name != ""
     }
-    evaluator = cast(_Evaluator, ReferenceEvaluator(node.proto, opsets={"": node.opset}))
+    evaluator = cast(OnnxEvaluator, ReferenceEvaluator(node.proto, opsets={"": node.opset}))
     return [np.asarray(result) for result in evaluator.run(None, feeds)]
 
 
