@@ -1,0 +1,1 @@
+"""What everything costs: `python -m cmc.tools.bench` prints it, beside onnxruntime and numpy."""

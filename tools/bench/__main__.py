@@ -1,0 +1,120 @@
+"""Measure, and print tables. What is heavy is imported when it is used, after the children ran."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from cmc.errors import CmcError
+from cmc.files import check_output, replacing_text
+from cmc.tools.bench.footprint import Footprint, measure_footprint
+from cmc.tools.bench.networks import choose_networks
+from cmc.tools.bench.options import Options, Section, parse_options
+from cmc.tools.bench.startup import startup_times
+from cmc.tools.bench.table import Cell, format_table
+from cmc.tools.bench.targets import (
+    Target,
+    compilation_targets,
+    interpreter_targets,
+    network_targets,
+    startup_targets,
+)
+from cmc.tools.command import run_tool
+
+if TYPE_CHECKING:
+    pass
+
+Measured = tuple[object, list[Target]]
+"""The numbers of a section, as JSON takes them, and the targets that they are for."""
+
+
+def _startup(options: Options) -> Measured:
+    seconds = startup_times()
+    _print("Starting", ["process", "s"], list(seconds.items()))
+    return seconds, list(startup_targets(seconds))
+
+
+def _networks(options: Options) -> Measured:
+    footprints: dict[str, Footprint] = {}
+    refused: dict[str, str] = {}
+    networks = choose_networks(options.networks)
+    for name, path in networks.items():
+        try:
+            footprints[name] = measure_footprint(path)
+        except CmcError as error:
+            refused[name] = error.message
+    from cmc.tools.bench.network import HEAD, measure_network
+
+    rows = [
+        measure_network(networks[name], footprint, options.images, options.budget)
+        for name, footprint in footprints.items()
+    ]
+    _print(f"Networks, streams of {options.images} images", HEAD, [row.cells() for row in rows])
+    for name, message in refused.items():
+        print(f"{name} does not compile: {message}")
+    targets = [target for row in rows for target in network_targets(row)]
+    return {"rows": [asdict(row) for row in rows], "refused": refused}, targets
+
+
+def _interpreter(options: Options) -> Measured:
+    from cmc.tools.bench.interpreted import interpreted_rates
+
+    rates = interpreted_rates(options.budget)
+    _print(
+        "Interpreter, residual pair of 32x32 pixels and 16 channels",
+        ["rings", "core iterations/s"],
+        list(rates.items()),
+    )
+    return rates, list(interpreter_targets(rates))
+
+
+def _compilation(options: Options) -> Measured:
+    from cmc.tools.bench.compilation import control_ratio, scale_images, scale_layers
+
+    images, layers = scale_images(), scale_layers()
+    for scaling in (images, layers):
+        _print(scaling.title, *scaling.table())
+    ratio = control_ratio()
+    numbers = {
+        "scaling": [{**asdict(s), "exponents": s.exponents} for s in (images, layers)],
+        "control of 512x512 to 32x32": ratio,
+    }
+    return numbers, list(compilation_targets(images.exponents, layers.exponents, ratio))
+
+
+_SECTIONS: dict[Section, Callable[[Options], Measured]] = {
+    "startup": _startup,
+    "networks": _networks,
+    "interpreter": _interpreter,
+    "compilation": _compilation,
+}
+"""In an order in which this process is still small when it measures others' memory."""
+
+
+def _print(title: str, head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+    print(f"\n{title}\n{format_table(head, list(rows))}", flush=True)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    options = parse_options(arguments)
+    choose_networks(options.networks)
+    if options.json is not None:
+        check_output(options.json)
+    numbers: dict[str, object] = {}
+    targets: list[Target] = []
+    for name, measure in _SECTIONS.items():
+        if not options.section or name in options.section:
+            numbers[name], found = measure(options)
+            targets += found
+    _print("Targets", ["target", "measured", "limit", ""], [target.cells() for target in targets])
+    if options.json is not None:
+        numbers["targets"] = [{**asdict(target), "met": target.met} for target in targets]
+        with replacing_text(options.json) as file:
+            json.dump(numbers, file, indent=2)
+            file.write("\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_tool(_run, None))

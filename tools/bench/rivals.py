@@ -1,0 +1,36 @@
+"""Who else computes a network: onnxruntime, and plain numpy."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import onnxruntime
+from xdsl.dialects.builtin import ModuleOp
+
+from cmc.evaluator import evaluate
+from cmc.importer import import_model
+from cmc.streams import Stream
+
+Run = Callable[[Stream], object]
+
+
+def onnxruntime_session(path: Path) -> Run:
+    """A session that takes a stream as one batch where the network allows, else image by image."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    batch = session.get_inputs()[0].shape[0]
+
+    def run(stream: Stream) -> None:
+        images = len(next(iter(stream.values())))
+        together = batch if isinstance(batch, int) else images
+        for first in range(0, images, together):
+            part = slice(first, first + together)
+            session.run(None, {name: array[part] for name, array in stream.items()})
+
+    return run
+
+
+def numpy_evaluator(path: Path) -> Run:
+    """Every operator of the imported network as one call of numpy, image by image."""
+    module: ModuleOp = import_model(path)
+    return lambda stream: evaluate(module, stream)

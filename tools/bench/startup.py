@@ -1,0 +1,33 @@
+"""How long the tools take to start."""
+
+import statistics
+import subprocess
+import sys
+from time import perf_counter
+
+RUNS = 5
+
+_TOOLS: dict[str, list[str]] = {
+    "cmc-opt --help": ["cmc.tools.cmc_opt", "--help"],
+    "cmc-opt -p nn-canonicalize": ["cmc.tools.cmc_opt", "-p", "nn-canonicalize"],
+    "cmc --help": ["cmc.tools.cmc", "--help"],
+}
+
+_PROGRAM = b"""func.func @f(%x: tensor<1x4xf32>) -> tensor<1x4xf32> {
+  %y = nn.relu %x : tensor<1x4xf32>
+  func.return %y : tensor<1x4xf32>
+}
+"""
+
+
+def startup_times() -> dict[str, float]:
+    """Seconds of a process from start to end, by what it was told to do."""
+    rounds = [{name: _time(arguments) for name, arguments in _TOOLS.items()} for _ in range(RUNS)]
+    return {name: statistics.median(seconds[name] for seconds in rounds) for name in _TOOLS}
+
+
+def _time(arguments: list[str]) -> float:
+    start = perf_counter()
+    command = [sys.executable, "-m", *arguments]
+    subprocess.run(command, input=_PROGRAM, stdout=subprocess.DEVNULL, check=True)
+    return perf_counter() - start
