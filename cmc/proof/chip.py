@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from cmc.dialects.cmctrl import ChipOp, MachineKind
 from cmc.proof.live import Link, prove_live
-from cmc.proof.machines import Driven, Key, prove_machine
-from cmc.proof.programs import Program, prove_program
+from cmc.proof.machines import Driven, MachineKey, prove_machine
+from cmc.proof.programs import Program, ProgramKey, prove_program
 from cmc.proof.rings import prove_rings
 
 
-def prove(chip: ChipOp) -> None:
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What was proved, by all that it depends on: layers that differ only in names are alike."""
+
+    programs: set[ProgramKey] = field(default_factory=set[ProgramKey])
+    machines: dict[MachineKey, Driven] = field(default_factory=dict[MachineKey, Driven])
+
+
+def prove(chip: ChipOp, known: Known | None = None) -> None:
     """Prove that the control of a chip that verifies is sound, tight and live.
 
     CmcError names what is wrong: the program, machine, ring or credits, the iteration and what it
-    waits for and need not, or does not wait for and must.
+    waits for and need not, or does not wait for and must. `known` saves work on chips that are
+    alike in parts.
     """
+    known = known or Known()
     programs: dict[str, Program] = {}
     writers: dict[str, Program] = {}
-    proved: set[object] = set()
     for side in (chip.gcu, *chip.cores()):
         for op in side.programs():
-            program = prove_program(op, side, proved)
+            program = prove_program(op, side, known.programs)
             programs[program.name] = writers[program.object.sym_name.data] = program
     slots = prove_rings(chip)
-    machines: dict[Key, Driven] = {}
     links: list[Link] = []
     for core in chip.cores():
         driven = {
             (op.kind.data, op.channel): prove_machine(
-                op, core, writers[op.channel.object], programs[op.channel.reader], machines
+                op, core, writers[op.channel.object], programs[op.channel.reader], known.machines
             )
             for op in core.machines()
         }

@@ -58,11 +58,11 @@ class Driven:
     got: isl.Map
 
 
-Key = tuple[MachineKind, str, str, isl.Map, isl.Map, isl.Set]
+MachineKey = tuple[MachineKind, str, str, isl.Map, isl.Map, isl.Set]
 
 
 def prove_machine(
-    op: MachineOp, core: CoreOp, writer: Program, reader: Program, proved: dict[Key, Driven]
+    op: MachineOp, core: CoreOp, writer: Program, reader: Program, proved: dict[MachineKey, Driven]
 ) -> Driven:
     """CmcError that names the iteration or element and the dependence where a machine is wrong.
 

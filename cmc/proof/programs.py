@@ -45,7 +45,10 @@ class Program:
         return self.op.sym_name.data
 
 
-def prove_program(op: ProgramOp, side: GcuOp | CoreOp, proved: set[object]) -> Program:
+ProgramKey = tuple[str, isl.Set, isl.Map, tuple[int, ...]]
+
+
+def prove_program(op: ProgramOp, side: GcuOp | CoreOp, proved: set[ProgramKey]) -> Program:
     """CmcError that names an iteration or element where a program is wrong.
 
     `proved` holds what was proved before of programs that differ in nothing but names.
