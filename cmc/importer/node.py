@@ -129,6 +129,12 @@ class Node:
             raise self.error(f"{what} must be a list of integers, not {value.dtype} {value.shape}")
         return [int(element) for element in value.reshape(-1)]
 
+    def ints(self, name: str, index: int, input_since: int) -> list[int] | None:
+        """The list of integers `name`: an attribute, and since opset `input_since` an input."""
+        if self.opset < input_since:
+            return self.get_ints(name)
+        return self.known_ints(index, f"the {name}")
+
     # Results
 
     def emit(self, op: nn.TensorOp) -> SSAValue:
@@ -138,6 +144,12 @@ class Node:
     def emit_constant(self, array: Float32Array, name: str | None = None) -> SSAValue:
         """Add a constant that no name of the model stands for."""
         return self.emit(nn.ConstantOp(ArrayWeights(array, name)))
+
+    def emit_scalar(self, value: float) -> SSAValue:
+        """Add a constant of no axes."""
+        return self.emit_constant(np.array(value, np.float32))
+
+    # Checks
 
     def axis(self, axis: int, rank: int) -> int:
         """`axis`, which may count from the end, as an index. CmcError if there is no such axis."""

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from functools import partial
 
-import numpy as np
 from xdsl.ir import SSAValue
 
 from cmc.dialects import nn
@@ -11,10 +10,6 @@ from cmc.importer.node import Node
 
 Unary = Callable[[SSAValue], nn.TensorOp]
 Binary = Callable[[SSAValue, SSAValue], nn.TensorOp]
-
-
-def _scalar(node: Node, value: float) -> SSAValue:
-    return node.emit_constant(np.array(value, np.float32))
 
 
 def import_unary(make: Unary, node: Node) -> SSAValue:
@@ -35,7 +30,7 @@ def import_variadic(make: Binary, node: Node) -> SSAValue:
 
 def import_mean(node: Node) -> SSAValue:
     total = import_variadic(nn.AddOp, node)
-    return node.emit(nn.MulOp(total, _scalar(node, 1 / len(node))))
+    return node.emit(nn.MulOp(total, node.emit_scalar(1 / len(node))))
 
 
 def import_leaky_relu(node: Node) -> SSAValue:
@@ -61,8 +56,8 @@ def import_hard_swish(node: Node) -> SSAValue:
 
 
 def _hard_sigmoid(node: Node, alpha: float, beta: float) -> SSAValue:
-    scaled = node.emit(nn.MulOp(node.tensor(0), _scalar(node, alpha)))
-    return node.emit(nn.ClipOp(node.emit(nn.AddOp(scaled, _scalar(node, beta))), 0.0, 1.0))
+    scaled = node.emit(nn.MulOp(node.tensor(0), node.emit_scalar(alpha)))
+    return node.emit(nn.ClipOp(node.emit(nn.AddOp(scaled, node.emit_scalar(beta))), 0.0, 1.0))
 
 
 def import_prelu(node: Node) -> SSAValue:
@@ -73,7 +68,7 @@ def import_prelu(node: Node) -> SSAValue:
 
 
 def import_reciprocal(node: Node) -> SSAValue:
-    return node.emit(nn.DivOp(_scalar(node, 1.0), node.tensor(0)))
+    return node.emit(nn.DivOp(node.emit_scalar(1.0), node.tensor(0)))
 
 
 _UNARY: dict[str, Unary] = {

@@ -7,7 +7,6 @@ import numpy as np
 from xdsl.ir import SSAValue
 
 from cmc.dialects import nn
-from cmc.importer.load import Array
 from cmc.importer.node import Node, Value
 
 
@@ -57,7 +56,7 @@ def import_flatten(node: Node) -> Value:
 
 def import_squeeze(node: Node) -> Value:
     shape = node.shape(0)
-    given = _axes(node)
+    given = node.ints("axes", 1, 13)
     if given is None:
         axes = [axis for axis, size in enumerate(shape) if size == 1]
     else:
@@ -72,17 +71,12 @@ def import_squeeze(node: Node) -> Value:
 
 def import_unsqueeze(node: Node) -> Value:
     shape = list(node.shape(0))
-    given = _axes(node)
+    given = node.ints("axes", 1, 13)
     if given is None:
         raise node.error("the axes are missing")
     for axis in sorted(node.axes(given, len(shape) + len(given))):
         shape.insert(axis, 1)
     return reshape(node, node.value(0), shape)
-
-
-def _axes(node: Node) -> list[int] | None:
-    """The axes: an attribute before opset 13, an input since."""
-    return node.get_ints("axes") if node.opset < 13 else node.known_ints(1, "the axes")
 
 
 def import_identity(node: Node) -> Value:
@@ -120,12 +114,10 @@ def import_concat(node: Node) -> SSAValue:
 
 def import_slice(node: Node) -> SSAValue:
     shape = node.shape(0)
-    if node.opset < 10:
-        starts, ends = node.get_ints("starts"), node.get_ints("ends")
-        given, given_steps = node.get_ints("axes"), None
-    else:
-        starts, ends = node.known_ints(1, "the starts"), node.known_ints(2, "the ends")
-        given, given_steps = node.known_ints(3, "the axes"), node.known_ints(4, "the steps")
+    starts, ends, given = (
+        node.ints(name, index, 10) for index, name in enumerate(("starts", "ends", "axes"), 1)
+    )
+    given_steps = node.known_ints(4, "the steps")
     if starts is None or ends is None or len(starts) != len(ends):
         raise node.error("there must be as many starts as ends")
     axes = node.axes(range(len(starts)) if given is None else given, len(shape))
@@ -152,7 +144,7 @@ def import_split(node: Node) -> Sequence[SSAValue]:
     shape = node.shape(0)
     axis = node.axis(node.get_int("axis", 0), len(shape))
     parts = len(node.proto.output)
-    sizes = node.get_ints("split") if node.opset < 13 else node.known_ints(1, "the sizes")
+    sizes = node.ints("split", 1, 13)
     if sizes is None:
         size = -(-shape[axis] // parts)
         sizes = [min(size, shape[axis] - size * part) for part in range(parts)]
@@ -170,12 +162,7 @@ def import_split(node: Node) -> Sequence[SSAValue]:
 
 def import_pad(node: Node) -> SSAValue:
     rank = len(node.shape(0))
-    if node.opset < 11:
-        pads = node.get_ints("pads")
-        value: Array | None = np.array(node.get_float("value", 0.0), np.float32)
-    else:
-        pads, value = node.known_ints(1, "the pads"), node.known(2, "the value")
-    given = node.known_ints(3, "the axes") if node.opset >= 18 else None
+    pads, given = node.ints("pads", 1, 11), node.known_ints(3, "the axes")
     axes = node.axes(range(rank) if given is None else given, rank)
     if pads is None or len(pads) != 2 * len(axes):
         raise node.error(f"{len(axes)} axes need {2 * len(axes)} pads, not {pads}")
@@ -189,10 +176,17 @@ def import_pad(node: Node) -> SSAValue:
             node.tensor(0),
             low,
             high,
-            0.0 if value is None or not value.size else float(value.reshape(-1)[0]),
+            _pad_value(node),
             nn.PadMode(mode),
         )
     )
+
+
+def _pad_value(node: Node) -> float:
+    if node.opset < 11:
+        return node.get_float("value", 0.0)
+    value = node.known(2, "the value")
+    return 0.0 if value is None or not value.size else float(value.reshape(-1)[0])
 
 
 VALUE_OPERATORS = {

@@ -23,7 +23,7 @@ def import_gemm(node: Node) -> SSAValue:
     rhs = _matrix(node, 1, bool(node.get_int("transB", 0)), alpha if scaled else 1.0)
     result = node.emit(nn.MatMulOp(lhs, rhs))
     if alpha != 1.0 and not scaled:
-        result = node.emit(nn.MulOp(result, _scalar(node, alpha)))
+        result = node.emit(nn.MulOp(result, node.emit_scalar(alpha)))
     if not node.has_input(2) or beta == 0.0:
         return result
     return node.emit(nn.AddOp(result, _addend(node, beta)))
@@ -45,17 +45,13 @@ def _addend(node: Node, beta: float) -> SSAValue:
         return node.tensor(2)
     array = node.constant(2)
     if array is None:
-        return node.emit(nn.MulOp(node.tensor(2), _scalar(node, beta)))
+        return node.emit(nn.MulOp(node.tensor(2), node.emit_scalar(beta)))
     weights = as_float32(array, node, node.proto.input[2])
     return node.emit_constant(_scale(weights, beta), node.proto.input[2])
 
 
 def _scale(weights: Float32Array, factor: float) -> Float32Array:
     return weights if factor == 1.0 else weights * np.float32(factor)
-
-
-def _scalar(node: Node, value: float) -> SSAValue:
-    return node.emit_constant(np.array(value, np.float32))
 
 
 OPERATORS = {"Gemm": import_gemm, "MatMul": import_matmul}

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from functools import partial
 from math import prod
 
-import numpy as np
 from xdsl.ir import SSAValue
 
 from cmc.dialects import nn
@@ -17,10 +16,7 @@ Pool = Callable[[SSAValue, Window], nn.TensorOp]
 def import_reduction(make: Pool, axes_are_inputs_since: int, node: Node) -> SSAValue:
     """A pool whose window is all of the reduced axes."""
     tensor, shape = node.tensor(0), node.shape(0)
-    if node.opset < axes_are_inputs_since:
-        given = node.get_ints("axes")
-    else:
-        given = node.known_ints(1, "the axes")
+    given = node.ints("axes", 1, axes_are_inputs_since)
     if not given and node.get_int("noop_with_empty_axes", 0):
         return tensor
     axes = sorted(node.axes(given or range(len(shape)), len(shape)))
@@ -49,7 +45,7 @@ def import_reduce_sum(node: Node) -> SSAValue:
     if mean is node.tensor(0):
         return mean
     count = prod(node.shape(0)) // prod(nn.shape_of(mean))
-    return node.emit(nn.MulOp(mean, node.emit_constant(np.array(count, np.float32))))
+    return node.emit(nn.MulOp(mean, node.emit_scalar(count)))
 
 
 OPERATORS: dict[str, Callable[[Node], SSAValue]] = {
