@@ -1,6 +1,5 @@
 """`#nn.weights`: the attribute that holds an array of weights."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -192,10 +191,10 @@ _Nested: TypeAlias = "float | list[_Nested]"
 def _parse_nested(parser: AttrParser) -> Float32Array:
     position = parser.pos
     nested = _parse_list_or_element(parser)
-    shape = _nested_shape(nested)
-    if shape is None:
+    try:
+        return np.array(nested, np.float32)
+    except ValueError:
         parser.raise_error("the lists in an array must all have the same length", position)
-    return np.array(nested, np.float32).reshape(shape)
 
 
 def _parse_list_or_element(parser: AttrParser) -> _Nested:
@@ -203,16 +202,3 @@ def _parse_list_or_element(parser: AttrParser) -> _Nested:
         parser.Delimiter.SQUARE, lambda: _parse_list_or_element(parser)
     )
     return float(parse_number(parser)) if elements is None else elements
-
-
-def _nested_shape(nested: _Nested) -> tuple[int, ...] | None:
-    """The shape of nested lists; None if they are ragged."""
-    if not isinstance(nested, list):
-        return ()
-    shapes: Sequence[tuple[int, ...] | None] = [_nested_shape(element) for element in nested]
-    if not shapes:
-        return (0,)
-    first = shapes[0]
-    if first is None or any(shape != first for shape in shapes):
-        return None
-    return (len(nested), *first)

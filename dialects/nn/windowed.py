@@ -1,7 +1,6 @@
 """Operations that slide a window over the spatial axes: convolution and pools."""
 
-from abc import ABC
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
 
 from xdsl.dialects.builtin import I64, DenseArrayBase, IntegerAttr, UnitAttr, i64
 from xdsl.ir import Attribute
@@ -30,8 +29,34 @@ from cmc.dialects.nn.base import (
 from cmc.window import Window
 
 
+class WindowedOp(TensorOp, ABC):
+    """An operation on all that its window covers, for each place of the window."""
+
+    strides = opt_prop_def(DenseArrayBase.constr(i64))
+    pads = opt_prop_def(DenseArrayBase.constr(i64))
+    dilations = opt_prop_def(DenseArrayBase.constr(i64))
+    traits = traits_def(Pure())
+
+    @property
+    @abstractmethod
+    def window(self) -> Window:
+        """The window with all its defaults filled in."""
+
+    def _window(self, kernel: Shape, ceil_mode: bool = False) -> Window:
+        try:
+            return Window.of(
+                kernel,
+                _values(self.strides),
+                _values(self.pads),
+                _values(self.dilations),
+                ceil_mode,
+            )
+        except ValueError as error:
+            raise VerifyException(str(error)) from None
+
+
 @irdl_op_definition
-class ConvOp(TensorOp):
+class ConvOp(WindowedOp):
     """A convolution of one, two or three spatial axes, ONNX's `Conv`.
 
     `input` is [1, C, spatial...], `weight` is [M, C / group, kernel...], `bias` is [M]. Output
@@ -50,11 +75,7 @@ class ConvOp(TensorOp):
     input = operand_def(F32Tensor)
     weight = operand_def(F32Tensor)
     bias = opt_operand_def(F32Tensor)
-    strides = opt_prop_def(DenseArrayBase.constr(i64))
-    pads = opt_prop_def(DenseArrayBase.constr(i64))
-    dilations = opt_prop_def(DenseArrayBase.constr(i64))
     group = prop_def(IntegerAttr[I64], default_value=IntegerAttr(1, i64))
-    traits = traits_def(Pure())
     assembly_format = (
         "$input `,` $weight (`,` $bias^)? (`strides` $strides^)? (`pads` $pads^)? "
         "(`dilations` $dilations^)? (`group` $group^)? attr-dict "
@@ -85,13 +106,7 @@ class ConvOp(TensorOp):
 
     @property
     def window(self) -> Window:
-        """The window with all its defaults filled in."""
-        return _window(
-            shape_of(self.weight)[2:],
-            _values(self.strides),
-            _values(self.pads),
-            _values(self.dilations),
-        )
+        return self._window(shape_of(self.weight)[2:])
 
     def result_shape(self) -> Shape:
         return _conv_shape(
@@ -103,27 +118,16 @@ class ConvOp(TensorOp):
         )
 
 
-class PoolOp(TensorOp, ABC):
+class PoolOp(WindowedOp, ABC):
     """A reduction of each window of each channel."""
 
     input = operand_def(F32Tensor)
     kernel = prop_def(DenseArrayBase.constr(i64))
-    strides = opt_prop_def(DenseArrayBase.constr(i64))
-    pads = opt_prop_def(DenseArrayBase.constr(i64))
-    dilations = opt_prop_def(DenseArrayBase.constr(i64))
     ceil_mode = opt_prop_def(UnitAttr)
-    traits = traits_def(Pure())
 
     @property
     def window(self) -> Window:
-        """The window with all its defaults filled in."""
-        return _window(
-            self.kernel.get_values(),
-            _values(self.strides),
-            _values(self.pads),
-            _values(self.dilations),
-            self.ceil_mode is not None,
-        )
+        return self._window(self.kernel.get_values(), self.ceil_mode is not None)
 
     def result_shape(self) -> Shape:
         return _pool_shape(shape_of(self.input), self.window)
@@ -190,19 +194,6 @@ class AveragePoolOp(PoolOp):
             | {"count_include_pad": UnitAttr() if count_include_pad else None},
             result_types=[tensor_type(_pool_shape(shape_of(input), window))],
         )
-
-
-def _window(
-    kernel: Sequence[int],
-    strides: Sequence[int] | None,
-    pads: Sequence[int] | None,
-    dilations: Sequence[int] | None,
-    ceil_mode: bool = False,
-) -> Window:
-    try:
-        return Window.of(kernel, strides, pads, dilations, ceil_mode)
-    except ValueError as error:
-        raise VerifyException(str(error)) from None
 
 
 def _values(attribute: IntsAttr | None) -> Shape | None:
