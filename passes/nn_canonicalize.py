@@ -22,6 +22,7 @@ from xdsl.transforms.dead_code_elimination import dce
 
 from cmc.dialects import nn
 from cmc.evaluator import evaluate_op
+from cmc.passes.nn_rewriting import channel_constant, constant_like, replace
 from cmc.weights import ArrayWeights
 from cmc.window import Window
 
@@ -35,7 +36,7 @@ class FoldConstants(RewritePattern):
         known = [array for array in arrays if array is not None]
         if known and len(known) == len(arrays):
             weights = ArrayWeights(evaluate_op(op, known), op.result.name_hint)
-            _replace(rewriter, op, nn.ConstantOp(weights))
+            replace(rewriter, op, nn.ConstantOp(weights))
 
 
 class DropNoOps(RewritePattern):
@@ -95,7 +96,7 @@ class ConstantOnTheRight(RewritePattern):
             and isinstance(op.lhs.owner, nn.ConstantOp)
             and not isinstance(op.rhs.owner, nn.ConstantOp)
         ):
-            _replace(rewriter, op, type(op)(op.rhs, op.lhs))
+            replace(rewriter, op, type(op)(op.rhs, op.lhs))
 
 
 class UseRelu(RewritePattern):
@@ -111,7 +112,7 @@ class UseRelu(RewritePattern):
                 input = op.lhs
                 is_relu = op.lhs.type == op.result.type and _is_splat(op.rhs, 0.0)
         if is_relu:
-            _replace(rewriter, op, nn.ReluOp(input))
+            replace(rewriter, op, nn.ReluOp(input))
 
 
 class MergeReshapes(RewritePattern):
@@ -121,7 +122,7 @@ class MergeReshapes(RewritePattern):
     def match_and_rewrite(self, op: nn.ReshapeOp, rewriter: PatternRewriter) -> None:
         if isinstance(op.input.owner, nn.ReshapeOp):
             reshape = nn.ReshapeOp(op.input.owner.input, nn.shape_of(op.result))
-            _replace(rewriter, op, reshape)
+            replace(rewriter, op, reshape)
 
 
 class MergeTransposes(RewritePattern):
@@ -133,7 +134,7 @@ class MergeTransposes(RewritePattern):
         if isinstance(inner, nn.TransposeOp):
             inner_perm = inner.perm.get_values()
             perm = [inner_perm[axis] for axis in op.perm.get_values()]
-            _replace(rewriter, op, nn.TransposeOp(inner.input, perm))
+            replace(rewriter, op, nn.TransposeOp(inner.input, perm))
 
 
 class TransposeToReshape(RewritePattern):
@@ -144,7 +145,7 @@ class TransposeToReshape(RewritePattern):
         shape = nn.shape_of(op.input)
         moved = [axis for axis in op.perm.get_values() if shape[axis] != 1]
         if moved == sorted(moved):
-            _replace(rewriter, op, nn.ReshapeOp(op.input, nn.shape_of(op.result)))
+            replace(rewriter, op, nn.ReshapeOp(op.input, nn.shape_of(op.result)))
 
 
 class FoldBiasIntoConv(RewritePattern):
@@ -152,22 +153,16 @@ class FoldBiasIntoConv(RewritePattern):
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: nn.AddOp, rewriter: PatternRewriter) -> None:
-        conv, bias, shape = op.lhs.owner, nn.constant_array(op.rhs), nn.shape_of(op.result)
+        conv, bias = op.lhs.owner, channel_constant(op)
         if (
             not isinstance(conv, nn.ConvOp)
             or conv.bias is not None
             or not op.lhs.has_one_use()
-            or op.lhs.type != op.result.type
             or bias is None
         ):
             return
-        aligned = bias.reshape((1,) * (len(shape) - bias.ndim) + bias.shape)
-        if aligned.size != aligned.shape[1]:
-            return
-        per_channel = np.broadcast_to(aligned.reshape(-1), shape[1:2])
-        constant = nn.ConstantOp(ArrayWeights(per_channel, op.rhs.name_hint))
-        constant.result.name_hint = op.rhs.name_hint
-        _replace(rewriter, op, constant, _conv_like(conv, conv.input, constant.result, conv.window))
+        constant = constant_like(bias, op.rhs)
+        replace(rewriter, op, constant, _conv_like(conv, conv.input, constant.result, conv.window))
 
 
 class FoldPadIntoConv(RewritePattern):
@@ -179,7 +174,7 @@ class FoldPadIntoConv(RewritePattern):
         if isinstance(pad, nn.PadOp) and pad.value.value.data == 0.0:
             window = _padded_window(op.window, pad)
             if window is not None:
-                _replace(rewriter, op, _conv_like(op, pad.input, op.bias, window))
+                replace(rewriter, op, _conv_like(op, pad.input, op.bias, window))
 
 
 class FoldPadIntoMaxPool(RewritePattern):
@@ -230,7 +225,7 @@ def _padded_window(window: Window, pad: nn.PadOp) -> Window | None:
 def _replace_pool(rewriter: PatternRewriter, op: nn.PoolOp, pool: nn.PoolOp) -> None:
     """Replace `op` by `pool` if that has as many windows: with ceil_mode it may have fewer."""
     if pool.result.type == op.result.type:
-        _replace(rewriter, op, pool)
+        replace(rewriter, op, pool)
 
 
 def _conv_like(
@@ -244,13 +239,6 @@ def _is_splat(value: SSAValue, number: float) -> bool:
     """Whether `value` is a constant of which every element is `number`."""
     array = nn.constant_array(value)
     return array is not None and bool((array == number).all())
-
-
-def _replace(rewriter: PatternRewriter, op: nn.TensorOp, *new_ops: nn.TensorOp) -> None:
-    """Replace `op`; errors about `new_ops` will name the ONNX node that it came from."""
-    for new_op in new_ops:
-        new_op.location = op.location
-    rewriter.replace(op, new_ops)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from xdsl.pattern_rewriter import (
 from xdsl.transforms.dead_code_elimination import dce
 
 from cmc.dialects import nn
-from cmc.weights import ArrayWeights
+from cmc.passes.nn_rewriting import channel_constant, constant_like, replace
 
 Float64Array = NDArray[np.float64]
 
@@ -48,11 +48,15 @@ def _affine(op: Operation) -> _Affine | None:
         case nn.BatchNormOp():
             return _batch_norm(op)
         case nn.MulOp():
-            factor = _channel_constant(op)
-            return None if factor is None else _Affine(factor, np.zeros_like(factor))
+            factor = channel_constant(op)
+            if factor is None:
+                return None
+            return _Affine(factor.astype(np.float64), np.zeros(factor.shape))
         case nn.AddOp():
-            shift = _channel_constant(op)
-            return None if shift is None else _Affine(np.ones_like(shift), shift, op.rhs)
+            shift = channel_constant(op)
+            if shift is None:
+                return None
+            return _Affine(np.ones(shift.shape), shift.astype(np.float64), op.rhs)
         case _:
             return None
 
@@ -65,17 +69,6 @@ def _batch_norm(op: nn.BatchNormOp) -> _Affine | None:
     scale, bias, mean, variance = known
     factor = scale / np.sqrt(variance + op.epsilon.value.data)
     return _Affine(factor, bias - mean * factor, op.bias)
-
-
-def _channel_constant(op: nn.BinaryOp) -> Float64Array | None:
-    """The right operand, if it is a constant that has one number for each channel of the left."""
-    array, shape = nn.constant_array(op.rhs), nn.shape_of(op.result)
-    if array is None or op.lhs.type != op.result.type or len(shape) < 2:
-        return None
-    aligned = array.reshape((1,) * (len(shape) - array.ndim) + array.shape)
-    if aligned.size != aligned.shape[1]:
-        return None
-    return np.broadcast_to(aligned.reshape(-1), shape[1:2]).astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -126,7 +119,7 @@ class FoldIntoWeights(RewritePattern):
             case _:
                 return
         if new_ops:
-            _replace(chain.last, new_ops, product.owner, rewriter)
+            replace(rewriter, chain.last, *new_ops, origin=product.owner)
 
 
 def _fold_into_conv(conv: nn.ConvOp, affine: _Affine) -> list[nn.TensorOp]:
@@ -165,26 +158,12 @@ class ExpandIntoArithmetic(RewritePattern):
         factor = _constant(chain.affine.factor.reshape(shape), op.scale)
         scaled = nn.MulOp(op.input, factor)
         shift = _constant(chain.affine.shift.reshape(shape), chain.affine.bias)
-        _replace(chain.last, [factor, scaled, shift, nn.AddOp(scaled, shift)], op, rewriter)
+        added = nn.AddOp(scaled, shift)
+        replace(rewriter, chain.last, factor, scaled, shift, added, origin=op)
 
 
-def _constant(array: Float64Array, like: SSAValue | None = None) -> nn.ConstantOp:
-    """A constant in single precision, under the name of the one that it replaces."""
-    name = None
-    if like is not None and isinstance(like.owner, nn.ConstantOp):
-        name = like.owner.value.data.name
-    constant = nn.ConstantOp(ArrayWeights(array.astype(np.float32), name))
-    constant.result.name_hint = None if like is None else like.name_hint
-    return constant
-
-
-def _replace(
-    op: Operation, new_ops: list[nn.TensorOp], origin: Operation, rewriter: PatternRewriter
-) -> None:
-    """Put `new_ops` in the place of `op`; errors will name `origin`."""
-    for new_op in new_ops:
-        new_op.location = origin.location
-    rewriter.replace(op, new_ops)
+def _constant(array: Float64Array, like: SSAValue | None) -> nn.ConstantOp:
+    return constant_like(array.astype(np.float32), like)
 
 
 @dataclass(frozen=True)
