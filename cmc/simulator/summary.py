@@ -76,17 +76,15 @@ def _signals(times: Times, wait: Wait) -> Ints:
 
 
 def _steady(chip: Chip, times: Times) -> float | None:
-    """Cycles from one image's last output to the next one's, once that no longer changes."""
+    """Cycles from one image's end to the next one's, once that no longer changes."""
     if times.period is not None:
         return float(times.period)
     if times.images < 3:
         return None
-    outputs = {port.object.root_reference.data for port in chip.op.gcu.outputs()}
     ends = np.max(
         [
             times.starts[p.name].reshape(times.solved, -1)[:, -1] + p.latency
             for p in chip.programs.values()
-            if p.writes in outputs
         ],
         axis=0,
     )
