@@ -1,56 +1,15 @@
-"""What a chip is configured with: SRAM maps, crossbars, iteration programs and state machines.
-
-```mlir
-cmctrl.core @conv2 {
-  cmpipe.crossbar @w #nn.weights<[[1.0], [2.0], [1.0]]> : tensor<3x1xf32>
-  cmctrl.ring @b for @conv2 at 0 slots 3
-  cmctrl.machine ready @b for @conv2 {
-    affine.for %j = 2 to 8 {
-      cmctrl.await [%j]
-      cmctrl.enable [%j - 2]
-    }
-  }
-  cmctrl.machine free @b for @conv2 {
-    affine.for %w = 0 to 5 {
-      cmctrl.await [%w]
-      cmctrl.release [%w]
-    }
-    cmctrl.await [5]
-    cmctrl.release [7]
-  }
-  cmctrl.program @conv2 over #poly.set<"{ [w] : 0 <= w < 6 }"> {
-    affine.for %w = 0 to 6 {
-      cmctrl.iteration [%w] {
-        %v = cmpipe.read @b #poly.map<"{ [w, k, c] -> [w + k, c] }"> : vector<3x1xf32>
-        %y = cmpipe.mxv @w %v : vector<3x1xf32> -> vector<1xf32>
-        cmpipe.write %y, @c #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
-      }
-    }
-  }
-}
-```
-
-A *program* is a core's loop nest; each `iteration` in it starts as soon as every ready machine of
-the program has enabled it and every reader of what it writes has room. A *machine* is a sequence
-of `await`s and of what may happen then; it runs through once an image, and starts again at once.
-A *ready* machine snoops the writes of an object that arrive in its core, and enables iterations.
-A *free* machine watches the iterations of its own core, and releases slots of a ring; each
-released slot travels back to the writer as a *credit*.
-"""
+"""Chips: the GCU, the cores, and what these consist of."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from enum import auto
 from itertools import pairwise
-from typing import Self
 
 import islpy as isl
 from xdsl.dialects.builtin import (
     I64,
-    AffineMapAttr,
     FlatSymbolRefAttrConstr,
-    IndexType,
     IntegerAttr,
     StringAttr,
     SymbolNameConstraint,
@@ -60,20 +19,9 @@ from xdsl.dialects.builtin import (
 from xdsl.dialects.utils import EnumAttribute
 from xdsl.ir import (
     Attribute,
-    Dialect,
     Operation,
     Region,
     SpacedOpaqueSyntaxAttribute,
-    SSAValue,
-)
-from xdsl.ir.affine import (
-    AffineBinaryOpExpr,
-    AffineBinaryOpKind,
-    AffineConstantExpr,
-    AffineDimExpr,
-    AffineExpr,
-    AffineMap,
-    AffineSymExpr,
 )
 from xdsl.irdl import (
     IRDLOperation,
@@ -83,17 +31,14 @@ from xdsl.irdl import (
     prop_def,
     region_def,
     traits_def,
-    var_operand_def,
 )
-from xdsl.parser import Parser
-from xdsl.printer import Printer
 from xdsl.traits import CallableOpInterface, HasParent, NoTerminator, SymbolOpInterface, SymbolTable
 from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.str_enum import StrEnum
 
+from cmc.dialects.cmctrl.points import AwaitOp, EnableOp, IterationOp, ReleaseOp, SendOp
 from cmc.dialects.cmpipe import (
     InputOp,
-    IterationScope,
     ObjectScope,
     OutputOp,
     ReadOp,
@@ -101,74 +46,6 @@ from cmc.dialects.cmpipe import (
     find_object,
 )
 from cmc.dialects.poly import SetAttr
-
-_PRECEDENCE = {AffineBinaryOpKind.Add: 1}
-_TOKENS = {
-    AffineBinaryOpKind.Add: "+",
-    AffineBinaryOpKind.Mul: "*",
-    AffineBinaryOpKind.Mod: "mod",
-    AffineBinaryOpKind.FloorDiv: "floordiv",
-    AffineBinaryOpKind.CeilDiv: "ceildiv",
-}
-
-
-def _print_expression(printer: Printer, expr: AffineExpr, operands: Sequence[SSAValue]) -> None:
-    def nested(inner: AffineExpr, tight: bool) -> None:
-        if tight and isinstance(inner, AffineBinaryOpExpr):
-            with printer.in_parens():
-                _print_expression(printer, inner, operands)
-        else:
-            _print_expression(printer, inner, operands)
-
-    match expr:
-        case AffineConstantExpr(value=value):
-            printer.print_string(str(value))
-        case AffineDimExpr(position=position) | AffineSymExpr(position=position):
-            printer.print_ssa_value(operands[position])
-        case AffineBinaryOpExpr(
-            kind=AffineBinaryOpKind.Add, lhs=lhs, rhs=AffineConstantExpr(value=value)
-        ) if value < 0:
-            nested(lhs, False)
-            printer.print_string(f" - {-value}")
-        case AffineBinaryOpExpr(kind=kind, lhs=lhs, rhs=rhs):
-            tight = kind not in _PRECEDENCE
-            nested(lhs, tight)
-            printer.print_string(f" {_TOKENS[kind]} ")
-            nested(rhs, tight)
-        case _:
-            raise ValueError(f"not an affine expression: {expr}")
-
-
-def _parse_point(parser: Parser) -> tuple[Sequence[SSAValue], AffineMap]:
-    map, indices = parser.parse_affine_map_of_ssa_ids()
-    return indices, map
-
-
-class PointOp(IRDLOperation):
-    """An operation at a point, given by affine expressions of loop variables."""
-
-    indices = var_operand_def(IndexType)
-    point = prop_def(AffineMapAttr)
-
-    def print_point(self, printer: Printer) -> None:
-        """Print the point as expressions in brackets: `[%h - 1, 2 * %w]`."""
-        printer.print_string(" ")
-        with printer.in_square_brackets():
-            printer.print_list(
-                self.point.data.results,
-                lambda expr: _print_expression(printer, expr, self.indices),
-            )
-
-    def verify_(self) -> None:
-        if len(self.indices) != self.point.data.num_dims + self.point.data.num_symbols:
-            raise VerifyException("the point's map has as many dimensions as there are indices")
-
-    def expect_rank(self, rank: int, of: str) -> None:
-        """Verify that the point has as many coordinates as what it is a point of."""
-        if len(self.point.data.results) != rank:
-            raise VerifyException(
-                f"{of} has {rank} dimensions, and the point has {len(self.point.data.results)}"
-            )
 
 
 class _ChipCallable(CallableOpInterface):
@@ -547,80 +424,6 @@ class ProgramOp(IRDLOperation):
                 raise VerifyException(f"the {attribute} of a program is at least 1 cycle")
 
 
-@irdl_op_definition
-class IterationOp(PointOp, IterationScope):
-    """One iteration: waits until it is enabled and has room to write, then runs its body.
-
-    ```mlir
-    cmctrl.iteration [%h, %w] { ... }
-    ```
-    """
-
-    name = "cmctrl.iteration"
-
-    body = region_def("single_block")
-
-    traits = traits_def(NoTerminator())
-
-    def __init__(self, indices: Sequence[SSAValue], point: AffineMap, body: Region):
-        super().__init__(
-            operands=[indices], properties={"point": AffineMapAttr(point)}, regions=[body]
-        )
-
-    @classmethod
-    def parse(cls, parser: Parser) -> IterationOp:
-        point = _parse_point(parser)
-        op = cls(*point, parser.parse_region())
-        op.attributes |= parser.parse_optional_attr_dict()
-        return op
-
-    def print(self, printer: Printer) -> None:
-        self.print_point(printer)
-        printer.print_string(" ")
-        printer.print_region(self.body)
-        printer.print_op_attributes(self.attributes)
-
-    def iteration_rank(self) -> int:
-        return len(self.point.data.results)
-
-
-@irdl_op_definition
-class SendOp(PointOp):
-    """The GCU sends one vector of an input object to the cores that read it.
-
-    ```mlir
-    cmctrl.send @a [%h, %w]
-    ```
-    """
-
-    name = "cmctrl.send"
-
-    object = prop_def(FlatSymbolRefAttrConstr)
-
-    def __init__(self, object: str, indices: Sequence[SSAValue], point: AffineMap):
-        super().__init__(
-            operands=[indices],
-            properties={"object": SymbolRefAttr(object), "point": AffineMapAttr(point)},
-        )
-
-    @classmethod
-    def parse(cls, parser: Parser) -> SendOp:
-        object = parser.parse_symbol_name().data
-        op = cls(object, *_parse_point(parser))
-        op.attributes |= parser.parse_optional_attr_dict()
-        return op
-
-    def print(self, printer: Printer) -> None:
-        printer.print_string(" ")
-        printer.print_attribute(self.object)
-        self.print_point(printer)
-        printer.print_op_attributes(self.attributes)
-
-    def verify_(self) -> None:
-        super().verify_()
-        self.expect_rank(len(find_object(self, self.object).shape), f"{self.object}")
-
-
 class MachineKind(StrEnum):
     """Which side of a channel a machine drives."""
 
@@ -694,59 +497,3 @@ class MachineOp(_OfChannel):
                     op.expect_rank(object_rank, f"{self.object}")
                 case _:
                     pass
-
-
-class _MachineStep(PointOp):
-    def __init__(self, indices: Sequence[SSAValue], point: AffineMap):
-        super().__init__(operands=[indices], properties={"point": AffineMapAttr(point)})
-
-    @classmethod
-    def parse(cls, parser: Parser) -> Self:
-        op = cls(*_parse_point(parser))
-        op.attributes |= parser.parse_optional_attr_dict()
-        return op
-
-    def print(self, printer: Printer) -> None:
-        self.print_point(printer)
-        printer.print_op_attributes(self.attributes)
-
-
-@irdl_op_definition
-class AwaitOp(_MachineStep):
-    """Wait until an element was written (ready) or an iteration is done (free), in this image."""
-
-    name = "cmctrl.await"
-
-
-@irdl_op_definition
-class EnableOp(_MachineStep):
-    """The reader's iterations up to this one, in lexicographic order, may run."""
-
-    name = "cmctrl.enable"
-
-
-@irdl_op_definition
-class ReleaseOp(_MachineStep):
-    """The slots of all elements up to this one, in write order, are free: send their credits."""
-
-    name = "cmctrl.release"
-
-
-Cmctrl = Dialect(
-    "cmctrl",
-    [
-        ChipOp,
-        GcuOp,
-        CoreOp,
-        RingOp,
-        CreditsOp,
-        ProgramOp,
-        IterationOp,
-        SendOp,
-        MachineOp,
-        AwaitOp,
-        EnableOp,
-        ReleaseOp,
-    ],
-    [MachineKindAttr],
-)

@@ -1,0 +1,111 @@
+"""A network as a pipeline of cores: objects, crossbars, stages and channels.
+
+```mlir
+cmpipe.pipeline @two_convolutions {
+  cmpipe.object @a : memref<10xvector<1xf32>>
+  cmpipe.object @b : memref<8xvector<1xf32>>
+  cmpipe.input "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x10xf32>
+  cmpipe.output "y" @b #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x8xf32>
+  cmpipe.core @conv1 {
+    cmpipe.crossbar @w #nn.weights<[[1.0], [2.0], [1.0]]> : tensor<3x1xf32>
+    cmpipe.stage @conv1 in #poly.set<"{ [w] : 0 <= w < 8 }"> {
+      %v = cmpipe.read @a #poly.map<"{ [w, k, c] -> [w + k, c] }"> : vector<3x1xf32>
+      %y = cmpipe.mxv @w %v : vector<3x1xf32> -> vector<1xf32>
+      cmpipe.write %y, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+    }
+  }
+}
+```
+
+An *object* is an array of vectors. A *stage* is one perfect loop nest, executed in lexicographic
+order of its domain; its body reads windows of objects and writes one vector an iteration. A
+*channel* joins an object to one of its readers and says what waits for what.
+
+The operations of a body (`read`, `mxv`, `reduce`, `constant`, `write`) stay as they are when a
+pipeline is lowered to `cmctrl`: what changes is who starts an iteration, not what it computes.
+"""
+
+from xdsl.ir import Dialect
+
+from cmc.dialects.cmpipe.body import (
+    ConstantOp,
+    MxvOp,
+    ReadOp,
+    ReduceOp,
+    ReductionKind,
+    ReductionKindAttr,
+    WriteOp,
+)
+from cmc.dialects.cmpipe.objects import (
+    CrossbarOp,
+    IterationScope,
+    ObjectOp,
+    ObjectScope,
+    ObjectType,
+    find_crossbar,
+    find_object,
+    iteration_scope,
+    object_type,
+    vector_length,
+    vector_shape,
+)
+from cmc.dialects.cmpipe.pipeline import (
+    ChannelOp,
+    CoreOp,
+    InputOp,
+    OutputOp,
+    PipelineOp,
+    StageOp,
+    read_by,
+    written_by,
+)
+
+__all__ = [
+    "ChannelOp",
+    "Cmpipe",
+    "ConstantOp",
+    "CoreOp",
+    "CrossbarOp",
+    "InputOp",
+    "IterationScope",
+    "MxvOp",
+    "ObjectOp",
+    "ObjectScope",
+    "ObjectType",
+    "OutputOp",
+    "PipelineOp",
+    "ReadOp",
+    "ReduceOp",
+    "ReductionKind",
+    "ReductionKindAttr",
+    "StageOp",
+    "WriteOp",
+    "find_crossbar",
+    "find_object",
+    "iteration_scope",
+    "object_type",
+    "read_by",
+    "vector_length",
+    "vector_shape",
+    "written_by",
+]
+
+Cmpipe = Dialect(
+    "cmpipe",
+    [
+        PipelineOp,
+        ObjectOp,
+        InputOp,
+        OutputOp,
+        CoreOp,
+        CrossbarOp,
+        StageOp,
+        ReadOp,
+        MxvOp,
+        ReduceOp,
+        ConstantOp,
+        WriteOp,
+        ChannelOp,
+    ],
+    [ReductionKindAttr],
+)

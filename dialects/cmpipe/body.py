@@ -1,0 +1,288 @@
+"""The operations of a stage's body that only this machine has."""
+
+from __future__ import annotations
+
+from enum import auto
+from math import prod
+
+import islpy as isl
+from xdsl.dialects.builtin import (
+    FlatSymbolRefAttrConstr,
+    FloatAttr,
+    SymbolRefAttr,
+    VectorType,
+    f32,
+)
+from xdsl.dialects.utils import EnumAttribute
+from xdsl.ir import (
+    SpacedOpaqueSyntaxAttribute,
+    SSAValue,
+)
+from xdsl.irdl import (
+    IRDLOperation,
+    irdl_attr_definition,
+    irdl_op_definition,
+    operand_def,
+    opt_prop_def,
+    prop_def,
+    result_def,
+    traits_def,
+)
+from xdsl.traits import (
+    Pure,
+)
+from xdsl.utils.exceptions import VerifyException
+from xdsl.utils.str_enum import StrEnum
+
+from cmc.dialects.cmpipe.objects import (
+    expect_dims,
+    find_crossbar,
+    find_object,
+    iteration_scope,
+    vector_shape,
+)
+from cmc.dialects.nn.numbers import Number
+from cmc.dialects.nn.weights import WeightsAttr
+from cmc.dialects.poly import MapAttr
+from cmc.poly.relations import box
+
+
+@irdl_op_definition
+class ReadOp(IRDLOperation):
+    """Read a window of an object.
+
+    `access` maps an iteration and a place in the window to an element of the object and a channel
+    in its vector; the result's type gives the window's extents. What lies outside the object, or
+    outside of the map's domain, is neither stored nor waited for: it reads as `pad`, or 0.
+
+    ```mlir
+    %v = cmpipe.read @b #poly.map<"{ [h, w, kh, kw, c] -> [h + kh - 1, w + kw - 1, c] }">
+      : vector<3x3x16xf32>
+    ```
+    """
+
+    name = "cmpipe.read"
+
+    object = prop_def(FlatSymbolRefAttrConstr)
+    access = prop_def(MapAttr)
+    pad = opt_prop_def(FloatAttr)
+    window = result_def(VectorType)
+
+    custom_directives = (Number,)
+    assembly_format = (
+        "$object qualified($access) (`pad` custom<Number>($pad)^)? attr-dict `:` type($window)"
+    )
+
+    def __init__(
+        self, object: str, access: MapAttr, window: tuple[int, ...], pad: float | None = None
+    ):
+        super().__init__(
+            properties={
+                "object": SymbolRefAttr(object),
+                "access": access,
+                "pad": None if pad is None else FloatAttr(pad, f32),
+            },
+            result_types=[VectorType(f32, window)],
+        )
+
+    @property
+    def window_shape(self) -> tuple[int, ...]:
+        type = self.window.type
+        return vector_shape(type)
+
+    def relation(self, iterations: isl.Set) -> isl.Map:
+        """The access relation: from each iteration to the elements of the object that it reads."""
+        object = find_object(self, self.object)
+        rank = iterations.dim(isl.dim_type.set)
+        points = iterations.reset_tuple_id().product(box(self.window_shape)).flatten()
+        access = self.access.data.intersect_domain(points)
+        access = access.intersect_range(box((*object.shape, object.vector)))
+        access = access.project_out(isl.dim_type.out, len(object.shape), 1)
+        access = access.project_out(isl.dim_type.in_, rank, len(self.window_shape))
+        access = access.set_tuple_name(isl.dim_type.out, object.sym_name.data)
+        if iterations.has_tuple_name():
+            access = access.set_tuple_name(isl.dim_type.in_, iterations.get_tuple_name())
+        return access
+
+    def verify_(self) -> None:
+        object = find_object(self, self.object)
+        rank = iteration_scope(self).iteration_rank()
+        expect_dims(
+            self.access,
+            f"the access to {self.object}",
+            rank + len(self.window_shape),
+            len(object.shape) + 1,
+            "iteration and window to element and channel",
+        )
+        if not self.access.data.is_single_valued():
+            raise VerifyException(
+                f"the access to {self.object} gives several elements for one place in the window"
+            )
+
+
+@irdl_op_definition
+class MxvOp(IRDLOperation):
+    """Drive a crossbar: multiply a vector with the matrix that it holds.
+
+    The input is taken as one row of K floats (or G rows, for a matrix in G blocks), the result as
+    M floats (or G times M), whatever the shapes of their types.
+
+    ```mlir
+    %y = cmpipe.mxv @w %v : vector<3x3x16xf32> -> vector<32xf32>
+    ```
+    """
+
+    name = "cmpipe.mxv"
+
+    crossbar = prop_def(FlatSymbolRefAttrConstr)
+    vector = operand_def(VectorType)
+    product = result_def(VectorType)
+
+    assembly_format = "$crossbar $vector attr-dict `:` type($vector) `->` type($product)"
+
+    def __init__(self, crossbar: str, vector: SSAValue, length: int):
+        super().__init__(
+            operands=[vector],
+            properties={"crossbar": SymbolRefAttr(crossbar)},
+            result_types=[VectorType(f32, [length])],
+        )
+
+    def verify_(self) -> None:
+        *blocks, inputs, outputs = find_crossbar(self, self.crossbar).value.shape
+        for what, value, expected in (
+            ("input", self.vector, prod(blocks) * inputs),
+            ("result", self.product, prod(blocks) * outputs),
+        ):
+            if prod(vector_shape(value.type)) != expected:
+                raise VerifyException(
+                    f"the {what} of {self.crossbar} has {expected} floats, and {value.type} has "
+                    f"{prod(vector_shape(value.type))}"
+                )
+
+
+class ReductionKind(StrEnum):
+    """How a reduction combines two numbers."""
+
+    ADD = auto()
+    MAX = auto()
+
+
+@irdl_attr_definition
+class ReductionKindAttr(EnumAttribute[ReductionKind], SpacedOpaqueSyntaxAttribute):
+    """How a reduction combines two numbers."""
+
+    name = "cmpipe.reduction"
+
+
+@irdl_op_definition
+class ReduceOp(IRDLOperation):
+    """Reduce a window to one vector: the input is taken as rows of the result's length.
+
+    ```mlir
+    %m = cmpipe.reduce max %v : vector<2x2x16xf32> -> vector<16xf32>
+    ```
+    """
+
+    name = "cmpipe.reduce"
+
+    kind = prop_def(ReductionKindAttr)
+    vector = operand_def(VectorType)
+    result = result_def(VectorType)
+
+    traits = traits_def(Pure())
+
+    assembly_format = "$kind $vector attr-dict `:` type($vector) `->` type($result)"
+
+    def __init__(self, kind: ReductionKind, vector: SSAValue, length: int):
+        super().__init__(
+            operands=[vector],
+            properties={"kind": ReductionKindAttr(kind)},
+            result_types=[VectorType(f32, [length])],
+        )
+
+    def verify_(self) -> None:
+        inputs, outputs = (prod(vector_shape(v.type)) for v in (self.vector, self.result))
+        if inputs % outputs:
+            raise VerifyException(f"{inputs} floats are not rows of {outputs}")
+
+
+@irdl_op_definition
+class ConstantOp(IRDLOperation):
+    """A constant vector in the core's SRAM, such as a bias.
+
+    ```mlir
+    %b = cmpipe.constant #nn.weights<[1.0, 2.0]> : vector<2xf32>
+    ```
+    """
+
+    name = "cmpipe.constant"
+
+    value = prop_def(WeightsAttr)
+    result = result_def(VectorType)
+
+    traits = traits_def(Pure())
+
+    assembly_format = "qualified($value) attr-dict `:` type($result)"
+
+    def __init__(self, value: WeightsAttr):
+        super().__init__(
+            properties={"value": value}, result_types=[VectorType(f32, list(value.shape))]
+        )
+
+    def verify_(self) -> None:
+        if self.value.shape != vector_shape(self.result.type):
+            raise VerifyException(
+                f"the value has the shape {list(self.value.shape)}, and its type is "
+                f"{self.result.type}"
+            )
+
+
+@irdl_op_definition
+class WriteOp(IRDLOperation):
+    """Write one vector of an object, and send it to every core that reads the object.
+
+    ```mlir
+    cmpipe.write %y, @c #poly.map<"{ [h, w] -> [h, w] }"> : vector<16xf32>
+    ```
+    """
+
+    name = "cmpipe.write"
+
+    vector = operand_def(VectorType)
+    object = prop_def(FlatSymbolRefAttrConstr)
+    access = prop_def(MapAttr)
+
+    assembly_format = "$vector `,` $object qualified($access) attr-dict `:` type($vector)"
+
+    def __init__(self, vector: SSAValue, object: str, access: MapAttr):
+        super().__init__(
+            operands=[vector],
+            properties={"object": SymbolRefAttr(object), "access": access},
+        )
+
+    def relation(self, iterations: isl.Set) -> isl.Map:
+        """The access relation: from each iteration to the element of the object that it writes."""
+        access = self.access.data.intersect_domain(iterations.reset_tuple_id())
+        access = access.set_tuple_name(isl.dim_type.out, self.object.root_reference.data)
+        if iterations.has_tuple_name():
+            access = access.set_tuple_name(isl.dim_type.in_, iterations.get_tuple_name())
+        return access
+
+    def verify_(self) -> None:
+        object = find_object(self, self.object)
+        if object.value is not None:
+            raise VerifyException(f"{self.object} is a constant")
+        rank = iteration_scope(self).iteration_rank()
+        expect_dims(
+            self.access,
+            f"the access to {self.object}",
+            rank,
+            len(object.shape),
+            "iteration to element",
+        )
+        if not self.access.data.is_single_valued():
+            raise VerifyException("an iteration writes one element")
+        if prod(vector_shape(self.vector.type)) != object.vector:
+            raise VerifyException(
+                f"{self.object} holds vectors of {object.vector} floats, not {self.vector.type}"
+            )

@@ -1,0 +1,230 @@
+"""What a core holds and what travels between cores: objects and crossbars."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from math import prod
+
+import islpy as isl
+from xdsl.dialects.builtin import (
+    MemRefType,
+    StringAttr,
+    SymbolNameConstraint,
+    SymbolRefAttr,
+    TensorType,
+    VectorType,
+    f32,
+)
+from xdsl.ir import (
+    Attribute,
+    Operation,
+    Region,
+)
+from xdsl.irdl import (
+    IRDLOperation,
+    irdl_op_definition,
+    opt_prop_def,
+    prop_def,
+    region_def,
+    traits_def,
+)
+from xdsl.traits import (
+    SymbolOpInterface,
+    SymbolTable,
+)
+from xdsl.utils.exceptions import VerifyException
+from xdsl.utils.hints import isa
+
+from cmc.dialects.nn.weights import WeightsAttr
+from cmc.dialects.poly import MapAttr
+from cmc.poly.relations import box
+
+ObjectType = MemRefType[VectorType]
+"""An array of vectors: `memref<28x28xvector<16xf32>>` is 28 by 28 vectors of 16 channels."""
+
+
+def object_type(shape: tuple[int, ...], length: int) -> ObjectType:
+    """The type of an object with the index space `shape` and vectors of `length` floats."""
+    return MemRefType(VectorType(f32, [length]), shape)
+
+
+def vector_length(type: Attribute) -> int:
+    """The number of floats in one vector of an object of this type."""
+    assert isa(type, ObjectType)
+    return prod(type.get_element_type().get_shape())
+
+
+def vector_shape(type: Attribute) -> tuple[int, ...]:
+    """The extents of a vector; none for a scalar."""
+    return type.get_shape() if isa(type, VectorType) else ()
+
+
+class ObjectScope(IRDLOperation, ABC):
+    """An operation whose body declares objects: a pipeline, or the chip that it is lowered to."""
+
+    sym_name = prop_def(SymbolNameConstraint())
+    body = region_def("single_block")
+
+    def __init__(self, name: str, body: Region):
+        super().__init__(properties={"sym_name": StringAttr(name)}, regions=[body])
+
+    def objects(self) -> Iterator[ObjectOp]:
+        """The objects that travel between stages."""
+        for op in self.body.ops:
+            if isinstance(op, ObjectOp):
+                yield op
+
+
+class IterationScope(ABC):
+    """An operation around a body that runs once an iteration."""
+
+    @abstractmethod
+    def iteration_rank(self) -> int:
+        """The number of coordinates of an iteration."""
+
+
+def find_object(op: Operation, name: SymbolRefAttr) -> ObjectOp:
+    """The object that `op` refers to: one of its own core (a constant) or of the whole pipeline."""
+    parent = op.parent_op()
+    while parent is not None:
+        if parent.has_trait(SymbolTable):
+            for candidate in parent.regions[0].ops:
+                if isinstance(candidate, ObjectOp) and candidate.sym_name == name.root_reference:
+                    return candidate
+        parent = parent.parent_op()
+    raise VerifyException(f"there is no object {name}")
+
+
+def find_crossbar(op: Operation, name: SymbolRefAttr) -> CrossbarOp:
+    """The crossbar of `op`'s core that has this name."""
+    parent = op.parent_op()
+    while parent is not None:
+        if parent.has_trait(SymbolTable):
+            for candidate in parent.regions[0].ops:
+                if isinstance(candidate, CrossbarOp) and candidate.sym_name == name.root_reference:
+                    return candidate
+            break
+        parent = parent.parent_op()
+    raise VerifyException(f"there is no crossbar {name} in this core")
+
+
+def iteration_scope(op: Operation) -> IterationScope:
+    """The stage or iteration that `op` belongs to."""
+    parent = op.parent_op()
+    while parent is not None:
+        if isinstance(parent, IterationScope):
+            return parent
+        parent = parent.parent_op()
+    raise VerifyException("expected to be in the body of a stage")
+
+
+def expect_dims(access: MapAttr, what: str, inputs: int, outputs: int, meaning: str) -> None:
+    found = (access.data.dim(isl.dim_type.in_), access.data.dim(isl.dim_type.out))
+    if found != (inputs, outputs):
+        raise VerifyException(
+            f"{what} should map {inputs} to {outputs} dimensions ({meaning}), "
+            f"and maps {found[0]} to {found[1]}"
+        )
+
+
+@irdl_op_definition
+class ObjectOp(IRDLOperation):
+    """An array of vectors, written once an image, one vector at a time.
+
+    In a pipeline or a chip it travels: from the stage that writes it, or the input, to every stage
+    that reads it. In a core it is a constant, with its `value` in the core's own SRAM.
+
+    ```mlir
+    cmpipe.object @b : memref<28x28xvector<8xf32>>
+    cmpipe.object @scale #nn.weights<splat 0.25 shape [7, 7, 1]> : memref<7x7xvector<1xf32>>
+    ```
+    """
+
+    name = "cmpipe.object"
+
+    sym_name = prop_def(SymbolNameConstraint())
+    value = opt_prop_def(WeightsAttr)
+    type = prop_def(MemRefType)
+
+    traits = traits_def(SymbolOpInterface())
+
+    assembly_format = "$sym_name (qualified($value)^)? attr-dict `:` $type"
+
+    def __init__(self, name: str, type: ObjectType, value: WeightsAttr | None = None):
+        super().__init__(properties={"sym_name": StringAttr(name), "type": type, "value": value})
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The extents of the index space."""
+        return self.type.get_shape()
+
+    @property
+    def vector(self) -> int:
+        """The number of floats in one vector."""
+        return vector_length(self.type)
+
+    @property
+    def index_space(self) -> isl.Set:
+        """All elements, as an isl set named as the object."""
+        return box(self.shape, self.sym_name.data)
+
+    def verify_(self) -> None:
+        element = self.type.get_element_type()
+        if not (
+            isa(element, VectorType) and element.get_num_dims() == 1 and element.element_type == f32
+        ):
+            raise VerifyException(f"an object holds vectors of f32, not {element}")
+        if any(extent < 1 for extent in (*self.shape, self.vector)):
+            raise VerifyException("the extents of an object are fixed and at least 1")
+        in_core = isinstance(self.parent_op(), ObjectScope) is False
+        if in_core != (self.value is not None):
+            raise VerifyException(
+                "an object in a core is a constant and has a value; outside it travels and has none"
+            )
+        if self.value is not None and self.value.shape != (*self.shape, self.vector):
+            raise VerifyException(
+                f"the value has the shape {list(self.value.shape)}, "
+                f"expected {[*self.shape, self.vector]}"
+            )
+
+
+@irdl_op_definition
+class CrossbarOp(IRDLOperation):
+    """A matrix, programmed into a crossbar before the first image.
+
+    The tensor is K x M: an input vector of K floats gives an output vector of M. A tensor of
+    G x K x M lies on the diagonal as G blocks: an input of G rows of K gives G rows of M.
+
+    ```mlir
+    cmpipe.crossbar @w #nn.weights<[[1.0], [2.0], [1.0]]> : tensor<3x1xf32>
+    ```
+    """
+
+    name = "cmpipe.crossbar"
+
+    sym_name = prop_def(SymbolNameConstraint())
+    value = prop_def(WeightsAttr)
+    type = prop_def(TensorType)
+
+    traits = traits_def(SymbolOpInterface())
+
+    assembly_format = "$sym_name qualified($value) attr-dict `:` $type"
+
+    def __init__(self, name: str, value: WeightsAttr):
+        super().__init__(
+            properties={
+                "sym_name": StringAttr(name),
+                "value": value,
+                "type": TensorType(f32, value.shape),
+            }
+        )
+
+    def verify_(self) -> None:
+        if self.value.shape != self.type.get_shape():
+            raise VerifyException(
+                f"the matrix has the shape {list(self.value.shape)}, "
+                f"and its type says {list(self.type.get_shape())}"
+            )
+        if len(self.value.shape) not in (2, 3):
+            raise VerifyException("a crossbar holds a matrix, or several on its diagonal")

@@ -1,0 +1,362 @@
+"""Pipelines: their ports, cores, stages and channels."""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Iterator
+
+import islpy as isl
+from xdsl.dialects.builtin import (
+    I64,
+    FlatSymbolRefAttrConstr,
+    IntegerAttr,
+    StringAttr,
+    SymbolNameConstraint,
+    SymbolRefAttr,
+    TensorType,
+    i64,
+)
+from xdsl.ir import (
+    Region,
+)
+from xdsl.irdl import (
+    IRDLOperation,
+    irdl_op_definition,
+    opt_prop_def,
+    prop_def,
+    region_def,
+    traits_def,
+)
+from xdsl.traits import (
+    HasParent,
+    NoTerminator,
+    SymbolOpInterface,
+    SymbolTable,
+)
+from xdsl.utils.exceptions import VerifyException
+
+from cmc.dialects.cmpipe.body import (
+    MxvOp,
+    ReadOp,
+    WriteOp,
+)
+from cmc.dialects.cmpipe.objects import (
+    IterationScope,
+    ObjectScope,
+    expect_dims,
+    find_object,
+)
+from cmc.dialects.poly import MapAttr, SetAttr
+from cmc.poly.relations import box, union
+
+
+@irdl_op_definition
+class PipelineOp(ObjectScope):
+    """A network as cores that run concurrently, each its stage, image after image."""
+
+    name = "cmpipe.pipeline"
+
+    traits = traits_def(NoTerminator(), SymbolTable(), SymbolOpInterface())
+
+    assembly_format = "$sym_name $body attr-dict"
+
+    def cores(self) -> Iterator[CoreOp]:
+        for op in self.body.ops:
+            if isinstance(op, CoreOp):
+                yield op
+
+    def stages(self) -> Iterator[StageOp]:
+        for core in self.cores():
+            yield from core.stages()
+
+    def inputs(self) -> Iterator[InputOp]:
+        for op in self.body.ops:
+            if isinstance(op, InputOp):
+                yield op
+
+    def outputs(self) -> Iterator[OutputOp]:
+        for op in self.body.ops:
+            if isinstance(op, OutputOp):
+                yield op
+
+    def channels(self) -> Iterator[ChannelOp]:
+        for op in self.body.ops:
+            if isinstance(op, ChannelOp):
+                yield op
+
+    def verify_(self) -> None:
+        writers = {name: 0 for name in (o.sym_name.data for o in self.objects())}
+        for op in self.inputs():
+            writers[find_object(op, op.object).sym_name.data] += 1
+        stages: set[str] = set()
+        for stage in self.stages():
+            if stage.sym_name.data in stages:
+                raise VerifyException(f"two stages are named @{stage.sym_name.data}")
+            stages.add(stage.sym_name.data)
+            for write in stage.writes():
+                writers[find_object(write, write.object).sym_name.data] += 1
+        for object, count in writers.items():
+            if count != 1:
+                raise VerifyException(
+                    f"object @{object} has {count} writers; every object is written by exactly "
+                    "one stage, or is an input"
+                )
+        for channel in self.channels():
+            if channel.reader.root_reference.data not in stages:
+                raise VerifyException(f"a channel names {channel.reader}, which is no stage")
+
+
+class _InterfaceOp(IRDLOperation, ABC):
+    """Where a tensor of the network lives: element by element, in which vector of which object."""
+
+    tensor_name = prop_def(StringAttr)
+    object = prop_def(FlatSymbolRefAttrConstr)
+    layout = prop_def(MapAttr)
+    tensor = prop_def(TensorType)
+
+    assembly_format = "$tensor_name $object qualified($layout) attr-dict `:` $tensor"
+
+    def __init__(self, tensor_name: str, object: str, layout: MapAttr, tensor: TensorType):
+        super().__init__(
+            properties={
+                "tensor_name": StringAttr(tensor_name),
+                "object": SymbolRefAttr(object),
+                "layout": layout,
+                "tensor": tensor,
+            }
+        )
+
+    def verify_(self) -> None:
+        object = find_object(self, self.object)
+        rank = self.tensor.get_num_dims()
+        expect_dims(self.layout, "the layout", rank, len(object.shape) + 1, "tensor to element")
+        if not self.layout.data.is_single_valued():
+            raise VerifyException("the layout should give one place to each element of the tensor")
+        places = box(self.tensor.get_shape()).apply(self.layout.data)
+        if not places.is_subset(box((*object.shape, object.vector))):
+            raise VerifyException(f"the layout leaves the object {self.object}")
+        if not box(self.tensor.get_shape()).is_subset(self.layout.data.domain()):
+            raise VerifyException("the layout does not cover the tensor")
+
+
+@irdl_op_definition
+class InputOp(_InterfaceOp):
+    """An input of the network, streamed into an object by the GCU, one vector at a time.
+
+    ```mlir
+    cmpipe.input "x" @a #poly.map<"{ [n, c, h, w] -> [h, w, c] }"> : tensor<1x3x32x32xf32>
+    ```
+    """
+
+    name = "cmpipe.input"
+
+
+@irdl_op_definition
+class OutputOp(_InterfaceOp):
+    """An output of the network, collected from an object by the GCU.
+
+    ```mlir
+    cmpipe.output "y" @c #poly.map<"{ [n, f] -> [f] }"> : tensor<1x10xf32>
+    ```
+    """
+
+    name = "cmpipe.output"
+
+
+@irdl_op_definition
+class CoreOp(IRDLOperation):
+    """One core: at most one crossbar stage, any number of digital ones, and what they hold."""
+
+    name = "cmpipe.core"
+
+    sym_name = prop_def(SymbolNameConstraint())
+    body = region_def("single_block")
+
+    traits = traits_def(NoTerminator(), SymbolTable(), SymbolOpInterface(), HasParent(PipelineOp))
+
+    assembly_format = "$sym_name $body attr-dict"
+
+    def __init__(self, name: str, body: Region):
+        super().__init__(properties={"sym_name": StringAttr(name)}, regions=[body])
+
+    def stages(self) -> Iterator[StageOp]:
+        for op in self.body.ops:
+            if isinstance(op, StageOp):
+                yield op
+
+    def verify_(self) -> None:
+        driving = [s for s in self.stages() if any(isinstance(o, MxvOp) for o in s.body.ops)]
+        if len(driving) > 1:
+            names = " and ".join(f"@{s.sym_name.data}" for s in driving)
+            raise VerifyException(f"a core has one crossbar stage, and {names} both drive it")
+
+
+@irdl_op_definition
+class StageOp(IRDLOperation, IterationScope):
+    """One perfect loop nest with one body, executed in lexicographic order of its domain.
+
+    An iteration's result can be used `latency` cycles after its start; the next one may start
+    after `interval` cycles. Both are 1 unless given.
+
+    ```mlir
+    cmpipe.stage @relu in #poly.set<"{ [h, w] : 0 <= h < 8 and 0 <= w < 8 }"> latency 3 {
+      ...
+    }
+    ```
+    """
+
+    name = "cmpipe.stage"
+
+    sym_name = prop_def(SymbolNameConstraint())
+    domain = prop_def(SetAttr)
+    latency = opt_prop_def(IntegerAttr[I64])
+    interval = opt_prop_def(IntegerAttr[I64])
+    body = region_def("single_block")
+
+    traits = traits_def(NoTerminator(), SymbolOpInterface(), HasParent(CoreOp))
+
+    assembly_format = (
+        "$sym_name `in` qualified($domain) (`latency` $latency^)? (`interval` $interval^)? "
+        "$body attr-dict"
+    )
+
+    def __init__(
+        self, name: str, domain: SetAttr, body: Region, latency: int = 1, interval: int = 1
+    ):
+        super().__init__(
+            properties={
+                "sym_name": StringAttr(name),
+                "domain": domain,
+                "latency": IntegerAttr(latency, i64) if latency != 1 else None,
+                "interval": IntegerAttr(interval, i64) if interval != 1 else None,
+            },
+            regions=[body],
+        )
+
+    def iteration_rank(self) -> int:
+        return self.domain.data.dim(isl.dim_type.set)
+
+    @property
+    def iterations(self) -> isl.Set:
+        """The domain, as an isl set named as the stage."""
+        return self.domain.data.set_tuple_name(self.sym_name.data)
+
+    def reads(self) -> Iterator[ReadOp]:
+        for op in self.body.ops:
+            if isinstance(op, ReadOp):
+                yield op
+
+    def writes(self) -> Iterator[WriteOp]:
+        for op in self.body.ops:
+            if isinstance(op, WriteOp):
+                yield op
+
+    def verify_(self) -> None:
+        domain = self.domain.data
+        if domain.is_empty() or not domain.is_bounded():
+            raise VerifyException("the domain of a stage is finite and not empty")
+        if len(list(self.writes())) != 1:
+            raise VerifyException("a stage writes exactly one object")
+        for write in self.writes():
+            object = find_object(write, write.object)
+            places = write.relation(self.iterations).set_tuple_name(
+                isl.dim_type.out, object.sym_name.data
+            )
+            if not places.is_injective():
+                raise VerifyException(f"two iterations write the same element of {write.object}")
+            if not places.range().is_equal(object.index_space):
+                raise VerifyException(
+                    f"the iterations write {places.range()}, and {write.object} has the elements "
+                    f"{object.index_space}"
+                )
+        for attribute, value in (("latency", self.latency), ("interval", self.interval)):
+            if value is not None and value.value.data < 1:
+                raise VerifyException(f"the {attribute} of a stage is at least 1 cycle")
+
+
+@irdl_op_definition
+class ChannelOp(IRDLOperation):
+    """The way of an object to one stage that reads it, and what waits for what on it.
+
+    `ready` maps an element, once written, to the last iteration of the reader that may then run;
+    `free` maps an iteration of the reader, once done, to the last element whose slot is then free.
+    Both are tabulated where they grow. What holds before the first step follows `from`. The
+    reader keeps the object in a ring of `slots` vectors.
+
+    ```mlir
+    cmpipe.channel @b for @conv2 slots 3
+      ready #poly.map<"{ b[j] -> conv2[j - 2] : 2 <= j <= 7 }">
+      free #poly.map<"{ conv2[w] -> b[w] : 0 <= w <= 4; conv2[5] -> b[7] }">
+    ```
+    """
+
+    name = "cmpipe.channel"
+
+    object = prop_def(FlatSymbolRefAttrConstr)
+    reader = prop_def(FlatSymbolRefAttrConstr)
+    slots = opt_prop_def(IntegerAttr[I64])
+    ready = prop_def(MapAttr)
+    ready_from = opt_prop_def(SetAttr)
+    free = prop_def(MapAttr)
+    free_from = opt_prop_def(SetAttr)
+
+    traits = traits_def(HasParent(PipelineOp))
+
+    assembly_format = (
+        "$object `for` $reader (`slots` $slots^)? "
+        "`ready` qualified($ready) (`from` qualified($ready_from)^)? "
+        "`free` qualified($free) (`from` qualified($free_from)^)? attr-dict"
+    )
+
+    def __init__(
+        self,
+        object: str,
+        reader: str,
+        ready: MapAttr,
+        free: MapAttr,
+        *,
+        ready_from: SetAttr | None = None,
+        free_from: SetAttr | None = None,
+        slots: int | None = None,
+    ):
+        super().__init__(
+            properties={
+                "object": SymbolRefAttr(object),
+                "reader": SymbolRefAttr(reader),
+                "slots": None if slots is None else IntegerAttr(slots, i64),
+                "ready": ready,
+                "ready_from": ready_from,
+                "free": free,
+                "free_from": free_from,
+            }
+        )
+
+    def verify_(self) -> None:
+        find_object(self, self.object)
+        if self.slots is not None and self.slots.value.data < 1:
+            raise VerifyException("a ring has at least 1 slot")
+
+
+def written_by(pipeline: PipelineOp) -> dict[str, isl.Map]:
+    """For each object, the relation from its writer's iterations to the elements they write.
+
+    The GCU writes an input in lexicographic order of its elements.
+    """
+    writes: dict[str, isl.Map] = {}
+    for op in pipeline.inputs():
+        object = find_object(op, op.object)
+        writes[object.sym_name.data] = object.index_space.identity()
+    for stage in pipeline.stages():
+        for write in stage.writes():
+            writes[write.object.root_reference.data] = write.relation(stage.iterations)
+    return writes
+
+
+def read_by(stage: StageOp) -> dict[str, isl.Map]:
+    """For each object that travels to the stage, the relation from iterations to elements read."""
+    reads: dict[str, list[isl.Map]] = {}
+    for read in stage.reads():
+        if find_object(read, read.object).value is None:
+            relations = reads.setdefault(read.object.root_reference.data, [])
+            relations.append(read.relation(stage.iterations))
+    return {name: union(relations).coalesce() for name, relations in reads.items()}
