@@ -23,7 +23,7 @@ from cmc.sizing.throughput import throughput_slots
 def slots_by_policy(model: Model, policy: BufferPolicy) -> list[int]:
     """The slots of each of the pipeline's channels, in order."""
     if policy == "minimal":
-        return minimal_slots(model.iterations, model.dependences)
+        return minimal_slots(model.flow)
     slots = throughput_slots(model.flow)
     if policy == "throughput":
         return slots

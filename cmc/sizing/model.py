@@ -1,4 +1,4 @@
-"""What sizing looks at: the iterations of a pipeline, who reads from whom, and counts of both."""
+"""What sizing looks at: who reads from whom in a pipeline, as counts of iterations."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from graphlib import TopologicalSorter
 import islpy as isl
 import numpy as np
 
-from cmc.dialects.cmpipe import ChannelOp, PipelineOp, read_by, written_by
+from cmc.dialects.cmpipe import ChannelOp, PipelineOp, written_by
 from cmc.flow import Edge, Flow, Process, Steps, deadlock, solve
 from cmc.poly.evaluate import Ints, tabulate
 from cmc.poly.order import Order
 from cmc.poly.relations import nameless
-from cmc.sizing.minimal import Dependence
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,28 +60,6 @@ class Model:
         if elements == isl.dim_type.in_:
             return nameless(relation).apply_domain(written)
         return nameless(relation).apply_range(written)
-
-    @cached_property
-    def dependences(self) -> Sequence[Dependence]:
-        """The channels, as what each iteration of a reader needs of the writer's iterations."""
-        reads = {
-            (object, stage.sym_name.data): relation
-            for stage in self.pipeline.stages()
-            for object, relation in read_by(stage).items()
-        }
-        return [
-            Dependence(
-                self._writer(channel),
-                reader := channel.reader.root_reference.data,
-                self._in_time(
-                    channel,
-                    reads[channel.object.root_reference.data, reader],
-                    isl.dim_type.out,
-                ),
-                self.iterations[reader],
-            )
-            for channel in self.channels
-        ]
 
     @cached_property
     def flow(self) -> Flow:
