@@ -147,6 +147,10 @@ def _value(expr: isl.AstExpr, scope: _Scope, ops: list[Operation]) -> SSAValue:
 
 
 def _condition(expr: isl.AstExpr, scope: _Scope, ops: list[Operation]) -> SSAValue:
+    if expr.get_type() == isl.ast_expr_type.int:
+        constant = arith.ConstantOp.from_int_and_width(expr.get_val().to_python(), 1)
+        ops.append(constant)
+        return constant.result
     op = isl.ast_expr_op_type(expr.get_op_type())
     if op in _COMPARISONS:
         left = _value(expr.get_op_arg(0), scope, ops)
