@@ -116,6 +116,12 @@ def forks() -> ModelProto:
     return Network((1, 2, 7, 6), steps).model
 
 
+def window_after_window() -> ModelProto:
+    same = Axis(3, low=1, high=1)
+    half = Axis(2, stride=2)
+    return Network((1, 1, 8, 7), (Conv(2, (same, same)), Pool(axes=(half, half)))).model
+
+
 def gaps() -> ModelProto:
     """Elements that nothing reads, and windows that lie in the padding."""
     steps = (
@@ -134,8 +140,8 @@ def subject(name: str) -> ModuleOp:
             return run_passes(parsed(PAIR), to_chip("minimal"))
         case "digits":
             return compiled(DIGITS, "minimal")
-        case "digits in tiles":
-            return compiled(DIGITS, "throughput", "tile=3,4")
+        case "tiles":
+            return compiled(window_after_window(), "throughput", "tile=3,4")
         case "forks":
             return compiled(forks(), "minimal")
         case "gaps":
@@ -147,7 +153,7 @@ def subject(name: str) -> ModuleOp:
             return compiled(path, "throughput")
 
 
-SMALL = ("pair", "digits", "digits in tiles", "forks", "gaps")
+SMALL = ("pair", "digits", "tiles", "forks", "gaps")
 
 
 # What the compiler makes is accepted.
@@ -509,13 +515,16 @@ def behaviour(module: ModuleOp, images: int = 3) -> Behaviour | None:
     return [*result.outputs.values(), *starts]
 
 
-def slowed(module: ModuleOp) -> ModuleOp:
-    """A copy whose programs have different latencies: what is wrong shows at other times."""
-    copy, random = module.clone(), Random(1)
-    for op in copy.walk():
+def behaviours(module: ModuleOp) -> list[Behaviour | None]:
+    """What a chip does, also with other latencies, for what is wrong may show at other times.
+
+    The latencies of the module are changed: they are no part of its control.
+    """
+    found, random = [behaviour(module)], Random(1)
+    for op in module.walk():
         if isinstance(op, ProgramOp):
             op.properties["latency"] = IntegerAttr(random.randint(1, 12), i64)
-    return copy
+    return [*found, behaviour(module)]
 
 
 def same(one: Behaviour | None, other: Behaviour | None) -> bool:
@@ -528,7 +537,7 @@ def wrong(one: Behaviour | None, other: Behaviour, outputs: int) -> bool:
     return one is None or not same(one[:outputs], other[:outputs])
 
 
-MOST = 130
+MOST = 120
 """Mutants of one subject."""
 
 
@@ -543,12 +552,12 @@ def test_what_is_accepted_does_what_the_program_does(name: str):
     module, known = subject(name), Known()
     assert proof_of(module, known) is None
     outputs = sum(1 for op in module.walk() if op.name == "cmpipe.output")
-    expected = [behaviour(module), behaviour(slowed(module))]
+    expected = behaviours(module.clone())
     counts = Counter[str]()
     for mutation in chosen(module, name):
         mutant = mutation.of(module)
-        found = [behaviour(mutant), behaviour(slowed(mutant))]
         error = proof_of(mutant, known)
+        found = behaviours(mutant)
         is_same = all(same(f, e) for f, e in zip(found, expected, strict=True))
         assert error is not None or is_same, f"accepted: {mutation}"
         is_wrong = any(
