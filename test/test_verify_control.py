@@ -19,13 +19,14 @@ from cmc.api import make_context
 from cmc.diagnostics import verify_module
 from cmc.dialects.cmctrl import Channel, ChipOp, CoreOp, CreditsOp, ProgramOp, RingOp
 from cmc.errors import CmcError
+from cmc.flow import Deadlock
 from cmc.importer import import_model
 from cmc.parsing import parse_file
 from cmc.pass_pipeline import parse_passes
 from cmc.passes import get_all_passes
 from cmc.pipeline import BufferPolicy
 from cmc.proof.chip import Known, prove
-from cmc.simulator import Simulator
+from cmc.simulator import Simulator, chip_of
 from conftest import ROOT, SHARED_MODELS
 from mutants import Mutation, mutations
 from networks import Network, networks
@@ -64,9 +65,8 @@ def parsed(text: str) -> ModuleOp:
 
 def proof_of(module: ModuleOp, known: Known | None = None) -> CmcError | None:
     """Why the one chip of a module is refused; None if it is not."""
-    (chip,) = (op for op in module.ops if isinstance(op, ChipOp))
     try:
-        prove(chip, known)
+        prove(chip_of(module), known)
     except CmcError as error:
         return error
     return None
@@ -324,7 +324,7 @@ def replaced(*changes: tuple[str, str]) -> str:
 def test_it_is_the_meaning_of_loops_that_counts(ready: str):
     module = parsed(replaced((READY, ready)))
     assert proof_of(module) is None
-    Simulator(next(op for op in module.ops if isinstance(op, ChipOp))).time(3)
+    Simulator(chip_of(module)).time(3)
 
 
 @pytest.mark.parametrize(
@@ -458,6 +458,22 @@ def test_a_ring_that_is_too_small_is_named():
     )
 
 
+def test_a_deadlock_is_told_as_the_simulator_tells_it():
+    module = subject("forks")
+    rings = {op.channel: op.slots.value.data for op in module.walk() if isinstance(op, RingOp)}
+    told: list[str] = []
+    for channel in rings:
+        changed = with_slots(module, {**rings, channel: rings[channel] - 1})
+        error = proof_of(changed)
+        if isinstance(error, Deadlock):
+            told.append(str(error))
+            with pytest.raises(Deadlock) as simulated:
+                Simulator(chip_of(changed)).time(1)
+            assert str(simulated.value) == str(error)
+    assert told
+    assert all("waits for room in" in words and "waits for data in" in words for words in told)
+
+
 # The proof of liveness is exact: it accepts rings if and only if streams get through.
 
 
@@ -499,7 +515,7 @@ Behaviour = list[NDArray[np.generic]]
 
 def behaviour(module: ModuleOp, images: int = 3) -> Behaviour | None:
     """What a chip does for different images; None if it faults, deadlocks or does not load."""
-    (chip,) = (op for op in module.ops if isinstance(op, ChipOp))
+    chip = chip_of(module)
     rng = np.random.default_rng(0)
     inputs = {
         port.tensor_name.data: rng.uniform(-2, 2, (images, *port.tensor.get_shape()[1:])).astype(
