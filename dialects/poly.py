@@ -1,0 +1,136 @@
+"""Presburger sets and relations as attributes.
+
+```mlir
+#poly.set<"{ conv2[w] : 0 <= w < 6 }">
+#poly.map<"{ b[j] -> conv2[j - 2] : 2 <= j <= 7 }">
+```
+
+The text is isl's notation. An attribute is parsed by isl, printed in isl's canonical form, and
+equal to another one that means the same, however it was written.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import islpy as isl
+from xdsl.ir import Data, Dialect
+from xdsl.irdl import irdl_attr_definition
+from xdsl.parser import AttrParser
+from xdsl.printer import Printer
+
+_Isl = TypeVar("_Isl", isl.Set, isl.Map)
+
+
+def read_isl(text: str, kind: type[_Isl]) -> _Isl:
+    """The set or relation that `text` describes. ValueError if it describes none."""
+    name = kind.__name__.lower()
+    # isl prints its own account of a syntax error on standard error.
+    context = isl.Context()
+    context.set_on_error(isl.on_error.CONTINUE)
+    try:
+        probe = kind(text, context)
+    except isl.Error:
+        raise ValueError(f"not an isl {name}: {text}") from None
+    if probe.dim(isl.dim_type.param):
+        raise ValueError(f"an isl {name} here has no parameters: {text}")
+    return kind(text)
+
+
+def is_name(text: str) -> bool:
+    """Whether isl can read `text` as the name of a tuple."""
+    try:
+        return read_isl(f"{{ {text}[] }}", isl.Set).get_tuple_name() == text
+    except (ValueError, isl.Error):
+        return False
+
+
+def _parse_isl(parser: AttrParser, kind: type[_Isl]) -> _Isl:
+    with parser.in_angle_brackets():
+        start = parser.pos
+        text = parser.parse_str_literal(f"a string with an isl {kind.__name__.lower()}")
+        try:
+            return read_isl(text, kind)
+        except ValueError as error:
+            parser.raise_error(str(error), start, parser.pos)
+
+
+def map_text(relation: isl.Map) -> str:
+    """`relation` in isl's notation; a function is written as expressions, `{ [i] -> [1 + i] }`."""
+    if relation.is_single_valued():
+        return _without_parentheses(str(isl.PwMultiAff.from_map(relation)))
+    return str(relation)
+
+
+def _without_parentheses(text: str) -> str:
+    """`text` where a tuple's entries are `[w + 1, 0]` and not `[(w + 1), (0)]`."""
+    opened: list[tuple[int, bool]] = []
+    dropped: set[int] = set()
+    for position, character in enumerate(text):
+        if character == "(":
+            opened.append((position, text[position - 1] == "[" or text[position - 2] == ","))
+        elif character == ")":
+            start, entry = opened.pop()
+            if entry and text[position + 1] in ",]":
+                dropped |= {start, position}
+    return "".join(c for position, c in enumerate(text) if position not in dropped)
+
+
+@irdl_attr_definition
+class SetAttr(Data[isl.Set]):
+    """A set of integer tuples."""
+
+    name = "poly.set"
+
+    @classmethod
+    def get(cls, text: str) -> SetAttr:
+        return cls(isl.Set(text))
+
+    @classmethod
+    def parse_parameter(cls, parser: AttrParser) -> isl.Set:
+        return _parse_isl(parser, isl.Set)
+
+    def print_parameter(self, printer: Printer) -> None:
+        with printer.in_angle_brackets():
+            printer.print_string_literal(str(self.data))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SetAttr) and (
+            self.data is other.data
+            or (self.data.has_equal_space(other.data) and self.data.is_equal(other.data))
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.data.dim(isl.dim_type.set)))
+
+
+@irdl_attr_definition
+class MapAttr(Data[isl.Map]):
+    """A relation between integer tuples."""
+
+    name = "poly.map"
+
+    @classmethod
+    def get(cls, text: str) -> MapAttr:
+        return cls(isl.Map(text))
+
+    @classmethod
+    def parse_parameter(cls, parser: AttrParser) -> isl.Map:
+        return _parse_isl(parser, isl.Map)
+
+    def print_parameter(self, printer: Printer) -> None:
+        with printer.in_angle_brackets():
+            printer.print_string_literal(map_text(self.data))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, MapAttr) and (
+            self.data is other.data
+            or (self.data.has_equal_space(other.data) and self.data.is_equal(other.data))
+        )
+
+    def __hash__(self) -> int:
+        dims = (self.data.dim(isl.dim_type.in_), self.data.dim(isl.dim_type.out))
+        return hash((self.name, dims))
+
+
+Poly = Dialect("poly", [], [SetAttr, MapAttr])
