@@ -34,7 +34,7 @@ def verify_module(module: ModuleOp) -> None:
 
     The same checks as `module.verify()`, whose error shows the module instead of the operation.
     """
-    for op in module.walk():
+    for op in module.walk(region_first=True):
         try:
             _verify_structure(op)
             op.verify_()

@@ -68,7 +68,17 @@ class _ChipCallable(CallableOpInterface):
 
 @irdl_op_definition
 class ChipOp(ObjectScope):
-    """A configured chip: the objects that travel on it, its GCU and its cores."""
+    """A configured chip: the objects that travel on it, its GCU and its cores.
+
+    ```mlir
+    cmctrl.chip @halve {
+      cmpipe.object @a : memref<8xvector<4xf32>>
+      cmpipe.object @b : memref<4xvector<4xf32>>
+      cmctrl.gcu { ... }
+      cmctrl.core @pool { ... }
+    }
+    ```
+    """
 
     name = "cmctrl.chip"
 
@@ -116,6 +126,8 @@ class ChipOp(ObjectScope):
                         f"credits for @{credit.channel.object} are in {side.title}, "
                         "which does not write it"
                     )
+                if credit.channel in credits:
+                    raise VerifyException(f"there are two credits for channel {credit.channel}")
                 credits.add(credit.channel)
         for channel in rings ^ credits:
             missing = "credits" if channel in rings else "a ring"
@@ -216,7 +228,19 @@ class GcuOp(_Side):
 
 @irdl_op_definition
 class CoreOp(_Side):
-    """One core: its SRAM map, its crossbar, its programs and the machines of its LCU."""
+    """One core: its SRAM map, its crossbar, its programs and the machines of its LCU.
+
+    ```mlir
+    cmctrl.core @conv {
+      cmpipe.crossbar @w #nn.weights<[[1.0], [2.0], [1.0]]> : tensor<3x1xf32>
+      cmctrl.ring @a for @conv at 0 slots 3
+      cmctrl.machine ready @a for @conv { ... }
+      cmctrl.machine free @a for @conv { ... }
+      cmctrl.credits @b for @next count 3
+      cmctrl.program @conv over #poly.set<"{ [w] : 0 <= w < 8 }"> { ... }
+    }
+    ```
+    """
 
     name = "cmctrl.core"
 
@@ -351,6 +375,15 @@ class ProgramOp(IRDLOperation):
     """A loop nest of iterations, run through once an image, image after image.
 
     `over` claims which iterations there are, in lexicographic order; the loops are what runs.
+    `latency` and `interval` are those of the stage that the program was.
+
+    ```mlir
+    cmctrl.program @conv over #poly.set<"{ [w] : 0 <= w < 8 }"> latency 3 {
+      affine.for %w = 0 to 8 {
+        cmctrl.iteration [%w] { ... }
+      }
+    }
+    ```
     """
 
     name = "cmctrl.program"
@@ -445,6 +478,15 @@ class MachineOp(_OfChannel):
     A `ready` machine awaits elements of the object, in the order in which they are written, and
     enables iterations of the reader. A `free` machine awaits iterations of the reader and releases
     elements. What precedes the first await holds from the start of an image.
+
+    ```mlir
+    cmctrl.machine ready @b for @conv2 {
+      affine.for %j = 2 to 8 {
+        cmctrl.await [%j]
+        cmctrl.enable [%j - 2]
+      }
+    }
+    ```
     """
 
     name = "cmctrl.machine"

@@ -27,14 +27,14 @@ from xdsl.ir.affine import (
 from xdsl.irdl import (
     IRDLOperation,
     irdl_op_definition,
+    lazy_traits_def,
     prop_def,
     region_def,
-    traits_def,
     var_operand_def,
 )
 from xdsl.parser import Parser
 from xdsl.printer import Printer
-from xdsl.traits import NoTerminator
+from xdsl.traits import HasAncestor, NoTerminator, OpTrait
 from xdsl.utils.exceptions import VerifyException
 
 from cmc.dialects.cmpipe import (
@@ -86,6 +86,18 @@ def _parse_point(parser: Parser) -> tuple[Sequence[SSAValue], AffineMap]:
     return indices, map
 
 
+def _in_program() -> tuple[OpTrait, ...]:
+    from cmc.dialects.cmctrl.chip import ProgramOp
+
+    return (HasAncestor(ProgramOp),)
+
+
+def _in_machine() -> tuple[OpTrait, ...]:
+    from cmc.dialects.cmctrl.chip import MachineOp
+
+    return (HasAncestor(MachineOp),)
+
+
 class PointOp(IRDLOperation):
     """An operation at a point, given by affine expressions of loop variables."""
 
@@ -126,7 +138,7 @@ class IterationOp(PointOp, IterationScope):
 
     body = region_def("single_block")
 
-    traits = traits_def(NoTerminator())
+    traits = lazy_traits_def(lambda: (NoTerminator(), *_in_program()))
 
     def __init__(self, indices: Sequence[SSAValue], point: AffineMap, body: Region):
         super().__init__(
@@ -163,6 +175,8 @@ class SendOp(PointOp):
 
     object = prop_def(FlatSymbolRefAttrConstr)
 
+    traits = lazy_traits_def(_in_program)
+
     def __init__(self, object: str, indices: Sequence[SSAValue], point: AffineMap):
         super().__init__(
             operands=[indices],
@@ -188,6 +202,8 @@ class SendOp(PointOp):
 
 
 class _MachineStep(PointOp):
+    traits = lazy_traits_def(_in_machine)
+
     def __init__(self, indices: Sequence[SSAValue], point: AffineMap):
         super().__init__(operands=[indices], properties={"point": AffineMapAttr(point)})
 
@@ -204,20 +220,35 @@ class _MachineStep(PointOp):
 
 @irdl_op_definition
 class AwaitOp(_MachineStep):
-    """Wait until an element was written (ready) or an iteration is done (free), in this image."""
+    """Wait until an element was written (ready) or an iteration is done (free), in this image.
+
+    ```mlir
+    cmctrl.await [%h, 2 * %w + 1]
+    ```
+    """
 
     name = "cmctrl.await"
 
 
 @irdl_op_definition
 class EnableOp(_MachineStep):
-    """The reader's iterations up to this one, in lexicographic order, may run."""
+    """The reader's iterations up to this one, in lexicographic order, may run.
+
+    ```mlir
+    cmctrl.enable [%h - 1, %w - 1]
+    ```
+    """
 
     name = "cmctrl.enable"
 
 
 @irdl_op_definition
 class ReleaseOp(_MachineStep):
-    """The slots of all elements up to this one, in write order, are free: send their credits."""
+    """The slots of all elements up to this one, in write order, are free: send their credits.
+
+    ```mlir
+    cmctrl.release [%h, %w]
+    ```
+    """
 
     name = "cmctrl.release"

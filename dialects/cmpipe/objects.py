@@ -37,7 +37,7 @@ from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.hints import isa
 
 from cmc.dialects.nn.weights import WeightsAttr
-from cmc.dialects.poly import MapAttr
+from cmc.dialects.poly import MapAttr, is_name
 from cmc.poly.relations import box
 
 ObjectType = MemRefType[VectorType]
@@ -128,6 +128,15 @@ def expect_dims(access: MapAttr, what: str, inputs: int, outputs: int, meaning: 
         )
 
 
+def expect_name(name: StringAttr) -> None:
+    """Verify that a symbol can be the name of a tuple in the relations that isl prints."""
+    if not is_name(name.data):
+        raise VerifyException(
+            f'isl cannot read "{name.data}" as a name: use letters, digits and _, and no word of '
+            "its notation"
+        )
+
+
 @irdl_op_definition
 class ObjectOp(IRDLOperation):
     """An array of vectors, written once an image, one vector at a time.
@@ -170,6 +179,7 @@ class ObjectOp(IRDLOperation):
         return box(self.shape, self.sym_name.data)
 
     def verify_(self) -> None:
+        expect_name(self.sym_name)
         element = self.type.get_element_type()
         if not (
             isa(element, VectorType) and element.get_num_dims() == 1 and element.element_type == f32

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC
+from collections import Counter
 from collections.abc import Iterator
 
 import islpy as isl
@@ -41,9 +42,11 @@ from cmc.dialects.cmpipe.body import (
     WriteOp,
 )
 from cmc.dialects.cmpipe.objects import (
+    CrossbarOp,
     IterationScope,
     ObjectScope,
     expect_dims,
+    expect_name,
     find_object,
 )
 from cmc.dialects.poly import MapAttr, SetAttr
@@ -52,7 +55,19 @@ from cmc.poly.relations import box, union
 
 @irdl_op_definition
 class PipelineOp(ObjectScope):
-    """A network as cores that run concurrently, each its stage, image after image."""
+    """A network as cores that run concurrently, each its stage, image after image.
+
+    ```mlir
+    cmpipe.pipeline @halve {
+      cmpipe.object @a : memref<8xvector<4xf32>>
+      cmpipe.object @b : memref<4xvector<4xf32>>
+      cmpipe.input "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x8x4xf32>
+      cmpipe.output "y" @b #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x4x4xf32>
+      cmpipe.core @pool { ... }
+      cmpipe.channel @a for @pool ...
+    }
+    ```
+    """
 
     name = "cmpipe.pipeline"
 
@@ -85,25 +100,23 @@ class PipelineOp(ObjectScope):
                 yield op
 
     def verify_(self) -> None:
-        writers = {name: 0 for name in (o.sym_name.data for o in self.objects())}
-        for op in self.inputs():
-            writers[find_object(op, op.object).sym_name.data] += 1
-        stages: set[str] = set()
+        stages = Counter(stage.sym_name.data for stage in self.stages())
+        for stage, count in stages.items():
+            if count > 1:
+                raise VerifyException(f"two stages are named @{stage}")
+        writers = Counter(port.object.root_reference.data for port in self.inputs())
         for stage in self.stages():
-            if stage.sym_name.data in stages:
-                raise VerifyException(f"two stages are named @{stage.sym_name.data}")
-            stages.add(stage.sym_name.data)
-            for write in stage.writes():
-                writers[find_object(write, write.object).sym_name.data] += 1
-        for object, count in writers.items():
-            if count != 1:
+            writers.update(write.object.root_reference.data for write in stage.writes())
+        for object in self.objects():
+            if (count := writers[object.sym_name.data]) != 1:
                 raise VerifyException(
-                    f"object @{object} has {count} writers; every object is written by exactly "
-                    "one stage, or is an input"
+                    f"object @{object.sym_name.data} has {count} writers; every object is written "
+                    "by exactly one stage, or is an input"
                 )
-        for channel in self.channels():
-            if channel.reader.root_reference.data not in stages:
-                raise VerifyException(f"a channel names {channel.reader}, which is no stage")
+        channels = Counter((c.object, c.reader) for c in self.channels())
+        for (object, reader), count in channels.items():
+            if count > 1:
+                raise VerifyException(f"there are two channels {object} for {reader}")
 
 
 class _InterfaceOp(IRDLOperation, ABC):
@@ -165,7 +178,15 @@ class OutputOp(_InterfaceOp):
 
 @irdl_op_definition
 class CoreOp(IRDLOperation):
-    """One core: at most one crossbar stage, any number of digital ones, and what they hold."""
+    """One core: at most one crossbar stage, any number of digital ones, and what they hold.
+
+    ```mlir
+    cmpipe.core @conv {
+      cmpipe.crossbar @w #nn.weights<[[1.0], [2.0], [1.0]]> : tensor<3x1xf32>
+      cmpipe.stage @conv in #poly.set<"{ [w] : 0 <= w < 8 }"> { ... }
+    }
+    ```
+    """
 
     name = "cmpipe.core"
 
@@ -189,6 +210,10 @@ class CoreOp(IRDLOperation):
         if len(driving) > 1:
             names = " and ".join(f"@{s.sym_name.data}" for s in driving)
             raise VerifyException(f"a core has one crossbar stage, and {names} both drive it")
+        crossbars = [op for op in self.body.ops if isinstance(op, CrossbarOp)]
+        if len(crossbars) > 1:
+            names = " and ".join(f"@{c.sym_name.data}" for c in crossbars)
+            raise VerifyException(f"a core has one crossbar, and this one holds {names}")
 
 
 @irdl_op_definition
@@ -252,6 +277,7 @@ class StageOp(IRDLOperation, IterationScope):
                 yield op
 
     def verify_(self) -> None:
+        expect_name(self.sym_name)
         domain = self.domain.data
         if domain.is_empty() or not domain.is_bounded():
             raise VerifyException("the domain of a stage is finite and not empty")
@@ -332,9 +358,46 @@ class ChannelOp(IRDLOperation):
         )
 
     def verify_(self) -> None:
-        find_object(self, self.object)
+        object = find_object(self, self.object)
         if self.slots is not None and self.slots.value.data < 1:
             raise VerifyException("a ring has at least 1 slot")
+        pipeline = self.parent_op()
+        assert isinstance(pipeline, PipelineOp)
+        reader = next(
+            (s for s in pipeline.stages() if s.sym_name == self.reader.root_reference), None
+        )
+        if reader is None:
+            raise VerifyException(f"there is no stage {self.reader}")
+        if all(read.object != self.object for read in reader.reads()):
+            raise VerifyException(f"stage {self.reader} does not read {self.object}")
+        elements, iterations = object.index_space.get_space(), reader.iterations.get_space()
+        self._expect_steps("ready", self.ready, self.ready_from, elements, iterations)
+        self._expect_steps("free", self.free, self.free_from, iterations, elements)
+
+    def _expect_steps(
+        self,
+        what: str,
+        steps: MapAttr,
+        start: SetAttr | None,
+        signals: isl.Space,
+        driven: isl.Space,
+    ) -> None:
+        space = signals.map_from_domain_and_range(driven)
+        if not steps.data.get_space().has_equal_tuples(space):
+            raise VerifyException(
+                f"{what} should be a map of the form {isl.Map.universe(space)}, and is {steps.data}"
+            )
+        if not steps.data.is_single_valued():
+            raise VerifyException(f"{what} gives more than one step for one signal")
+        if start is None:
+            return
+        if not start.data.get_space().has_equal_tuples(driven):
+            raise VerifyException(
+                f"{what} should start from a point of the form {isl.Set.universe(driven)}, and "
+                f"starts from {start.data}"
+            )
+        if not start.data.is_singleton():
+            raise VerifyException(f"{what} should start from one point, not from {start.data}")
 
 
 def written_by(pipeline: PipelineOp) -> dict[str, isl.Map]:
