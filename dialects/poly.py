@@ -83,8 +83,9 @@ class SetAttr(Data[isl.Set]):
     name = "poly.set"
 
     @classmethod
-    def get(cls, text: str) -> SetAttr:
-        return cls(isl.Set(text))
+    def from_text(cls, text: str) -> SetAttr:
+        """The set that isl reads from `text`; ValueError if it reads none."""
+        return cls(read_isl(text, isl.Set))
 
     @classmethod
     def parse_parameter(cls, parser: AttrParser) -> isl.Set:
@@ -111,8 +112,9 @@ class MapAttr(Data[isl.Map]):
     name = "poly.map"
 
     @classmethod
-    def get(cls, text: str) -> MapAttr:
-        return cls(isl.Map(text))
+    def from_text(cls, text: str) -> MapAttr:
+        """The relation that isl reads from `text`; ValueError if it reads none."""
+        return cls(read_isl(text, isl.Map))
 
     @classmethod
     def parse_parameter(cls, parser: AttrParser) -> isl.Map:
