@@ -85,6 +85,9 @@ def call(op: Operation, operands: Sequence[Floats], out: Floats, rows: int) -> C
     Arrays are `[rows, ...]`, but for constants, which are the same in all rows.
     """
     ufunc = ELEMENTWISE.get(type(op))
+    if ufunc in (np.maximum, np.minimum):
+        # numpy wants their third argument by name, which is slower for the others.
+        return partial(ufunc, out=out), tuple(operands)
     if ufunc is not None:
         return ufunc, (*operands, out)
     match op:

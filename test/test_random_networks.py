@@ -1,0 +1,152 @@
+"""Random networks from ONNX to outputs: values, and times, in both modes and with all rings.
+
+The networks are the same in every run. `RANDOM_NETWORKS=5000` in the environment draws that many
+others for each test instead, which is how to look for what these do not show.
+"""
+
+from __future__ import annotations
+
+import os
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+from xdsl.dialects.builtin import IntegerAttr, i64
+
+import cmc
+from cmc.dialects.cmpipe import PipelineOp
+from cmc.pipeline import BufferPolicy
+from end_to_end import assert_close, assert_same, bound, compile_with
+from networks import (
+    Network,
+    image_networks,
+    networks,
+    random_inputs,
+    reference,
+    signal_networks,
+    token_networks,
+)
+from networks.pointwise import Clip, Nothing
+from networks.steps import Steps
+from networks.windows import Axis, Conv, GlobalPool, Pool
+
+IMAGES = 3
+DRAWN = int(os.environ.get("RANDOM_NETWORKS", "0"))
+
+POLICIES: tuple[BufferPolicy, ...] = ("minimal", "throughput", "whole")
+policies: SearchStrategy[BufferPolicy] = st.sampled_from(POLICIES)
+
+
+def examples(count: int) -> settings:
+    """So many examples, none of which is too slow."""
+    return settings(
+        max_examples=DRAWN or count,
+        derandomize=not DRAWN,
+        database=None,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+
+
+def check(network: Network, policy: BufferPolicy) -> None:
+    """A stream of different images through the compiled network, by every way to simulate it."""
+    inputs = random_inputs(network.model, IMAGES, seed=1)
+    program = cmc.compile(network.model, buffers=policy)
+    bulk = program.run(inputs, mode="bulk")
+    assert_close(bulk.outputs, reference(network.model, inputs))
+    assert_same(program.run(inputs, mode="interpret"), bulk)
+
+
+@examples(110)
+@given(image_networks(), policies)
+def test_image_networks(network: Network, policy: BufferPolicy):
+    check(network, policy)
+
+
+@examples(110)
+@given(image_networks(), policies)
+def test_more_image_networks(network: Network, policy: BufferPolicy):
+    check(network, policy)
+
+
+@examples(110)
+@given(signal_networks(), policies)
+def test_signal_networks(network: Network, policy: BufferPolicy):
+    check(network, policy)
+
+
+@examples(80)
+@given(token_networks(), policies)
+def test_token_networks(network: Network, policy: BufferPolicy):
+    check(network, policy)
+
+
+Timings = dict[str, tuple[int, int]]
+"""By stage: the latency and the interval of an iteration."""
+
+
+def timed(network: Network, policy: BufferPolicy, seed: int) -> tuple[cmc.Program, Timings]:
+    """The network, compiled for cores of any speed: most stages slow, and some pipelined."""
+    random = Random(seed)
+    timings: Timings = {}
+
+    def slow_down(pipeline: PipelineOp) -> None:
+        for stage in pipeline.stages():
+            latency = random.choice((1, 1, 2, 3, 7, 12))
+            interval = random.choice((1, 1, 2, 3, 4))
+            timings[stage.sym_name.data] = latency, interval
+            stage.properties["latency"] = IntegerAttr(latency, i64)
+            stage.properties["interval"] = IntegerAttr(interval, i64)
+
+    return compile_with(network.model, policy, {"convert-nn-to-cmpipe": slow_down}), timings
+
+
+@examples(90)
+@given(networks(), policies, st.integers(0, 2**16))
+def test_stages_of_any_speed(network: Network, policy: BufferPolicy, seed: int):
+    inputs = random_inputs(network.model, IMAGES, seed=1)
+    program, timings = timed(network, policy, seed)
+    bulk = program.run(inputs, mode="bulk")
+    assert_close(bulk.outputs, reference(network.model, inputs))
+    assert_same(program.run(inputs, mode="interpret"), bulk)
+    slowest = bound(bulk.report, {name: interval for name, (_, interval) in timings.items()})
+    few, many = program.time(100), program.time(200)
+    if policy == "minimal":
+        assert many.cycles - few.cycles >= 100 * slowest
+    else:
+        assert few.cycles_per_image == many.cycles_per_image == slowest
+        assert many.cycles - few.cycles == 100 * slowest
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize(
+    ("shape", "steps"),
+    [
+        pytest.param((1, 4, 5, 5), (Nothing(), Clip()), id="that computes nothing"),
+        pytest.param(
+            (1, 4, 3),
+            (
+                Conv(3, (Axis(stride=2, low=1, high=2), Axis())),
+                Conv(2, (Axis(1, 9, low=1), Axis())),
+            ),
+            id="whose last stage reads padding alone",
+        ),
+        pytest.param(
+            (1, 3, 1, 1),
+            (Conv(2, (Axis(2, 3, low=4, high=4), Axis(3, 2, low=3, high=3))), GlobalPool()),
+            id="of one pixel, most windows of which lie in the padding",
+        ),
+        pytest.param(
+            (1, 1, 12),
+            (
+                Pool("MaxPool", (Axis(4, 3, 2, 2, 1), Axis())),
+                Conv(5, (Axis(2, 4, 3, 1, 1), Axis())),
+            ),
+            id="with gaps that no window covers",
+        ),
+    ],
+)
+def test_a_network(shape: tuple[int, ...], steps: Steps, policy: BufferPolicy):
+    check(Network(shape, steps), policy)
