@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cache, reduce
 
 import islpy as isl
 
@@ -52,9 +52,15 @@ def progress(dependence: isl.Map, waiting: isl.Set) -> Progress:
 
 def box(extents: Sequence[int], name: str | None = None) -> isl.Set:
     """The integer points `0 <= x_i < extents[i]`, as a set with the given tuple name."""
+    space = _box(tuple(extents))
+    return space if name is None else space.set_tuple_name(name)
+
+
+@cache
+def _box(extents: tuple[int, ...]) -> isl.Set:
     dims = ", ".join(f"i{i}" for i in range(len(extents)))
     bounds = " and ".join(f"0 <= i{i} < {extent}" for i, extent in enumerate(extents))
-    return isl.Set(f"{{ {name or ''}[{dims}] : {bounds or 'true'} }}")
+    return isl.Set(f"{{ [{dims}] : {bounds or 'true'} }}")
 
 
 def nameless(relation: isl.Map) -> isl.Map:

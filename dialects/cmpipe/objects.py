@@ -51,8 +51,8 @@ def object_type(shape: tuple[int, ...], length: int) -> ObjectType:
 
 def vector_length(type: Attribute) -> int:
     """The number of floats in one vector of an object of this type."""
-    assert isa(type, ObjectType)
-    return prod(type.get_element_type().get_shape())
+    assert isa(type, MemRefType)
+    return prod(vector_shape(type.get_element_type()))
 
 
 def vector_shape(type: Attribute) -> tuple[int, ...]:
@@ -75,6 +75,22 @@ class ObjectScope(IRDLOperation, ABC):
             if isinstance(op, ObjectOp):
                 yield op
 
+    def find(self, name: StringAttr) -> ObjectOp | None:
+        """The object of this name that travels between stages."""
+        known = self._by_name
+        found = known.get(name.data)
+        if found is None or found.parent_op() is not self or found.sym_name != name:
+            # Every access asks, so all are looked for only where that answer is out of date.
+            known.clear()
+            known.update((op.sym_name.data, op) for op in self.objects())
+            found = known.get(name.data)
+        return found
+
+    @property
+    def _by_name(self) -> dict[str, ObjectOp]:
+        """What was found last; IRDL has no fields."""
+        return vars(self).setdefault("_by_name", {})
+
 
 class IterationScope(ABC):
     """An operation around a body that runs once an iteration."""
@@ -88,7 +104,10 @@ def find_object(op: Operation, name: SymbolRefAttr) -> ObjectOp:
     """The object that `op` refers to: one of its own core (a constant) or of the whole pipeline."""
     parent = op.parent_op()
     while parent is not None:
-        if parent.has_trait(SymbolTable):
+        if isinstance(parent, ObjectScope):
+            if (found := parent.find(name.root_reference)) is not None:
+                return found
+        elif parent.has_trait(SymbolTable):
             for candidate in parent.regions[0].ops:
                 if isinstance(candidate, ObjectOp) and candidate.sym_name == name.root_reference:
                     return candidate
