@@ -1,0 +1,123 @@
+"""Trained networks on streams of different images, against onnxruntime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+import cmc
+from cmc.pipeline import BufferPolicy
+from cmc.reference import Reference
+from cmc.streams import random_stream
+from conftest import ROOT
+from end_to_end import assert_close, assert_same, bound
+
+DIGITS = ROOT / "examples" / "digits"
+
+TRAINED = ("digits", "mnist_cntk", "mlperftiny_resnet8", "resnet20_cifar")
+
+POLICIES: tuple[BufferPolicy, ...] = ("minimal", "throughput", "whole")
+
+
+@pytest.fixture(params=TRAINED)
+def trained(request: pytest.FixtureRequest, shared_model: Callable[[str], Path]) -> Path:
+    """Each of the trained networks."""
+    name: str = request.param
+    return DIGITS / "digits.onnx" if name == "digits" else shared_model(f"{name}.onnx")
+
+
+@pytest.mark.parametrize(
+    ("policy", "images"), [("minimal", 8), ("throughput", 8), ("whole", 4)], ids=POLICIES
+)
+def test_streams_of_different_images(trained: Path, policy: BufferPolicy, images: int):
+    pytest.importorskip("onnxruntime")
+    program = cmc.compile(trained, buffers=policy)
+    inputs = random_stream(program.inputs, images, seed=1)
+    reference = Reference(trained)
+    assert reference.engine.startswith("onnxruntime")
+    bulk = program.run(inputs, mode="bulk")
+    assert_close(bulk.outputs, reference(inputs))
+    assert_same(program.run(inputs, mode="interpret"), bulk)
+    if policy != "minimal":
+        assert bulk.report.cycles_per_image == bound(bulk.report)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_digits_are_told_apart_as_by_onnxruntime(policy: BufferPolicy):
+    pytest.importorskip("onnxruntime")
+    with np.load(DIGITS / "digits_test.npz") as held_back:
+        images, labels = held_back["image"], held_back["labels"]
+    scores = cmc.compile(DIGITS / "digits.onnx", buffers=policy).run({"image": images})
+    found = scores.outputs["scores"].argmax(axis=1)
+    expected = Reference(DIGITS / "digits.onnx")({"image": images})["scores"].argmax(axis=1)
+    assert len(images) == 360
+    assert found.tolist() == expected.tolist()
+    assert np.mean(found == labels) > 0.99
+
+
+LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
+"""Well-known networks that come with onnx, as graphs whose weights are all one number."""
+
+
+def made_uneven(path: Path, seed: int) -> onnx.ModelProto:
+    """A light network with random weights that keep its activations of one magnitude.
+
+    With weights that are all alike, all channels would be, and any two of them could be confused.
+    A final softmax, which would drown all scores but one, is left out.
+    """
+    model = onnx.ModelProto.FromString(path.read_bytes())
+    rng = np.random.default_rng(seed)
+    shapes = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    users = {
+        name: (node, place) for node in model.graph.node for place, name in enumerate(node.input)
+    }
+    nodes: list[NodeProto] = []
+    for node in model.graph.node:
+        if node.op_type == "ConstantOfShape":
+            shape = tuple(int(extent) for extent in shapes[node.input[0]])
+            weights = random_weights(*users[node.output[0]], shape, rng)
+            model.graph.initializer.append(numpy_helper.from_array(weights, node.output[0]))
+        else:
+            nodes.append(node)
+    if nodes[-1].op_type == "Softmax":
+        scores = nodes.pop().input[0]
+        del model.graph.output[:]
+        model.graph.output.append(helper.make_tensor_value_info(scores, TensorProto.FLOAT, None))
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return model
+
+
+def random_weights(
+    user: NodeProto, place: int, shape: tuple[int, ...], rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Weights as training might leave them: operand `place` of `user`."""
+    if len(shape) > 1:
+        weights = rng.normal(0, np.sqrt(2 / np.prod(shape[1:])), shape)
+    elif user.op_type == "BatchNormalization" and place in (1, 4):  # scale and variance
+        weights = rng.uniform(0.5, 1, shape)
+    else:
+        weights = rng.normal(0, 0.1, shape)
+    return weights.astype(np.float32)
+
+
+@pytest.mark.parametrize("name", ["squeezenet", "shufflenet", "inception_v1", "resnet50"])
+def test_well_known_networks(name: str):
+    pytest.importorskip("onnxruntime")
+    path = LIGHT / f"light_{name}.onnx"
+    if not path.is_file():
+        pytest.skip(f"this version of onnx comes without {path.name}")
+    model = made_uneven(path, seed=1)
+    program = cmc.compile(model)
+    inputs = random_stream(program.inputs, 1, seed=1)
+    result = program.run(inputs)
+    (scores,) = result.outputs.values()
+    assert scores.std() > 0.01 * np.abs(scores).max()
+    assert_close(result.outputs, Reference(model)(inputs))
+    assert program.time(100).cycles_per_image == bound(result.report)
