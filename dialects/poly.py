@@ -48,7 +48,7 @@ def is_name(text: str) -> bool:
 def _parse_isl(parser: AttrParser, kind: type[_Isl]) -> _Isl:
     with parser.in_angle_brackets():
         start = parser.pos
-        text = parser.parse_str_literal(f"a string with an isl {kind.__name__.lower()}")
+        text = parser.parse_str_literal(f" with an isl {kind.__name__.lower()}")
         try:
             return read_isl(text, kind)
         except ValueError as error:
