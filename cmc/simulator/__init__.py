@@ -19,6 +19,7 @@ from cmc.errors import CmcError
 from cmc.flow import Times, deadlock, solve
 from cmc.progress import Track, no_progress
 from cmc.report import Report
+from cmc.simulator.blas import one_thread
 from cmc.simulator.bulk import Values
 from cmc.simulator.hazards import check
 from cmc.simulator.interpret import interpret
@@ -60,11 +61,12 @@ class Simulator:
     ) -> Result:
         """Run a stream; each input is an array `[images, ...]`, and so is each output."""
         if mode == "interpret":
-            with np.errstate(all="ignore"):
+            with one_thread(), np.errstate(all="ignore"):
                 outputs, times = interpret(self._chip, inputs, track)
         else:
             times = self._times(len(next(iter(inputs.values()))))
-            outputs = self._values(inputs, track)
+            with one_thread():
+                outputs = self._values(inputs, track)
         return Result(outputs, summarize(self._chip, times))
 
     def time(self, images: int) -> Report:

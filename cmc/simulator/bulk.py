@@ -11,13 +11,11 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cache
 from math import prod
 
 import islpy as isl
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
-from threadpoolctl import ThreadpoolController
 from xdsl.ir import SSAValue
 
 from cmc.dialects.cmpipe import InputOp, OutputOp, ReadOp, WriteOp, find_object, vector_shape
@@ -33,11 +31,6 @@ BLOCK = 1 << 18
 
 CHUNK = 1 << 17
 """Floats in the largest object of the images that are computed together."""
-
-
-@cache
-def _blas() -> ThreadpoolController:
-    return ThreadpoolController()
 
 
 @dataclass(frozen=True)
@@ -372,10 +365,7 @@ class Values:
             port.tensor_name.data: np.empty((images, *port.tensor.get_shape()[1:]), np.float32)
             for port in self._chip.op.gcu.outputs()
         }
-        with (
-            _blas().limit(limits=1, user_api="blas"),
-            ThreadPoolExecutor(max(1, self._processors - 1)) as pool,
-        ):
+        with ThreadPoolExecutor(max(1, self._processors - 1)) as pool:
             for first in track(range(0, images, self._together), "simulating"):
                 chunk = slice(first, min(first + self._together, images))
                 plan = self._plan_for(chunk.stop - chunk.start)

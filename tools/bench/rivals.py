@@ -8,6 +8,7 @@ from xdsl.dialects.builtin import ModuleOp
 
 from cmc.evaluator import evaluate
 from cmc.importer import import_model
+from cmc.simulator.blas import one_thread
 from cmc.streams import Stream
 
 Run = Callable[[Stream], object]
@@ -31,6 +32,15 @@ def onnxruntime_session(path: Path) -> Run:
 
 
 def numpy_evaluator(path: Path) -> Run:
-    """Every operator of the imported network as one call of numpy, image by image."""
+    """Every operator of the imported network as one call of numpy, image by image.
+
+    Products are computed by one thread: where anything else runs, more of them take many times
+    longer.
+    """
     module: ModuleOp = import_model(path)
-    return lambda stream: evaluate(module, stream)
+
+    def run(stream: Stream) -> None:
+        with one_thread():
+            evaluate(module, stream)
+
+    return run
