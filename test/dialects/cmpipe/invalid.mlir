@@ -1,0 +1,517 @@
+// RUN: cmc-opt %s --split-input-file --verify-diagnostics --parsing-diagnostics | filecheck %s
+
+// Objects.
+
+// CHECK: error: 'cmpipe.object' op an object holds vectors of f32, not f32
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<8xf32>
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.object' op the extents of an object are fixed and at least 1
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<?xvector<4xf32>>
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.object' op isl cannot read "layer.1" as a name: use letters, digits and _, and no word of its notation
+cmpipe.pipeline @p {
+  cmpipe.object @layer.1 : memref<8xvector<4xf32>>
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.object' op an object in a core is a constant and has a value; outside it travels and has none
+cmpipe.pipeline @p {
+  cmpipe.object @a #nn.weights<splat 1.0 shape [8, 4]> : memref<8xvector<4xf32>>
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.object' op the value has the shape [4, 8], expected [8, 4]
+cmpipe.pipeline @p {
+  cmpipe.core @c {
+    cmpipe.object @a #nn.weights<splat 1.0 shape [4, 8]> : memref<8xvector<4xf32>>
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.pipeline' op object @a has 0 writers; every object is written by exactly one stage, or is an input
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<8xvector<4xf32>>
+}
+
+// -----
+
+// Ports.
+
+// CHECK: error: 'cmpipe.input' op there is no object @a
+cmpipe.pipeline @p {
+  cmpipe.input "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x8x4xf32>
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.input' op the layout should map 3 to 2 dimensions (tensor to element), and maps 2 to 2
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<8xvector<4xf32>>
+  cmpipe.input "x" @a #poly.map<"{ [w, c] -> [w, c] }"> : tensor<1x8x4xf32>
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.input' op the layout should give one place to each element of the tensor
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<8xvector<4xf32>>
+  cmpipe.input "x" @a #poly.map<"{ [n, w, c] -> [i, c] : w <= i <= w + 1 }"> : tensor<1x8x4xf32>
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.input' op the layout leaves the object @a
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<8xvector<4xf32>>
+  cmpipe.input "x" @a #poly.map<"{ [n, w, c] -> [w + 1, c] }"> : tensor<1x8x4xf32>
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.output' op the layout does not cover the tensor
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<8xvector<4xf32>>
+  cmpipe.output "y" @a #poly.map<"{ [n, w, c] -> [w, c] : w < 7 }"> : tensor<1x8x4xf32>
+}
+
+// -----
+
+// Crossbars.
+
+// CHECK: error: 'cmpipe.crossbar' op the matrix has the shape [4, 2], and its type says [2, 4]
+cmpipe.pipeline @p {
+  cmpipe.core @c {
+    cmpipe.crossbar @w #nn.weights<splat 1.0 shape [4, 2]> : tensor<2x4xf32>
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.crossbar' op a crossbar holds a matrix, or several on its diagonal
+cmpipe.pipeline @p {
+  cmpipe.core @c {
+    cmpipe.crossbar @w #nn.weights<splat 1.0 shape [4]> : tensor<4xf32>
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.core' op a core has one crossbar, and this one holds @v and @w
+cmpipe.pipeline @p {
+  cmpipe.core @c {
+    cmpipe.crossbar @v #nn.weights<splat 1.0 shape [4, 2]> : tensor<4x2xf32>
+    cmpipe.crossbar @w #nn.weights<splat 1.0 shape [4, 2]> : tensor<4x2xf32>
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.core' op a core has one crossbar stage, and @first and @second both drive it
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<vector<1xf32>>
+  cmpipe.object @b : memref<vector<1xf32>>
+  cmpipe.core @c {
+    cmpipe.crossbar @w #nn.weights<[[1.0]]> : tensor<1x1xf32>
+    cmpipe.stage @first in #poly.set<"{ [] }"> {
+      %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      %y = cmpipe.mxv @w %v : vector<1xf32> -> vector<1xf32>
+      cmpipe.write %y, @a #poly.map<"{ [] -> [] }"> : vector<1xf32>
+    }
+    cmpipe.stage @second in #poly.set<"{ [] }"> {
+      %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      %y = cmpipe.mxv @w %v : vector<1xf32> -> vector<1xf32>
+      cmpipe.write %y, @b #poly.map<"{ [] -> [] }"> : vector<1xf32>
+    }
+  }
+}
+
+// -----
+
+// Stages.
+
+// CHECK: error: 'cmpipe.core' op expects parent op 'cmpipe.pipeline'
+cmpipe.core @c {
+  cmpipe.crossbar @w #nn.weights<[[1.0]]> : tensor<1x1xf32>
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.stage' op the domain of a stage is finite and not empty
+cmpipe.pipeline @p {
+  cmpipe.core @c {
+    cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w }"> {
+      %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+    }
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.stage' op a stage writes exactly one object
+cmpipe.pipeline @p {
+  cmpipe.core @c {
+    cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 8 }"> {
+      %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+    }
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.stage' op two iterations write the same element of @a
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<8xvector<1xf32>>
+  cmpipe.core @c {
+    cmpipe.stage @s in #poly.set<"{ [h, w] : 0 <= h < 2 and 0 <= w < 8 }"> {
+      %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      cmpipe.write %v, @a #poly.map<"{ [h, w] -> [w] }"> : vector<1xf32>
+    }
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.stage' op the iterations write { a[i0] : 0 <= i0 <= 6 }, and @a has the elements { a[i0] : 0 <= i0 <= 7 }
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<8xvector<1xf32>>
+  cmpipe.core @c {
+    cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 7 }"> {
+      %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      cmpipe.write %v, @a #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+    }
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.stage' op the interval of a stage is at least 1 cycle
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<8xvector<1xf32>>
+  cmpipe.core @c {
+    cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 8 }"> interval 0 {
+      %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      cmpipe.write %v, @a #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+    }
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.pipeline' op two stages are named @s
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<vector<1xf32>>
+  cmpipe.object @b : memref<vector<1xf32>>
+  cmpipe.core @c {
+    cmpipe.stage @s in #poly.set<"{ [] }"> {
+      %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      cmpipe.write %v, @a #poly.map<"{ [] -> [] }"> : vector<1xf32>
+    }
+  }
+  cmpipe.core @d {
+    cmpipe.stage @s in #poly.set<"{ [] }"> {
+      %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      cmpipe.write %v, @b #poly.map<"{ [] -> [] }"> : vector<1xf32>
+    }
+  }
+}
+
+// -----
+
+// Bodies.
+
+// CHECK: error: 'cmpipe.read' op there is no object @b
+cmpipe.pipeline @p {
+  cmpipe.core @c {
+    cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 8 }"> {
+      %v = cmpipe.read @b #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+    }
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.read' op the access to @a should map 3 to 2 dimensions (iteration and window to element and channel), and maps 2 to 2
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<8xvector<4xf32>>
+  cmpipe.core @c {
+    cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 8 }"> {
+      %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<3x4xf32>
+    }
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.read' op the access to @a gives several elements for one place in the window
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<8xvector<4xf32>>
+  cmpipe.core @c {
+    cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 6 }"> {
+      %v = cmpipe.read @a #poly.map<"{ [w, k, c] -> [i, c] : w <= i < w + 3 }"> : vector<3x4xf32>
+    }
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.read' op expected to be in the body of a stage
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<8xvector<4xf32>>
+  cmpipe.core @c {
+    %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<3x4xf32>
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.mxv' op there is no crossbar @w in this core
+cmpipe.pipeline @p {
+  cmpipe.core @c {
+    cmpipe.stage @s in #poly.set<"{ [] }"> {
+      %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      %y = cmpipe.mxv @w %v : vector<1xf32> -> vector<1xf32>
+    }
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.mxv' op the input of @w has 4 floats, and vector<3xf32> has 3
+cmpipe.pipeline @p {
+  cmpipe.core @c {
+    cmpipe.crossbar @w #nn.weights<splat 1.0 shape [4, 2]> : tensor<4x2xf32>
+    cmpipe.stage @s in #poly.set<"{ [] }"> {
+      %v = cmpipe.constant #nn.weights<[1.0, 2.0, 3.0]> : vector<3xf32>
+      %y = cmpipe.mxv @w %v : vector<3xf32> -> vector<2xf32>
+    }
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.mxv' op the result of @w has 6 floats, and vector<2xf32> has 2
+cmpipe.pipeline @p {
+  cmpipe.core @c {
+    cmpipe.crossbar @w #nn.weights<splat 1.0 shape [3, 1, 2]> : tensor<3x1x2xf32>
+    cmpipe.stage @s in #poly.set<"{ [] }"> {
+      %v = cmpipe.constant #nn.weights<[1.0, 2.0, 3.0]> : vector<3xf32>
+      %y = cmpipe.mxv @w %v : vector<3xf32> -> vector<2xf32>
+    }
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.reduce' op 3 floats are not rows of 2
+cmpipe.pipeline @p {
+  cmpipe.core @c {
+    cmpipe.stage @s in #poly.set<"{ [] }"> {
+      %v = cmpipe.constant #nn.weights<[1.0, 2.0, 3.0]> : vector<3xf32>
+      %y = cmpipe.reduce add %v : vector<3xf32> -> vector<2xf32>
+    }
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.constant' op the value has the shape [2], and its type is vector<3xf32>
+cmpipe.pipeline @p {
+  cmpipe.core @c {
+    cmpipe.stage @s in #poly.set<"{ [] }"> {
+      %v = cmpipe.constant #nn.weights<[1.0, 2.0]> : vector<3xf32>
+    }
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.write' op @scale is a constant
+cmpipe.pipeline @p {
+  cmpipe.core @c {
+    cmpipe.object @scale #nn.weights<[1.0]> : memref<vector<1xf32>>
+    cmpipe.stage @s in #poly.set<"{ [] }"> {
+      %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      cmpipe.write %v, @scale #poly.map<"{ [] -> [] }"> : vector<1xf32>
+    }
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.write' op the access to @a should map 1 to 1 dimensions (iteration to element), and maps 1 to 2
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<8xvector<1xf32>>
+  cmpipe.core @c {
+    cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 8 }"> {
+      %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      cmpipe.write %v, @a #poly.map<"{ [w] -> [w, 0] }"> : vector<1xf32>
+    }
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.write' op an iteration writes one element
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<8xvector<1xf32>>
+  cmpipe.core @c {
+    cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 4 }"> {
+      %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      cmpipe.write %v, @a #poly.map<"{ [w] -> [i] : 2w <= i <= 2w + 1 }"> : vector<1xf32>
+    }
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.write' op @a holds vectors of 4 floats, not vector<1xf32>
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<8xvector<4xf32>>
+  cmpipe.core @c {
+    cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 8 }"> {
+      %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      cmpipe.write %v, @a #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+    }
+  }
+}
+
+// -----
+
+// Channels.
+
+// CHECK: error: 'cmpipe.channel' op there is no stage @t
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<2xvector<1xf32>>
+  cmpipe.object @b : memref<2xvector<1xf32>>
+  cmpipe.input "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x2x1xf32>
+  cmpipe.core @c {
+    cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 2 }"> {
+      %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+      cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+    }
+  }
+  cmpipe.channel @a for @t ready #poly.map<"{ a[i] -> t[i] }"> free #poly.map<"{ t[i] -> a[i] }">
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.channel' op stage @s does not read @b
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<2xvector<1xf32>>
+  cmpipe.object @b : memref<2xvector<1xf32>>
+  cmpipe.input "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x2x1xf32>
+  cmpipe.core @c {
+    cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 2 }"> {
+      %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+      cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+    }
+  }
+  cmpipe.channel @b for @s ready #poly.map<"{ b[i] -> s[i] }"> free #poly.map<"{ s[i] -> b[i] }">
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.channel' op ready should be a map of the form { a[i0] -> s[w] }, and is { s[i] -> a[i] }
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<2xvector<1xf32>>
+  cmpipe.object @b : memref<2xvector<1xf32>>
+  cmpipe.input "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x2x1xf32>
+  cmpipe.core @c {
+    cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 2 }"> {
+      %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+      cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+    }
+  }
+  cmpipe.channel @a for @s ready #poly.map<"{ s[i] -> a[i] }"> free #poly.map<"{ s[i] -> a[i] }">
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.channel' op free gives more than one step for one signal
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<2xvector<1xf32>>
+  cmpipe.object @b : memref<2xvector<1xf32>>
+  cmpipe.input "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x2x1xf32>
+  cmpipe.core @c {
+    cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 2 }"> {
+      %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+      cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+    }
+  }
+  cmpipe.channel @a for @s
+    ready #poly.map<"{ a[i] -> s[i] }">
+    free #poly.map<"{ s[i] -> a[j] : i <= j <= i + 1 }">
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.channel' op ready should start from a point of the form { s[w] }, and starts from { a[0] }
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<2xvector<1xf32>>
+  cmpipe.object @b : memref<2xvector<1xf32>>
+  cmpipe.input "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x2x1xf32>
+  cmpipe.core @c {
+    cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 2 }"> {
+      %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+      cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+    }
+  }
+  cmpipe.channel @a for @s
+    ready #poly.map<"{ a[i] -> s[i] }"> from #poly.set<"{ a[0] }">
+    free #poly.map<"{ s[i] -> a[i] }">
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.channel' op free should start from one point, not from { a[i] : 0 <= i <= 1 }
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<2xvector<1xf32>>
+  cmpipe.object @b : memref<2xvector<1xf32>>
+  cmpipe.input "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x2x1xf32>
+  cmpipe.core @c {
+    cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 2 }"> {
+      %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+      cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+    }
+  }
+  cmpipe.channel @a for @s
+    ready #poly.map<"{ a[i] -> s[i] }">
+    free #poly.map<"{ s[i] -> a[i] }"> from #poly.set<"{ a[i] : 0 <= i < 2 }">
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.channel' op a ring has at least 1 slot
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<2xvector<1xf32>>
+  cmpipe.input "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x2x1xf32>
+  cmpipe.channel @a for @s slots 0 ready #poly.map<"{ a[i] -> s[i] }"> free #poly.map<"{ s[i] -> a[i] }">
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.pipeline' op there are two channels @a for @s
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<2xvector<1xf32>>
+  cmpipe.object @b : memref<2xvector<1xf32>>
+  cmpipe.input "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x2x1xf32>
+  cmpipe.core @c {
+    cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 2 }"> {
+      %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+      cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+    }
+  }
+  cmpipe.channel @a for @s ready #poly.map<"{ a[i] -> s[i] }"> free #poly.map<"{ s[i] -> a[i] }">
+  cmpipe.channel @a for @s ready #poly.map<"{ a[i] -> s[i] }"> free #poly.map<"{ s[i] -> a[i] }">
+}
