@@ -33,6 +33,15 @@ def digits() -> Path:
     return ROOT / "examples" / "digits" / "digits.onnx"
 
 
+@pytest.fixture(params=["digits", "mnist_cntk", "mlperftiny_resnet8", "resnet20_cifar"])
+def trained(
+    request: pytest.FixtureRequest, digits: Path, shared_model: Callable[[str], Path]
+) -> Path:
+    """The path of each trained network."""
+    name: str = request.param
+    return digits if name == "digits" else shared_model(f"{name}.onnx")
+
+
 RunTool = Callable[..., subprocess.CompletedProcess[str]]
 
 

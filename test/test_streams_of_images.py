@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,16 +19,7 @@ from end_to_end import assert_close, assert_same, bound
 
 DIGITS = ROOT / "examples" / "digits"
 
-TRAINED = ("digits", "mnist_cntk", "mlperftiny_resnet8", "resnet20_cifar")
-
 POLICIES: tuple[BufferPolicy, ...] = ("minimal", "throughput", "whole")
-
-
-@pytest.fixture(params=TRAINED)
-def trained(request: pytest.FixtureRequest, shared_model: Callable[[str], Path]) -> Path:
-    """Each of the trained networks."""
-    name: str = request.param
-    return DIGITS / "digits.onnx" if name == "digits" else shared_model(f"{name}.onnx")
 
 
 @pytest.mark.parametrize(
