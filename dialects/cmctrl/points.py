@@ -83,7 +83,9 @@ def _print_expression(printer: Printer, expr: AffineExpr, operands: Sequence[SSA
 
 def _parse_point(parser: Parser) -> tuple[Sequence[SSAValue], AffineMap]:
     map, indices = parser.parse_affine_map_of_ssa_ids()
-    return indices, map
+    # xDSL reads every value as a symbol; loop variables are dimensions.
+    dims = [AffineExpr.dimension(i) for i in range(len(indices))]
+    return indices, map.replace_dims_and_symbols((), dims, len(dims), 0)
 
 
 def _in_program() -> tuple[OpTrait, ...]:
