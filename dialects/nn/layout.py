@@ -54,6 +54,11 @@ class ConstantOp(TensorOp):
         value = WeightsAttr.get(value)
         super().__init__(properties={"value": value}, result_types=[tensor_type(value.shape)])
 
+    def drop_all_references(self) -> None:
+        """Let go of the weights too: erased operations stay until Python looks for cycles."""
+        super().drop_all_references()
+        self.properties.clear()
+
     def result_shape(self) -> Shape:
         return self.value.shape
 
