@@ -130,7 +130,7 @@ class ChipOp(ObjectScope):
                     raise VerifyException(f"there are two credits for channel {credit.channel}")
                 credits.add(credit.channel)
         for channel in rings ^ credits:
-            missing = "credits" if channel in rings else "a ring"
+            missing = "credits" if channel in rings else "ring"
             raise VerifyException(f"channel {channel} has no {missing}")
 
 
