@@ -454,6 +454,7 @@ class ProgramOp(IRDLOperation):
                 op.expect_rank(self.rank, "the program")
                 if sum(isinstance(inner, WriteOp) for inner in op.body.ops) != 1:
                     raise VerifyException("an iteration writes exactly one vector")
+        self.written_object()
         for attribute, value in (("latency", self.latency), ("interval", self.interval)):
             if value is not None and value.value.data < 1:
                 raise VerifyException(f"the {attribute} of a program is at least 1 cycle")

@@ -427,6 +427,32 @@ cmctrl.chip @p {
 
 // -----
 
+// CHECK: error: 'cmctrl.program' op a program writes exactly one object
+cmctrl.chip @p {
+  cmpipe.object @a : memref<vector<1xf32>>
+  cmpipe.object @b : memref<vector<1xf32>>
+  cmctrl.gcu {
+    cmctrl.program @in over #poly.set<"{ [w] : 0 <= w < 2 }"> {
+      cmctrl.send @a []
+      cmctrl.send @b []
+    }
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmctrl.send' op the point's map has as many dimensions as there are indices
+cmctrl.chip @p {
+  cmpipe.object @a : memref<2xvector<1xf32>>
+  cmctrl.gcu {
+    cmctrl.program @in over #poly.set<"{ [w] : 0 <= w < 2 }"> {
+      "cmctrl.send"() <{object = @a, point = affine_map<(d0) -> (d0)>}> : () -> ()
+    }
+  }
+}
+
+// -----
+
 // Machines.
 
 // CHECK: error: 'cmctrl.machine' op there is no program @t in this core
