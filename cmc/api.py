@@ -33,6 +33,7 @@ from cmc.pipeline import BufferPolicy, standard_pipeline
 from cmc.progress import Track, no_progress
 from cmc.report import Report
 from cmc.simulator import Mode, Result, Simulator, chip_of
+from cmc.simulator.ports import image_shape
 from cmc.streams import check_stream
 
 __all__ = ["Program", "Result", "compile", "load"]
@@ -50,18 +51,12 @@ class Program:
     @property
     def inputs(self) -> dict[str, tuple[int, ...]]:
         """The shape of one image by input name, without the axis that counts the images."""
-        return {
-            op.tensor_name.data: op.tensor.get_shape()[1:]
-            for op in chip_of(self.module).gcu.inputs()
-        }
+        return {op.tensor_name.data: image_shape(op) for op in chip_of(self.module).gcu.inputs()}
 
     @property
     def outputs(self) -> dict[str, tuple[int, ...]]:
         """The shape of one image's result by output name."""
-        return {
-            op.tensor_name.data: op.tensor.get_shape()[1:]
-            for op in chip_of(self.module).gcu.outputs()
-        }
+        return {op.tensor_name.data: image_shape(op) for op in chip_of(self.module).gcu.outputs()}
 
     @cached_property
     def _simulator(self) -> Simulator:

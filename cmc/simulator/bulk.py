@@ -24,7 +24,7 @@ from cmc.progress import Track, no_progress
 from cmc.simulator.body import Call, call, constant
 from cmc.simulator.gather import Floats
 from cmc.simulator.load import Chip, Program, Read
-from cmc.simulator.ports import enter, leave
+from cmc.simulator.ports import enter, image_shape, leave
 
 BLOCK = 1 << 18
 """Floats in the windows of one block: they stay in a second-level cache."""
@@ -362,7 +362,7 @@ class Values:
         """All outputs of a stream, each input `[images, ...]`."""
         images = len(next(iter(inputs.values())))
         outputs = {
-            port.tensor_name.data: np.empty((images, *port.tensor.get_shape()[1:]), np.float32)
+            port.tensor_name.data: np.empty((images, *image_shape(port)), np.float32)
             for port in self._chip.op.gcu.outputs()
         }
         with ThreadPoolExecutor(max(1, self._processors - 1)) as pool:

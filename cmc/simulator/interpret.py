@@ -27,7 +27,7 @@ from cmc.simulator.faults import Fault
 from cmc.simulator.gather import Floats
 from cmc.simulator.hazards import missing, overwritten
 from cmc.simulator.load import Chip, Program, Read, Ring
-from cmc.simulator.ports import enter, leave
+from cmc.simulator.ports import enter, image_shape, leave
 
 _UNLIMITED = 1 << 62
 
@@ -373,7 +373,7 @@ def interpret(
     for port in chip.op.gcu.outputs():
         object = chip.objects[port.object.root_reference.data]
         written = collected[object.name].reshape(images, object.elements, object.vector)
-        output = np.empty((images, *port.tensor.get_shape()[1:]), np.float32)
+        output = np.empty((images, *image_shape(port)), np.float32)
         leave(port, written[:, object.order], output)
         outputs[port.tensor_name.data] = output
     starts = {name: np.array(core.starts, np.int64) for name, core in cores.items()}

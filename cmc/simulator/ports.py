@@ -9,6 +9,15 @@ from cmc.poly.evaluate import Ints, grid, tabulate
 from cmc.simulator.gather import Floats, flat_index
 
 
+def image_shape(port: InputOp | OutputOp) -> tuple[int, ...]:
+    """The shape of one image's tensor in a stream: without the batch axis, if there is one.
+
+    A network may squeeze it out of an output, or move it away from the front.
+    """
+    shape = port.tensor.get_shape()
+    return shape[1:] if shape[:1] == (1,) else shape
+
+
 def places(port: InputOp | OutputOp) -> Ints:
     """For each element of a tensor, in row-major order, its place in the object's floats."""
     object = find_object(port, port.object)
