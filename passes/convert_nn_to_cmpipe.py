@@ -159,6 +159,8 @@ class _Partition:
 
     def _convert(self, op: Operation) -> None:
         try:
+            if any(0 in nn.shape_of(result) for result in op.results):
+                raise CmcError("its result has no elements")
             if type(op) in VIEWS:
                 self._view(op)
             elif type(op) in ELEMENTWISE:

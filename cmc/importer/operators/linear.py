@@ -9,7 +9,20 @@ from cmc.weights import Float32Array
 
 
 def import_matmul(node: Node) -> SSAValue:
-    return node.emit(nn.MatMulOp(node.tensor(0), node.tensor(1)))
+    """A vector stands for a matrix of one row, or one column, which the result is without."""
+    lhs, rhs = node.tensor(0), node.tensor(1)
+    left, right = nn.shape_of(lhs), nn.shape_of(rhs)
+    if len(left) == 1:
+        lhs = node.emit(nn.ReshapeOp(lhs, (1, *left)))
+    if len(right) == 1:
+        rhs = node.emit(nn.ReshapeOp(rhs, (*right, 1)))
+    result = node.emit(nn.MatMulOp(lhs, rhs))
+    shape = nn.shape_of(result)
+    if len(left) == 1:
+        shape = (*shape[:-2], shape[-1])
+    if len(right) == 1:
+        shape = shape[:-1]
+    return result if shape == nn.shape_of(result) else node.emit(nn.ReshapeOp(result, shape))
 
 
 def import_gemm(node: Node) -> SSAValue:

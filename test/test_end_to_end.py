@@ -1,0 +1,108 @@
+"""Every operator as a network of its own, from ONNX to outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import helper
+
+import cmc
+from cmc.api import Program
+from cmc.errors import CmcError
+from cmc.reference import Reference
+from cmc.streams import random_stream
+from end_to_end import assert_close, assert_same
+from onnx_models import float_type, graph_model, int64, normal, one_node_model
+from test_importer_operators import CASES, describe
+
+IMAGES = 2
+
+
+def check(model: onnx.ModelProto, program: Program) -> None:
+    """A stream of different images, in both modes, against the reference."""
+    inputs = random_stream(program.inputs, IMAGES, seed=1)
+    if model.graph.node[0].op_type in ("Pow", "Sqrt"):
+        inputs = {name: np.abs(array) for name, array in inputs.items()}
+    bulk = program.run(inputs, mode="bulk")
+    assert_close(bulk.outputs, Reference(model)(inputs))
+    assert_same(program.run(inputs, mode="interpret"), bulk)
+
+
+@pytest.mark.parametrize("model", CASES, ids=describe)
+def test_operator(model: onnx.ModelProto):
+    computes_weights = model.graph.node[0].op_type == "Conv" and len(model.graph.input) > 1
+    if computes_weights:
+        with pytest.raises(CmcError, match="'node': a convolution needs constant weights"):
+            cmc.compile(model)
+    elif is_empty(model):
+        with pytest.raises(CmcError, match="'node': its result has no elements"):
+            cmc.compile(model)
+    else:
+        check(model, cmc.compile(model, buffers="minimal"))
+
+
+def is_empty(model: onnx.ModelProto) -> bool:
+    """Whether the outputs have no elements, as some slices."""
+    zeros = {
+        value.name: np.zeros([d.dim_value for d in value.type.tensor_type.shape.dim], np.float32)
+        for value in model.graph.input
+    }
+    return any(array.size == 0 for array in Reference(model)(zeros).values())
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ((1, 3), (3,)),
+        ((1, 4, 3), (3,)),
+        ((3,), (1, 3, 4)),
+        ((2, 3), (1, 3, 4)),
+        ((1, 2, 3, 5), (5, 4)),
+        ((1, 2, 3, 5), (2, 5, 4)),
+        ((2, 2, 3, 5), (1, 1, 5, 4)),
+        ((4, 1), (1, 6)),
+        ((1, 1), (1, 1)),
+    ],
+)
+def test_products_with_a_constant(left: tuple[int, ...], right: tuple[int, ...]):
+    first = left[0] != 1
+    constant, shape = (left, right) if first else (right, left)
+    model = product(["c", "x"] if first else ["x", "c"], {"x": shape}, {"c": normal(*constant)})
+    check(model, cmc.compile(model, buffers="minimal"))
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ((1, 2, 3), (1, 3, 4)),
+        ((1, 2, 3, 5), (1, 5, 4)),
+        ((1, 1, 3, 5), (1, 2, 5, 4)),
+        ((1, 1, 1), (1, 1, 1)),
+    ],
+)
+def test_products_of_inputs(left: tuple[int, ...], right: tuple[int, ...]):
+    model = product(["a", "b"], {"a": left, "b": right}, {})
+    check(model, cmc.compile(model, buffers="minimal"))
+
+
+def product(
+    names: list[str],
+    inputs: Mapping[str, tuple[int, ...]],
+    constants: Mapping[str, NDArray[np.float32]],
+) -> onnx.ModelProto:
+    """A model of one MatMul of the two names."""
+    node = helper.make_node("MatMul", names, ["y"], "node")
+    types = [float_type(name, shape) for name, shape in inputs.items()]
+    return graph_model([node], types, [float_type("y", None)], constants)
+
+
+def test_outputs_without_a_batch_axis_are_stacked():
+    model = one_node_model("Squeeze", (1, 3, 1, 4), [int64(0, 2)])
+    program = cmc.compile(model)
+    assert program.outputs == {"y0": (3, 4)}
+    images = normal(5, 3, 1, 4)
+    assert np.array_equal(program.run({"x": images}).outputs["y0"], images.reshape(5, 3, 4))
