@@ -1,0 +1,36 @@
+// RUN: not cmc-opt %s -p 'cmpipe-size-buffers{policy=minimal}' 2>&1 | filecheck %s
+
+// Slots with which the pipeline would come to a stop are refused: @sum needs a[4] for its first
+// iteration, while the ring of the short way is full with a[0] to a[3].
+
+// CHECK: error: deadlock: @a[4] of image 0 waits for room in @a for @add; @add[0] of image 0 waits for data in @b for @add; @sum[0] of image 0 waits for data in @a for @sum
+cmpipe.pipeline @residual {
+  cmpipe.object @a : memref<16xvector<1xf32>>
+  cmpipe.object @b : memref<12xvector<1xf32>>
+  cmpipe.object @c : memref<12xvector<1xf32>>
+  cmpipe.input "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x16xf32>
+  cmpipe.core @sum {
+    cmpipe.stage @sum in #poly.set<"{ [w] : 0 <= w < 12 }"> {
+      %v = cmpipe.read @a #poly.map<"{ [w, k, c] -> [w + k, c] }"> : vector<5x1xf32>
+      %y = cmpipe.reduce add %v : vector<5x1xf32> -> vector<1xf32>
+      cmpipe.write %y, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+    }
+  }
+  cmpipe.core @add {
+    cmpipe.stage @add in #poly.set<"{ [w] : 0 <= w < 12 }"> {
+      %u = cmpipe.read @b #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+      %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+      %y = arith.addf %u, %v : vector<1xf32>
+      cmpipe.write %y, @c #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+    }
+  }
+  cmpipe.channel @a for @sum
+    ready #poly.map<"{ a[i] -> sum[i - 4] : 4 <= i < 16 }">
+    free #poly.map<"{ sum[w] -> a[w] : 0 <= w < 11; sum[11] -> a[15] }">
+  cmpipe.channel @b for @add
+    ready #poly.map<"{ b[i] -> add[i] : 0 <= i < 12 }">
+    free #poly.map<"{ add[w] -> b[w] : 0 <= w < 12 }">
+  cmpipe.channel @a for @add slots 4
+    ready #poly.map<"{ a[i] -> add[i] : 0 <= i < 12 }">
+    free #poly.map<"{ add[w] -> a[w] : 0 <= w < 11; add[11] -> a[15] }">
+}
