@@ -278,7 +278,7 @@ def loops(
     hints = {
         f"c{position}": name
         for position in range(order.dim(isl.dim_type.out))
-        if (name := order.get_dim_name(isl.dim_type.in_, position)) is not None
+        if (name := order.get_dim_name(isl.dim_type.out, position)) is not None
     }
     return _loops(tree, _Scope((), {}, hints, {}), emitters)
 
