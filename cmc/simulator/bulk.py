@@ -8,7 +8,7 @@ enough for a processor's cache, and the blocks are shared among the processors.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from math import prod
@@ -63,15 +63,38 @@ class _Scratch:
         return self._arrays[position][:size].reshape(shape)
 
 
+class _Pool:
+    """Arrays that are lent for as long as an object is still read."""
+
+    def __init__(self) -> None:
+        self._free: list[Floats] = []
+
+    def take(self, shape: tuple[int, ...]) -> Floats:
+        """The smallest free array that is large enough, or a new one, as one of this shape."""
+        size = prod(shape)
+        large = [at for at, array in enumerate(self._free) if array.size >= size]
+        if large:
+            array = self._free.pop(min(large, key=lambda at: self._free[at].size))
+        else:
+            array = np.empty(size, np.float32)
+        return array[:size].reshape(shape)
+
+    def give(self, array: Floats) -> None:
+        """Take an array back that was lent."""
+        assert array.base is not None
+        self._free.append(array.base)
+
+
 @dataclass(frozen=True)
 class _Source:
     """How the windows of one read are gathered from an object, for all images together.
 
-    `prepare` is called once per chunk; `window` gives the windows of some rows, as a view or, by a
-    call that fills an array, gathered.
+    `prepare` is called once per chunk, and may fill an array that is `lent` for the stage; the
+    windows of some rows are a `view`, or gathered by a call that will `fill` an array.
     """
 
     prepare: list[Call]
+    lent: Floats | None
     fill: Callable[[_Slices, Floats], Call]
     view: Callable[[_Slices], Floats | None]
 
@@ -110,7 +133,7 @@ def _extents(program: Program) -> tuple[int, ...] | None:
 
 
 def _strided(
-    read: Read, program: Program, shape: tuple[int, ...], stored: Floats
+    read: Read, program: Program, shape: tuple[int, ...], stored: Floats, pool: _Pool
 ) -> _Source | None:
     """Windows as a view of the object, in a larger array where windows reach beyond it.
 
@@ -129,14 +152,14 @@ def _strided(
     after = np.maximum(0, high - np.array(full) + 1)
     source = stored.reshape(len(stored), *full)
     prepare: list[Call] = []
+    lent: Floats | None = None
     if np.any(before) or np.any(after):
         padded_shape = [int(b + e + a) for b, e, a in zip(before, full, after, strict=True)]
         if prod(padded_shape) > 4 * prod(full) + BLOCK:
             return None
-        padded = np.full((len(stored), *padded_shape), read.gather.pad, np.float32)
-        inner = tuple(slice(b, b + e) for b, e in zip(before, full, strict=True))
-        prepare.append((np.copyto, (padded[:, *inner], source)))
-        source = padded
+        lent = pool.take((len(stored), *padded_shape))
+        prepare = _surround(source, [int(b) for b in before], read.gather.pad, lent)
+        source = lent
     steps = np.array(source.strides[1:])
     strides = [int(s) for s in coefficients.T @ steps]
     origin = source[(slice(None), *(int(c) for c in constants + before), None)]
@@ -162,15 +185,26 @@ def _strided(
         shape = (block.rows, *read.gather.window)
         return part.reshape(shape) if part.flags.c_contiguous else None
 
-    return _Source(prepare, fill, view)
+    return _Source(prepare, lent, fill, view)
 
 
-def _indexed(read: Read, stored: Floats) -> _Source:
+def _surround(source: Floats, before: Sequence[int], filling: float, larger: Floats) -> list[Call]:
+    """Copy an array into a larger one, `before` places from its start, and fill what is around."""
+    calls: list[Call] = []
+    inner = larger
+    for axis, (start, extent) in enumerate(zip(before, source.shape[1:], strict=True), 1):
+        low, inner, high = np.split(inner, (start, start + extent), axis)
+        calls += [(np.copyto, (side, filling)) for side in (low, high) if side.size]
+    return [*calls, (np.copyto, (inner, source))]
+
+
+def _indexed(read: Read, stored: Floats, pool: _Pool) -> _Source:
     """Windows gathered by index, from a copy of the object with one more place for padding."""
     gather = read.gather
     images, _, vector = stored.shape
     padded = np.any(gather.element < 0) or np.any(gather.channel < 0)
     prepare: list[Call] = []
+    lent: Floats | None = None
     source, width, places = stored, vector, gather.element
     if not gather.whole_vectors:
         source, width = stored.reshape(images, -1, 1), 1
@@ -179,9 +213,9 @@ def _indexed(read: Read, stored: Floats) -> _Source:
     places = np.where(gather.element < 0, -1, places)
     places = np.where(places < 0, source.shape[1], places)
     if padded:
-        larger = np.full((images, source.shape[1] + 1, width), gather.pad, np.float32)
-        prepare.append((np.copyto, (larger[:, :-1], source)))
-        source = larger
+        lent = pool.take((images, source.shape[1] + 1, width))
+        prepare = _surround(source, [0, 0], gather.pad, lent)
+        source = lent
     window = (*gather.window[:-1], 1) if gather.whole_vectors else gather.window
     places = np.broadcast_to(places, (len(places), *window)).reshape(len(places), -1)
     places = np.broadcast_to(places, (len(read.newest), places.shape[1]))
@@ -192,7 +226,7 @@ def _indexed(read: Read, stored: Floats) -> _Source:
         target = out.reshape(len(part), *chosen.shape, width)
         return np.take, (part, chosen, 1, target, "clip")
 
-    return _Source(prepare, fill, lambda block: None)
+    return _Source(prepare, lent, fill, lambda block: None)
 
 
 def _held(read: Read, iterations: int) -> _Source:
@@ -207,7 +241,7 @@ def _held(read: Read, iterations: int) -> _Source:
         part = table[block.iterations]
         return np.copyto, (out.reshape(count, *part.shape), part)
 
-    return _Source([], fill, lambda block: None)
+    return _Source([], None, fill, lambda block: None)
 
 
 @dataclass
@@ -239,16 +273,25 @@ class Plan:
     def __init__(self, chip: Chip, images: int, processors: int):
         self._chip = chip
         self.images = images
-        self._objects: dict[str, Floats] = {}
         self._scratch = [_Scratch() for _ in range(processors)]
+        self._objects: dict[str, Floats] = {}
         self._stages: list[_Stage] = []
-        for program in chip.programs.values():
+        programs = chip.programs.values()
+        last = {read.object: program for program in programs for read in program.reads}
+        kept = {_object(port) for port in chip.op.gcu.outputs()}
+        self._pool = _Pool()
+        for program in programs:
             object = chip.objects[program.writes]
-            self._objects[object.name] = np.zeros(
-                (images, object.elements, object.vector), np.float32
-            )
-            if program.core is not None:
-                self._stages.append(self._stage(program))
+            shape = (images, object.elements, object.vector)
+            if program.core is None:
+                self._objects[object.name] = np.zeros(shape, np.float32)
+                kept.add(object.name)
+                continue
+            self._objects[object.name] = self._pool.take(shape)
+            self._stages.append(self._stage(program))
+            for name in {read.object for read in program.reads} - kept:
+                if last[name] is program:
+                    self._pool.give(self._objects[name])
 
     def run(
         self, inputs: Mapping[str, Floats], outputs: Mapping[str, Floats], pool: Executor | None
@@ -265,27 +308,33 @@ class Plan:
         object = self._chip.objects[program.writes]
         target = self._objects[program.writes]
         stage = _Stage([], [[] for _ in self._scratch])
+        lent: list[Floats] = []
         if not np.array_equal(object.order, np.arange(object.elements)):
             # Iterations write the elements in another order than the one in which they lie.
-            written = np.empty_like(target)
+            written = self._pool.take(target.shape)
             stage.finish.append((np.take, (written, object.order, 1, target, "clip")))
+            lent.append(written)
             target = written
         sources = {read.op: self._source(read, program) for read in program.reads}
         for read in program.constants:
             sources[read.op] = _held(read, program.iterations)
         for source in sources.values():
             stage.prepare += source.prepare
+            lent += [] if source.lent is None else [source.lent]
         for number, block in enumerate(self._blocks(program)):
             worker = number % len(self._scratch)
             stage.shares[worker] += self._block(
                 program, block, sources, self._scratch[worker], target
             )
+        for array in lent:
+            self._pool.give(array)
         return stage
 
     def _source(self, read: Read, program: Program) -> _Source:
         stored = self._objects[read.object]
         shape = self._chip.objects[read.object].shape
-        return _strided(read, program, shape, stored) or _indexed(read, stored)
+        strided = _strided(read, program, shape, stored, self._pool)
+        return strided or _indexed(read, stored, self._pool)
 
     def _blocks(self, program: Program) -> Iterator[_Slices]:
         """All iterations of all images; blocks cut an image only along its first loop."""
