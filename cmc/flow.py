@@ -112,7 +112,8 @@ class Wait:
 def across_images(steps: Steps, driven: int, signals: int, images: int) -> Ints:
     """The signals that each thing driven waits for, counted over a stream of `images`.
 
-    A machine begins an image when it is through with the one before.
+    A machine begins an image when it is through with the one before. What it never drives in an
+    image goes with what it drives first in the next.
     """
     need = steps.needs(driven)
     first = np.arange(images)[:, None] * signals
@@ -122,7 +123,12 @@ def across_images(steps: Steps, driven: int, signals: int, images: int) -> Ints:
         # It is through with every image from the start.
         restart[:] = 0
     table = np.where(need == 0, restart, np.where(need == NEVER, 0, need) + first)
-    return np.where(need == NEVER, NEVER, table)
+    following = np.full((images, 1), NEVER)
+    if steps.initial:
+        following[:-1] = restart[1:]
+    elif len(steps.awaits):
+        following[:-1] = first[1:] + steps.awaits[0]
+    return np.where(need == NEVER, following, table)
 
 
 def ready_wait(flow: Flow, edge: Edge, images: int) -> Wait:
@@ -135,15 +141,7 @@ def ready_wait(flow: Flow, edge: Edge, images: int) -> Wait:
 def room_wait(flow: Flow, edge: Edge, images: int) -> Wait:
     """What the writer of a channel waits for: slots that the reader frees."""
     writer, reader = flow.processes[edge.writer], flow.processes[edge.reader]
-    freed = across_images(edge.free, writer.iterations, reader.iterations, images)
-    # What an image never frees is freed with what the next image frees first.
-    later = np.full(images + 1, NEVER)
-    first = edge.free.awaits[:1] if len(edge.free.awaits) else np.array([NEVER])
-    if edge.free.initial:
-        later[:-1] = freed[:, 0]
-    elif first[0] != NEVER:
-        later[:-1] = np.arange(images) * reader.iterations + first[0]
-    freed = np.where(freed == NEVER, later[1:, None], freed).reshape(-1)
+    freed = across_images(edge.free, writer.iterations, reader.iterations, images).reshape(-1)
     need = np.zeros_like(freed)
     if edge.credits == 0:
         need[:] = NEVER

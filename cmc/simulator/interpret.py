@@ -68,7 +68,8 @@ class _Lcu:
                 self._next = 0
                 self._seen -= self._signals
                 self._base += self._driven
-                self.limit = max(self.limit, self._base + self._initial)
+                if self._initial:
+                    self.limit = max(self.limit, self._base + self._initial)
 
 
 class _Channel:
