@@ -18,13 +18,12 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from xdsl.ir import SSAValue
 
-from cmc.dialects.cmpipe import InputOp, OutputOp, ReadOp, WriteOp, find_object, vector_shape
+from cmc.dialects.cmpipe import ReadOp, WriteOp, find_object, vector_shape
 from cmc.poly.evaluate import Ints, pieces
 from cmc.progress import Track, no_progress
 from cmc.simulator.body import Call, call, constant
 from cmc.simulator.gather import Floats
 from cmc.simulator.load import Chip, Program, Read
-from cmc.simulator.ports import enter, image_shape, leave
 
 BLOCK = 1 << 18
 """Floats in the windows of one block: they stay in a second-level cache."""
@@ -278,7 +277,7 @@ class Plan:
         self._stages: list[_Stage] = []
         programs = chip.programs.values()
         last = {read.object: program for program in programs for read in program.reads}
-        kept = {_object(port) for port in chip.op.gcu.outputs()}
+        kept = {port.object for port in chip.outputs}
         self._pool = _Pool()
         for program in programs:
             object = chip.objects[program.writes]
@@ -297,12 +296,12 @@ class Plan:
         self, inputs: Mapping[str, Floats], outputs: Mapping[str, Floats], pool: Executor | None
     ) -> None:
         """Compute `images` images, each input `[images, ...]`; fill the outputs."""
-        for port in self._chip.op.gcu.inputs():
-            enter(port, inputs[port.tensor_name.data], self._objects[_object(port)])
+        for port in self._chip.inputs:
+            port.enter(inputs[port.tensor], self._objects[port.object])
         for stage in self._stages:
             stage.run(pool)
-        for port in self._chip.op.gcu.outputs():
-            leave(port, self._objects[_object(port)], outputs[port.tensor_name.data])
+        for port in self._chip.outputs:
+            port.leave(self._objects[port.object], outputs[port.tensor])
 
     def _stage(self, program: Program) -> _Stage:
         object = self._chip.objects[program.writes]
@@ -391,10 +390,6 @@ class Plan:
         return calls
 
 
-def _object(port: InputOp | OutputOp) -> str:
-    return port.object.root_reference.data
-
-
 class Values:
     """The values of a chip's objects, for streams of any length: plans are made once and kept."""
 
@@ -411,13 +406,14 @@ class Values:
         """All outputs of a stream, each input `[images, ...]`."""
         images = len(next(iter(inputs.values())))
         outputs = {
-            port.tensor_name.data: np.empty((images, *image_shape(port)), np.float32)
-            for port in self._chip.op.gcu.outputs()
+            port.tensor: np.empty((images, *port.shape), np.float32) for port in self._chip.outputs
         }
+        plan = self._plan_for(min(images, self._together))
         with ThreadPoolExecutor(max(1, self._processors - 1)) as pool:
-            for first in track(range(0, images, self._together), "simulating"):
-                chunk = slice(first, min(first + self._together, images))
-                plan = self._plan_for(chunk.stop - chunk.start)
+            for first in track(range(0, images, plan.images), "simulating"):
+                # The last ones go with some that are computed already: one plan serves all.
+                start = min(first, images - plan.images)
+                chunk = slice(start, start + plan.images)
                 plan.run(
                     {name: array[chunk] for name, array in inputs.items()},
                     {name: array[chunk] for name, array in outputs.items()},

@@ -27,7 +27,6 @@ from cmc.simulator.faults import Fault
 from cmc.simulator.gather import Floats
 from cmc.simulator.hazards import missing, overwritten
 from cmc.simulator.load import Chip, Program, Read, Ring
-from cmc.simulator.ports import enter, image_shape, leave
 
 _UNLIMITED = 1 << 62
 
@@ -354,29 +353,26 @@ def interpret(
         writer.writes.append(channel)
         reader.reads.append(channel)
     sent: dict[str, Floats] = {}
-    for port in chip.op.gcu.inputs():
-        name = port.object.root_reference.data
-        object = chip.objects[name]
+    for port in chip.inputs:
+        object = chip.objects[port.object]
         stream = np.zeros((images, object.elements, object.vector), np.float32)
-        enter(port, inputs[port.tensor_name.data], stream)
+        port.enter(inputs[port.tensor], stream)
         in_order = np.empty_like(stream)
         in_order[:, object.order] = stream
-        sent[name] = in_order.reshape(-1, stream.shape[2])
-    collected = {
-        port.object.root_reference.data: np.empty((images * o.elements, o.vector), np.float32)
-        for port in chip.op.gcu.outputs()
-        for o in (chip.objects[port.object.root_reference.data],)
-    }
+        sent[port.object] = in_order.reshape(-1, stream.shape[2])
+    collected: dict[str, Floats] = {}
+    for port in chip.outputs:
+        object = chip.objects[port.object]
+        collected[port.object] = np.empty((images * object.elements, object.vector), np.float32)
     for core in cores.values():
         core.attach(chip, sent.get(core.program.writes), collected.get(core.program.writes))
     _cycles(chip, list(cores.values()), images, track)
     outputs: dict[str, Floats] = {}
-    for port in chip.op.gcu.outputs():
-        object = chip.objects[port.object.root_reference.data]
-        written = collected[object.name].reshape(images, object.elements, object.vector)
-        output = np.empty((images, *image_shape(port)), np.float32)
-        leave(port, written[:, object.order], output)
-        outputs[port.tensor_name.data] = output
+    for port in chip.outputs:
+        object = chip.objects[port.object]
+        written = collected[port.object].reshape(images, object.elements, object.vector)
+        outputs[port.tensor] = np.empty((images, *port.shape), np.float32)
+        port.leave(written[:, object.order], outputs[port.tensor])
     starts = {name: np.array(core.starts, np.int64) for name, core in cores.items()}
     return outputs, Times(
         images, images, None, starts, {name: core.begun for name, core in cores.items()}

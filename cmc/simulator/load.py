@@ -29,6 +29,7 @@ from cmc.poly.evaluate import Ints, size, tabulate
 from cmc.poly.order import Order, lexicographic
 from cmc.simulator.expand import visits
 from cmc.simulator.gather import Gather, flat_index
+from cmc.simulator.ports import Port
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +109,8 @@ class Chip:
     programs: dict[str, Program]
     rings: tuple[Ring, ...]
     flow: Flow
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
 
     def writer(self, object: str) -> Program:
         return next(p for p in self.programs.values() if p.writes == object)
@@ -160,7 +163,15 @@ def load(chip: ChipOp) -> Chip:
         name: Process(name, p.iterations, p.latency, p.interval, p.iteration)
         for name, p in programs.items()
     }
-    return Chip(chip, objects, programs, tuple(rings), Flow(processes, tuple(edges)))
+    return Chip(
+        chip,
+        objects,
+        programs,
+        tuple(rings),
+        Flow(processes, tuple(edges)),
+        tuple(map(Port.of, chip.gcu.inputs())),
+        tuple(map(Port.of, chip.gcu.outputs())),
+    )
 
 
 def _coordinates(point: Sequence[int] | Ints) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from cmc.dialects.cmpipe import InputOp, OutputOp, find_object
@@ -18,22 +20,34 @@ def image_shape(port: InputOp | OutputOp) -> tuple[int, ...]:
     return shape[1:] if shape[:1] == (1,) else shape
 
 
-def places(port: InputOp | OutputOp) -> Ints:
-    """For each element of a tensor, in row-major order, its place in the object's floats."""
-    object = find_object(port, port.object)
-    shape = port.tensor.get_shape()
-    table = tabulate(port.layout.data, grid(shape))
-    flat = flat_index(table.coordinates, (*object.shape, object.vector), 1)
-    return np.broadcast_to(flat, shape).reshape(-1)
+@dataclass(frozen=True, eq=False)
+class Port:
+    """A tensor of the network, and the object that it goes into or comes out of.
 
+    `shape` is that of one image; element i of it, in row-major order, is float `places[i]` of the
+    object.
+    """
 
-def enter(port: InputOp, images: Floats, elements: Floats) -> None:
-    """Put a stream of an input's images where its object lies, `[images, elements, vector]`."""
-    count = len(images)
-    elements.reshape(count, -1)[:, places(port)] = images.reshape(count, -1)
+    tensor: str
+    object: str
+    shape: tuple[int, ...]
+    places: Ints
 
+    @staticmethod
+    def of(op: InputOp | OutputOp) -> Port:
+        object = find_object(op, op.object)
+        shape = op.tensor.get_shape()
+        table = tabulate(op.layout.data, grid(shape))
+        flat = flat_index(table.coordinates, (*object.shape, object.vector), 1)
+        places = np.broadcast_to(flat, shape).reshape(-1)
+        return Port(op.tensor_name.data, object.sym_name.data, image_shape(op), places)
 
-def leave(port: OutputOp, elements: Floats, images: Floats) -> None:
-    """Put the elements of an object, `[images, elements, vector]`, into a stream of an output."""
-    count = len(images)
-    images.reshape(count, -1)[:] = elements.reshape(count, -1)[:, places(port)]
+    def enter(self, images: Floats, elements: Floats) -> None:
+        """Put a stream of an input's images where its object lies, `[images, elements, vector]`."""
+        count = len(images)
+        elements.reshape(count, -1)[:, self.places] = images.reshape(count, -1)
+
+    def leave(self, elements: Floats, images: Floats) -> None:
+        """Put an object's elements, `[images, elements, vector]`, into a stream of an output."""
+        count = len(images)
+        images.reshape(count, -1)[:] = elements.reshape(count, -1)[:, self.places]

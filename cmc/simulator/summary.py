@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from cmc.dialects.cmpipe import find_object
 from cmc.flow import Times, Wait, waits
 from cmc.poly.evaluate import Ints
 from cmc.report import CoreReport, ProgramReport, Report, RingReport
@@ -27,7 +26,7 @@ def summarize(chip: Chip, times: Times) -> Report:
                 str(ring.channel),
                 ring.address.value.data,
                 ring.slots.value.data,
-                4 * ring.slots.value.data * find_object(ring, ring.object).vector,
+                4 * ring.slots.value.data * chip.objects[ring.channel.object].vector,
             )
             for ring in core.rings()
         )
