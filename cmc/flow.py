@@ -126,7 +126,7 @@ def across_images(steps: Steps, driven: int, signals: int, images: int) -> Ints:
     following = np.full((images, 1), NEVER)
     if steps.initial:
         following[:-1] = restart[1:]
-    elif len(steps.awaits):
+    elif len(steps.awaits) and steps.awaits[0] != NEVER:
         following[:-1] = first[1:] + steps.awaits[0]
     return np.where(need == NEVER, following, table)
 
