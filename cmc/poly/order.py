@@ -7,20 +7,18 @@ from dataclasses import dataclass
 import islpy as isl
 import numpy as np
 
-from cmc.poly.evaluate import Ints, contains, size, tabulate
+from cmc.poly.evaluate import Ints, contains, tabulate
 from cmc.poly.extremes import lexmax, lexmin
 
 
 def lexicographic(points: Ints, among: Ints) -> tuple[Ints, Ints]:
     """A number for each of two lots of points, `[count, rank]`, ordered as the points are."""
-    both = np.concatenate([points, among])
-    if both.shape[1] == 0:
-        numbers = np.zeros(len(both), np.int64)
-    else:
-        low = both.min(0)
-        extents = [int(e) for e in both.max(0) - low + 1]
-        strides = [size(extents[axis + 1 :]) for axis in range(len(extents))]
-        numbers = (both - low) @ np.array(strides, np.int64)
+    numbers = np.zeros(len(points) + len(among), np.int64)
+    for column, other in zip(points.T, among.T, strict=True):
+        both = np.concatenate([column, other])
+        low = both.min(initial=0)
+        numbers *= both.max(initial=0) - low + 1
+        numbers += both - low
     return numbers[: len(points)], numbers[len(points) :]
 
 
@@ -57,6 +55,9 @@ class Order:
     def reached(self, points: Ints) -> Ints:
         """How many points of the order there are up to each of the given ones, itself included."""
         own, others = lexicographic(self.points, points)
+        if len(own) and own[-1] - own[0] == len(own) - 1:
+            # No gaps between them, as in every box.
+            return np.clip(others - own[0] + 1, 0, len(own))
         return np.searchsorted(own, others, "right")
 
     def number(self, points: Ints) -> Ints:
