@@ -124,10 +124,11 @@ def across_images(steps: Steps, driven: int, signals: int, images: int) -> Ints:
         restart[:] = 0
     table = np.where(need == 0, restart, np.where(need == NEVER, 0, need) + first)
     following = np.full((images, 1), NEVER)
+    advances = steps.awaits[(steps.reaches > 0) & (steps.awaits != NEVER)]
     if steps.initial:
         following[:-1] = restart[1:]
-    elif len(steps.awaits) and steps.awaits[0] != NEVER:
-        following[:-1] = first[1:] + steps.awaits[0]
+    elif len(advances):
+        following[:-1] = first[1:] + advances[0]
     return np.where(need == NEVER, following, table)
 
 
@@ -325,7 +326,7 @@ def deadlock(flow: Flow, images: int, begun: Mapping[str, int]) -> Deadlock:
         wait = next(w for w in found[name] if w.need[begun[name]] > begun[w.on.name])
         image, iteration = divmod(begun[name], process.iterations)
         words[name] = f"{process.title(iteration)} of image {image} waits for {wait.why}"
-        if wait.on.name not in stuck:
+        if wait.on.name not in stuck or wait.need[begun[name]] == NEVER:
             words[name] += ", which no step of its machine ever gives"
             return Deadlock(f"deadlock: {words[name]}")
         name = wait.on.name

@@ -61,14 +61,17 @@ class _Lcu:
         self._seen += 1
         awaits = self._awaits
         while awaits and awaits[self._next] <= self._seen:
-            self.limit = max(self.limit, self._base + self._reaches[self._next])
+            self._advance(self._reaches[self._next])
             self._next += 1
             if self._next == len(awaits):
                 self._next = 0
                 self._seen -= self._signals
                 self._base += self._driven
-                if self._initial:
-                    self.limit = max(self.limit, self._base + self._initial)
+                self._advance(self._initial)
+
+    def _advance(self, reach: int) -> None:
+        if reach:
+            self.limit = max(self.limit, self._base + reach)
 
 
 class _Channel:
