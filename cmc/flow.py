@@ -116,20 +116,23 @@ def across_images(steps: Steps, driven: int, signals: int, images: int) -> Ints:
     image goes with what it drives first in the next.
     """
     need = steps.needs(driven)
+    if steps.last == NEVER:
+        # It is never through with the first image.
+        return np.concatenate([need[None], np.full((images - 1, driven), NEVER)])
     first = np.arange(images)[:, None] * signals
     restart = first - signals + steps.last
     restart[0] = 0
     if not len(steps.awaits):
         # It is through with every image from the start.
         restart[:] = 0
-    table = np.where(need == 0, restart, np.where(need == NEVER, 0, need) + first)
     following = np.full((images, 1), NEVER)
-    advances = steps.awaits[(steps.reaches > 0) & (steps.awaits != NEVER)]
+    advances = steps.awaits[steps.reaches > 0]
     if steps.initial:
         following[:-1] = restart[1:]
     elif len(advances):
         following[:-1] = first[1:] + advances[0]
-    return np.where(need == NEVER, following, table)
+    later = np.where(need == NEVER, 0, need) + first
+    return np.where(need == NEVER, following, np.where(need == 0, restart, later))
 
 
 def ready_wait(flow: Flow, edge: Edge, images: int) -> Wait:

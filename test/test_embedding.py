@@ -42,6 +42,7 @@ from cmc.pass_pipeline import parse_passes
 from cmc.passes import get_all_passes
 from cmc.simulator import Mode, simulate
 from cmc.simulator.faults import MissingElement, OverwrittenElement
+from mutants import mutations
 
 Array = NDArray[np.float32]
 
@@ -335,3 +336,26 @@ def test_faults(what: str, mode: Mode):
     with pytest.raises(fault) as raised:
         simulate(edited(edits), {"x": images}, mode)
     assert str(raised.value) == message
+
+
+def outcome(module: ModuleOp, inputs: dict[str, Array], mode: Mode) -> tuple[str, Array]:
+    try:
+        result = simulate(module, inputs, mode)
+    except CmcError as error:
+        return f"{type(error).__name__}: {error}", np.zeros(0, np.float32)
+    return f"{result.cycles} cycles", result.outputs["y"]
+
+
+@pytest.mark.parametrize("order", ["", "cmpipe-reorder-stage{tile=3},"])
+def test_both_modes_tell_the_same_of_every_small_change(order: str):
+    module = run_passes(parse(two_convolutions("cmpipe")), order + TO_CHIP)
+    inputs = {"x": np.random.default_rng(0).standard_normal((3, 1, 10), np.float32)}
+    for mutation in mutations(module):
+        mutant = mutation.of(module)
+        try:
+            verify_module(mutant)
+        except CmcError:
+            continue
+        (bulk, expected), (interpret, got) = (outcome(mutant, inputs, mode) for mode in MODES)
+        assert bulk == interpret, mutation
+        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5, err_msg=str(mutation))
