@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
+from typing import get_args
 
 from numpy.typing import ArrayLike
 from onnx import ModelProto
@@ -75,10 +76,14 @@ class Program:
         for arrays that do not fit, and what the simulator raises for a program whose control is
         wrong.
         """
+        if mode not in get_args(Mode):
+            raise CmcError(f"mode is {' or '.join(get_args(Mode))}, not {mode!r}")
         return self._simulator.run(check_stream(self.inputs, inputs), mode, track)
 
     def time(self, images: int) -> Report:
         """Exactly how long a stream of any number of images takes, without their values."""
+        if images < 1:
+            raise CmcError(f"a stream has at least 1 image, not {images}")
         return self._simulator.time(images)
 
     def save(self, path: str | PathLike[str]) -> None:
@@ -104,9 +109,12 @@ def compile(
 
     `shapes` gives values to dimensions that the model leaves open, by their names; `buffers` says
     how the rings of the channels are sized; `sram` is what a core has for them, in bytes, or 0 for
-    no limit; `track` goes through the passes. Raises `CmcError` for
-    what cannot be compiled.
+    no limit; `track` goes through the passes. Raises `CmcError` for what cannot be compiled.
     """
+    if buffers not in get_args(BufferPolicy):
+        raise CmcError(f"buffers is one of {', '.join(get_args(BufferPolicy))}, not {buffers!r}")
+    if sram < 0:
+        raise CmcError(f"a core cannot have {sram} bytes of SRAM")
     module = import_model(model if isinstance(model, ModelProto) else Path(model), shapes)
     context = make_context()
     passes = parse_passes(get_all_passes(), ",".join(standard_pipeline(buffers, sram)))

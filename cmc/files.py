@@ -1,7 +1,7 @@
 """Output files that appear whole or not at all."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -9,8 +9,16 @@ from typing import IO
 from cmc.errors import CmcError
 
 
-def check_output(path: Path) -> None:
-    """Fail before the work is done, not after it, when `path` could not be written."""
+def check_output(path: Path, others: Iterable[Path] = ()) -> None:
+    """Fail before the work is done, not after it, when `path` could not be written.
+
+    `others` are files that are read, or written too, and must not be overwritten.
+    """
+    for other in others:
+        if path.exists() and other.exists() and path.samefile(other) and path.is_file():
+            raise CmcError("would overwrite what is read, or written too", str(path))
+        if path.resolve() == other.resolve() and not path.exists():
+            raise CmcError("is to be written twice", str(path))
     folder = path.parent
     if path.is_dir():
         raise CmcError("is a folder, not a file to write", str(path))

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
+from typing import get_args, get_type_hints
 
 from xdsl.passes import ModulePass
 from xdsl.utils.arg_spec import ArgSpec, parse_spec
@@ -112,7 +113,15 @@ def _make_pass(table: PassTable, spec: ArgSpec) -> ModulePass:
     try:
         return pass_type.from_spec(spec)
     except ValueError as error:
-        raise CmcError(str(error), f"pass '{spec.name}'") from error
+        hints = get_type_hints(pass_type)
+        wanted = ", ".join(f"{option}: {_values_of(hints[option])}" for option in options)
+        message = f"an option has a wrong value; it takes {wanted}"
+        raise CmcError(message, f"pass '{spec.name}'") from error
+
+
+def _values_of(hint: object) -> str:
+    """The values that an option takes, for a person."""
+    return " or ".join(map(str, get_args(hint))) or getattr(hint, "__name__", str(hint))
 
 
 def _unknown_option(name: str, option: str, options: list[str]) -> CmcError:

@@ -1,6 +1,7 @@
 """What a network computes by somebody else's account: onnxruntime, or onnx's own evaluator."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -53,6 +54,13 @@ class Reference:
         self._model = model
         self.engine, self._evaluate = self._onnxruntime() or self._reference_evaluator()
 
+    @property
+    def inputs(self) -> frozenset[str]:
+        """The names of what it wants arrays for."""
+        graph = load_model(self._model).proto.graph
+        held = {tensor.name for tensor in graph.initializer}
+        return frozenset(value.name for value in graph.input if value.name not in held)
+
     def __call__(
         self, inputs: Arrays, track: Track = no_progress
     ) -> dict[str, NDArray[np.float32]]:
@@ -95,10 +103,14 @@ class Reference:
 
     def _reference_evaluator(self) -> tuple[str, Evaluator]:
         from onnx.reference import ReferenceEvaluator
+        from onnx.version_converter import convert_version
 
-        model = self._model
-        source = str(model) if isinstance(model, Path) else model
-        evaluator = cast(OnnxEvaluator, ReferenceEvaluator(source))
+        proto = load_model(self._model).proto
+        if any(opset.domain == "" and opset.version < 15 for opset in proto.opset_import):
+            # It takes a BatchNormalization of an older opset for one in training.
+            with suppress(Exception):  # the converter knows few operators of the oldest opsets
+                proto = convert_version(proto, 15)
+        evaluator = cast(OnnxEvaluator, ReferenceEvaluator(proto))
         names = evaluator.output_names
 
         def evaluate(inputs: Arrays) -> Arrays:

@@ -53,10 +53,12 @@ def _check_array(name: str, shape: tuple[int, ...], given: ArrayLike) -> NDArray
         )
     if len(array) == 0:
         raise CmcError(f"input '{name}' holds no image")
-    array = np.ascontiguousarray(array, np.float32)
-    if np.isnan(array).any():
-        image, *index = (int(i) for i in np.argwhere(np.isnan(array))[0])
-        raise CmcError(f"input '{name}' is NaN in image {image} at {_format_shape(index)}")
+    with np.errstate(over="ignore"):
+        array = np.ascontiguousarray(array, np.float32)
+    if not np.isfinite(array).all():
+        image, *index = (int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        value = "NaN" if np.isnan(array[image, *index]) else "infinite"
+        raise CmcError(f"input '{name}' is {value} in image {image} at {_format_shape(index)}")
     return array
 
 

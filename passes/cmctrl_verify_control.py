@@ -11,6 +11,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from cmc.dialects.cmctrl import ChipOp
+from cmc.errors import CmcError
 from cmc.proof.chip import prove
 
 
@@ -20,6 +21,8 @@ class CmctrlVerifyControlPass(ModulePass):
     name = "cmctrl-verify-control"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for inner in op.walk():
-            if isinstance(inner, ChipOp):
-                prove(inner)
+        chips = [inner for inner in op.walk() if isinstance(inner, ChipOp)]
+        if not chips:
+            raise CmcError("there is no cmctrl.chip whose control could be proved")
+        for chip in chips:
+            prove(chip)

@@ -124,7 +124,7 @@ class _Lowering:
         if self.sram and address > self.sram:
             raise CmcError(
                 f"its rings need {address} bytes of SRAM, and it has {self.sram}: use smaller "
-                "rings, or cores with more SRAM",
+                "rings (--buffers minimal), or cores with more SRAM",
                 f"core @{core.sym_name.data}",
             )
         return CoreOp(core.sym_name.data, Region(Block([*held, *rings, *programs])))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cmc.tools.cmc import main
 from conftest import RunTool
+from onnx_models import chain_model
 
 Run = Callable[..., str]
 
@@ -234,3 +235,20 @@ def test_as_a_process(run_tool: RunTool, compiled: Path):
     result = run_tool("cmc", "run", "missing.onnx", "--random", "1", "--debug")
     assert result.returncode == 1
     assert "Traceback" in result.stderr
+
+
+def test_what_is_read_is_not_overwritten(fail: Run, compiled: Path, tmp_path: Path):
+    program = tmp_path / "program.mlir"
+    program.write_bytes(compiled.read_bytes())
+    message = fail("run", program, "--random", 1, "-o", program)
+    assert "would overwrite" in message
+    assert program.read_bytes() == compiled.read_bytes()
+    both = tmp_path / "both"
+    assert "written twice" in fail("run", program, "--random", 1, "-o", both, "--report", both)
+
+
+def test_check_wants_the_network_that_was_compiled(fail: Run, compiled: Path, tmp_path: Path):
+    other = tmp_path / "other.onnx"
+    onnx.save(chain_model((1, 4), onnx.helper.make_node("Relu", ["x"], ["y"])), other)
+    message = fail("run", compiled, "--random", 1, "--check", "--model", other)
+    assert "not the network that was compiled" in message

@@ -104,7 +104,7 @@ def test_verify_diagnostics_prints_and_goes_on(run_tool: RunTool, file: Path):
         ("nn-to-cmctrl{buffers=tiny}", "buffers must be minimal, throughput or whole"),
         ("test-constant-folding{=", "missing '}'"),
         ("canonicalize{a=b=c}", "Malformed pass arguments"),
-        ("apply-pdl{pdl_file=3}", "Incompatible types"),
+        ("apply-pdl{pdl_file=3}", "a wrong value"),
     ],
 )
 @pytest.mark.parametrize("flag", ["-p", "--pass-pipeline"])

@@ -95,3 +95,25 @@ def test_deviation(
 ):
     deviation = Deviation.measure("y", found, reference)
     assert (deviation.absolute, deviation.relative) == (absolute, relative)
+
+
+def test_batch_normalization_of_an_old_opset(engine: str):
+    """onnx's evaluator would normalise by the images' own mean."""
+    names = ["scale", "bias", "mean", "variance"]
+    values = [[2.0, 1.0], [0.5, 0.0], [1.0, -1.0], [4.0, 1.0]]
+    node = helper.make_node("BatchNormalization", ["x", *names], ["y"], momentum=0.9, epsilon=0.0)
+    graph = helper.make_graph(
+        [node],
+        "normalization",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 2, 3])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 2, 3])],
+        [
+            helper.make_tensor(name, TensorProto.FLOAT, [2], value)
+            for name, value in zip(names, values, strict=True)
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    x = np.array([[[1, 3, 5], [0, 1, 2]]], np.float32)
+    expected = np.array([[[0.5, 2.5, 4.5], [1, 2, 3]]], np.float32)
+    found = Reference(model)({"x": x})["y"]
+    assert np.allclose(found.reshape(expected.shape), expected)

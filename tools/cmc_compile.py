@@ -9,7 +9,7 @@ from cmc.tools.progress import track
 def compile_network(options: Options) -> None:
     """Carry the command out; raises `CmcError` for what cannot be compiled."""
     assert options.output is not None
-    check_output(options.output)
+    check_output(options.output, [options.model])
     make_program(options).save(options.output)
 
 

@@ -25,9 +25,12 @@ TOLERANCE = 1e-4
 
 def run_stream(options: Options) -> None:
     """Carry the command out; raises `CmcError` for bad input and for a check that fails."""
-    for path in (options.output, options.report):
-        if path is not None:
-            check_output(path)
+    written = [path for path in (options.output, options.report) if path is not None]
+    read = [options.model, *(Path(text.rpartition("=")[2]) for text in options.input)]
+    for position, path in enumerate(written):
+        check_output(path, [*read, *written[:position]])
+    if options.reference is not None and not options.check:
+        raise CmcError("--model names the network for --check, which is not given")
     if options.timing and (options.input or options.random is not None):
         raise CmcError("--timing needs no images: control does not depend on what they hold")
     if options.timing and (options.check or options.output or options.mode == "interpret"):
@@ -41,13 +44,14 @@ def run_stream(options: Options) -> None:
     if options.timing:
         _show(options, program.time(options.images or 1))
         return
+    reference = _reference(network, program) if options.check and network is not None else None
     stream = _read_stream(options, program)
     result = program.run(stream, mode=options.mode, track=track)
     if options.output is not None:
         write_arrays(options.output, result.outputs)
     _show(options, result.report)
-    if options.check and network is not None:
-        _check(network, stream, result.outputs)
+    if reference is not None:
+        _check(reference, stream, result.outputs)
 
 
 def _show(options: Options, report: Report) -> None:
@@ -83,8 +87,18 @@ def _read_stream(options: Options, program: cmc.Program) -> Stream:
     return {name: array[: options.images] for name, array in stream.items()}
 
 
-def _check(network: Path, stream: Stream, outputs: dict[str, NDArray[np.float32]]) -> None:
+def _reference(network: Path, program: cmc.Program) -> Reference:
     reference = Reference(network)
+    if reference.inputs != program.inputs.keys():
+        raise CmcError(
+            f"its inputs are {', '.join(sorted(reference.inputs))}, and those of the program "
+            f"{', '.join(sorted(program.inputs))}: it is not the network that was compiled",
+            str(network),
+        )
+    return reference
+
+
+def _check(reference: Reference, stream: Stream, outputs: dict[str, NDArray[np.float32]]) -> None:
     expected = reference(stream, track)
     print(f"\nlargest errors against {reference.engine}:")
     wrong: list[str] = []

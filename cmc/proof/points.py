@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import islpy as isl
 
 from cmc.poly.extremes import lexmin
@@ -28,27 +26,6 @@ def first_pair(relation: isl.Map) -> tuple[Point, Point]:
     """The first point of the domain, and the first of its images."""
     point = first_point(relation.domain())
     return point, image(relation, point)
-
-
-def lasts(relation: isl.Map) -> isl.Map:
-    """From each point of the domain to the last of its images."""
-    later = isl.Map.lex_ge(relation.range().get_space())
-    return _extremes(relation, isl.Map.lexmax, later)
-
-
-def firsts(relation: isl.Map) -> isl.Map:
-    """From each point of the domain to the first of its images."""
-    earlier = isl.Map.lex_le(relation.range().get_space())
-    return _extremes(relation, isl.Map.lexmin, earlier)
-
-
-def _extremes(relation: isl.Map, find: Callable[[isl.Map], isl.Map], reaches: isl.Map) -> isl.Map:
-    """isl's answer, checked: it loses points of some unions that are not in their simplest form."""
-    for simplify in (isl.Map.detect_equalities, isl.Map.coalesce, isl.Map.make_disjoint):
-        found = find(simplify(relation))
-        if found.is_subset(relation) and relation.is_subset(found.apply_range(reaches)):
-            return found
-    raise ArithmeticError(f"isl finds no extremes of {relation}")
 
 
 def as_set(point: Point) -> isl.Set:
