@@ -186,7 +186,7 @@ class FoldPadIntoMaxPool(RewritePattern):
         if isinstance(pad, nn.PadOp) and pad.value.value.data == -np.inf:
             window = _padded_window(op.window, pad)
             if window is not None:
-                _replace_pool(rewriter, op, nn.MaxPoolOp(pad.input, window))
+                replace(rewriter, op, nn.MaxPoolOp(pad.input, window))
 
 
 class FoldPadIntoAveragePool(RewritePattern):
@@ -204,11 +204,14 @@ class FoldPadIntoAveragePool(RewritePattern):
             return
         window = _padded_window(op.window, pad)
         if window is not None:
-            _replace_pool(rewriter, op, nn.AveragePoolOp(pad.input, window, count_include_pad=True))
+            replace(rewriter, op, nn.AveragePoolOp(pad.input, window, count_include_pad=True))
 
 
 def _padded_window(window: Window, pad: nn.PadOp) -> Window | None:
-    """`window` with the pads of `pad` as well, if these are constants around spatial axes only."""
+    """`window` with the pads of `pad` as well, if these are constants around spatial axes only.
+
+    None too if there would be fewer windows then: with ceil_mode, none begins in the high padding.
+    """
     low, high = pad.low.get_values(), pad.high.get_values()
     if (
         pad.mode.data is not nn.PadMode.CONSTANT
@@ -216,16 +219,12 @@ def _padded_window(window: Window, pad: nn.PadOp) -> Window | None:
         or min(low + high, default=0) < 0
     ):
         return None
-    return window.with_pads(
+    padded = window.with_pads(
         tuple(a + b for a, b in zip(window.low, low[2:], strict=True)),
         tuple(a + b for a, b in zip(window.high, high[2:], strict=True)),
     )
-
-
-def _replace_pool(rewriter: PatternRewriter, op: nn.PoolOp, pool: nn.PoolOp) -> None:
-    """Replace `op` by `pool` if that has as many windows: with ceil_mode it may have fewer."""
-    if pool.result.type == op.result.type:
-        replace(rewriter, op, pool)
+    before, after = nn.shape_of(pad.result)[2:], nn.shape_of(pad.input)[2:]
+    return padded if padded.output_shape(after) == window.output_shape(before) else None
 
 
 def _conv_like(

@@ -28,6 +28,7 @@ from networks import (
     signal_networks,
     token_networks,
 )
+from networks.layout import Pad
 from networks.pointwise import Clip, Nothing
 from networks.steps import Steps
 from networks.windows import Axis, Conv, GlobalPool, Pool
@@ -145,6 +146,23 @@ def test_stages_of_any_speed(network: Network, policy: BufferPolicy, seed: int):
                 Conv(5, (Axis(2, 4, 3, 1, 1), Axis())),
             ),
             id="with gaps that no window covers",
+        ),
+        pytest.param(
+            (1, 1, 2),
+            (
+                Pad(axis=1, high=3, mode="edge"),
+                Pool("AveragePool", (Axis(2, 2, 1, 1), Axis()), ceil_mode=True),
+                Conv(1, (Axis(2, 3, 1, 3, 1), Axis())),
+            ),
+            id="whose padding repeats an edge",
+        ),
+        pytest.param(
+            (1, 1, 4, 1),
+            (
+                Pad(axis=1, high=1),
+                Pool("AveragePool", (Axis(2, 2), Axis()), "NOTSET", True, True),
+            ),
+            id="of which a last window begins in the padding",
         ),
     ],
 )

@@ -145,4 +145,6 @@ def _simplest(places: isl.Map, points: isl.Set, view: View) -> isl.Map:
     # What leaves the object is not read, whether or not the map is defined there.
     if simple.intersect_domain(points).intersect_range(box(view.extents)).is_equal(wanted):
         return simple
-    return wanted.gist_domain(points).coalesce()
+    short = wanted.gist_domain(points).coalesce()
+    # Beyond the points, its pieces may meet.
+    return short if short.is_single_valued() else wanted.coalesce()
