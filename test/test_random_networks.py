@@ -29,7 +29,7 @@ from networks import (
     token_networks,
 )
 from networks.layout import Pad
-from networks.pointwise import Clip, Nothing
+from networks.pointwise import Activation, Clip, Nothing
 from networks.steps import Steps
 from networks.windows import Axis, Conv, GlobalPool, Pool
 
@@ -159,6 +159,7 @@ def test_stages_of_any_speed(network: Network, policy: BufferPolicy, seed: int):
         pytest.param(
             (1, 1, 4, 1),
             (
+                Activation(),
                 Pad(axis=1, high=1),
                 Pool("AveragePool", (Axis(2, 2), Axis()), "NOTSET", True, True),
             ),
