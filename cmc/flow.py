@@ -13,7 +13,7 @@ pipeline deadlocks, so the times are the one solution of these max-plus equation
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -55,6 +55,7 @@ class Steps:
     awaits: Ints
     reaches: Ints
     initial: int
+    _needs: dict[int, Ints] = field(default_factory=dict[int, Ints], init=False, repr=False)
 
     @property
     def last(self) -> int:
@@ -63,13 +64,14 @@ class Steps:
 
     def needs(self, count: int) -> Ints:
         """For each of the `count` things driven, the signals needed: 0 at the start, or NEVER."""
-        if not len(self.awaits):
-            table = np.full(count, NEVER)
-        else:
+        table = self._needs.get(count)
+        if table is None:
             awaits = np.append(np.maximum.accumulate(self.awaits), NEVER)
             reached = np.maximum.accumulate(self.reaches)
             table = awaits[np.searchsorted(reached, np.arange(count), "right")]
-        table[: self.initial] = 0
+            table[: self.initial] = 0
+            table.flags.writeable = False
+            self._needs[count] = table
         return table
 
 
@@ -169,7 +171,8 @@ class Times:
 
     `starts` has the cycle of each iteration of each process, for the first `solved` images of the
     stream; of them the first `begun` ever begin. Where fewer images are solved than there are, each
-    later image's iterations begin `period` cycles after those of the image before.
+    later image's iterations begin `period` cycles after those of the image before. `waits` has what
+    the iterations of each process wait for, in the images that are solved.
     """
 
     images: int
@@ -177,6 +180,7 @@ class Times:
     period: int | None
     starts: Mapping[str, Ints]
     begun: Mapping[str, int]
+    waits: Mapping[str, Sequence[Wait]]
 
     @property
     def complete(self) -> bool:
@@ -233,7 +237,7 @@ def _solve(flow: Flow, solved: int, images: int) -> Times:
         starts, begun = _one_by_one(flow, found, solved)
     else:
         begun = {name: len(times) for name, times in starts.items()}
-    return Times(images, solved, None, starts, begun)
+    return Times(images, solved, None, starts, begun, found)
 
 
 def _by_sweeps(flow: Flow, found: dict[str, list[Wait]], images: int) -> dict[str, Ints] | None:

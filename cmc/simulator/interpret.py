@@ -19,7 +19,7 @@ from cmc.dialects.cmpipe import (
     find_object,
     vector_shape,
 )
-from cmc.flow import Edge, Steps, Times, deadlock
+from cmc.flow import Edge, Steps, Times, deadlock, waits
 from cmc.poly.evaluate import Ints
 from cmc.progress import Track, no_progress
 from cmc.simulator.body import Call, call, constant
@@ -377,9 +377,8 @@ def interpret(
         outputs[port.tensor] = np.empty((images, *port.shape), np.float32)
         port.leave(written[:, object.order], outputs[port.tensor])
     starts = {name: np.array(core.starts, np.int64) for name, core in cores.items()}
-    return outputs, Times(
-        images, images, None, starts, {name: core.begun for name, core in cores.items()}
-    )
+    begun = {name: core.begun for name, core in cores.items()}
+    return outputs, Times(images, images, None, starts, begun, waits(chip.flow, images))
 
 
 def _cycles(chip: Chip, cores: list[_Core], images: int, track: Track) -> None:

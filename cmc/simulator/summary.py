@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cmc.flow import Times, Wait, waits
+from cmc.flow import Times, Wait
 from cmc.poly.evaluate import Ints
 from cmc.report import CoreReport, ProgramReport, Report, RingReport
 from cmc.simulator.load import Chip, Program
@@ -15,10 +15,7 @@ SHOWN = 8
 
 def summarize(chip: Chip, times: Times) -> Report:
     """The report of a stream that is through."""
-    waiting = waits(chip.flow, times.solved)
-    programs = {
-        name: _program(program, times, waiting[name]) for name, program in chip.programs.items()
-    }
+    programs = {name: _program(program, times) for name, program in chip.programs.items()}
     cores = [CoreReport("GCU", _of_core(chip, programs, None), ())]
     for core in chip.op.cores():
         rings = tuple(
@@ -42,7 +39,7 @@ def _of_core(
     return tuple(r for name, r in programs.items() if chip.programs[name].core == core)
 
 
-def _program(program: Program, times: Times, waits: list[Wait]) -> ProgramReport:
+def _program(program: Program, times: Times) -> ProgramReport:
     own = times.starts[program.name]
     repeated = times.images - times.solved
     return ProgramReport(
@@ -51,13 +48,14 @@ def _program(program: Program, times: Times, waits: list[Wait]) -> ProgramReport
         int(own[0]),
         int(own[-1]) + program.latency - 1 + repeated * (times.period or 0),
         times.images * program.iterations,
-        _waiting(program, times, waits),
+        _waiting(program, times),
         times.of_images(program.name, min(SHOWN, times.images)),
     )
 
 
-def _waiting(program: Program, times: Times, waits: list[Wait]) -> dict[str, int]:
+def _waiting(program: Program, times: Times) -> dict[str, int]:
     """Cycles that the program could not begin an iteration in, by what came last."""
+    waits = times.waits[program.name]
     if not waits:
         return {}
     own = times.starts[program.name]
