@@ -24,12 +24,12 @@ from cmc.importer import import_model
 from cmc.pipeline import BufferPolicy
 from cmc.streams import random_stream
 from end_to_end import bound, compile_with, lower, pipeline_of, programs
-from networks import Network
+from networks import Network, tangled_networks
 from networks.layout import Slice, Transpose
 from networks.pointwise import Activation
 from networks.steps import Step
 from networks.windows import Axis, Conv, GlobalPool, Pool
-from onnx_models import chain_model, normal
+from onnx_models import chain_model, float_type, graph_model, int64, normal
 
 POLICIES: tuple[BufferPolicy, ...] = ("minimal", "throughput", "whole")
 
@@ -230,6 +230,52 @@ chains: SearchStrategy[Network] = st.builds(
 def test_minimal_rings_of_chains_are_minimal(network: Network):
     tried = assert_minimal(network.model)
     assume(tried.total() > 0)
+
+
+def crossed(length: int) -> onnx.ModelProto:
+    """Two inputs, one after the other in one output, and the other way round in another one."""
+    nodes = [
+        helper.make_node("Concat", ["a", "b"], ["y"], "y", axis=2),
+        helper.make_node("Concat", ["b", "a"], ["z"], "z", axis=2),
+    ]
+    inputs = [float_type(name, (1, 2, length)) for name in "ab"]
+    return graph_model(nodes, inputs, [float_type(name, None) for name in "yz"])
+
+
+def test_outputs_that_never_meet_do_not_wait_for_each_other():
+    enough = slots(pipeline_of(sized(crossed(6))))
+    # Either output begins with the other one's second half, which waits meanwhile.
+    assert sorted(enough.values()) == [1, 1, 5, 6]
+    assert cmc.compile(crossed(6), buffers="minimal").time(2).images == 2
+
+
+def test_what_nothing_asks_for_is_made_room_for():
+    cut = ["start", "end", "axis"]
+    nodes = [
+        helper.make_node("Relu", ["x"], ["a"], "a"),
+        helper.make_node("Concat", ["a", "x"], ["b"], "b", axis=2),
+        helper.make_node("Slice", ["a", *cut], ["c"], "c"),
+        helper.make_node("Slice", ["b", *cut], ["d"], "d"),
+        helper.make_node("Add", ["c", "d"], ["y"], "y"),
+    ]
+    constants = {"start": int64(0), "end": int64(2), "axis": int64(2)}
+    module = sized(chain_model((1, 1, 9), *nodes, constants=constants))
+    # The second half of b is x: it comes after all of a, which nothing but b reads to the end.
+    assert slots(pipeline_of(module))["x for b"] == 9
+    lower(module, "convert-cmpipe-to-cmctrl")
+
+
+@settings(
+    max_examples=120,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+@given(tangled_networks())
+def test_minimal_rings_of_tangled_networks_do_not_deadlock(network: Network):
+    report = cmc.compile(network.model, buffers="minimal").time(3)
+    assert report.images == 3
 
 
 # What rings cost.

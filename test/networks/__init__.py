@@ -13,7 +13,13 @@ package imported, that can be pasted into a test of its own.
 
 from networks.evaluate import random_inputs, reference
 from networks.network import Network
-from networks.strategies import image_networks, networks, signal_networks, token_networks
+from networks.strategies import (
+    image_networks,
+    networks,
+    signal_networks,
+    tangled_networks,
+    token_networks,
+)
 
 __all__ = [
     "Network",
@@ -22,5 +28,6 @@ __all__ = [
     "random_inputs",
     "reference",
     "signal_networks",
+    "tangled_networks",
     "token_networks",
 ]

@@ -232,6 +232,32 @@ def token_networks() -> SearchStrategy[Network]:
     return _networks(st.tuples(_one, integers(1, 6), integers(1, 8)), _bodies(_TOKENS))
 
 
+def tangled_networks() -> SearchStrategy[Network]:
+    """Small images and signals through many forks, joins, and outputs on the way.
+
+    Much of what a stage computes is cut off, so that nothing asks for it.
+    """
+    steps = (
+        *_LAYOUTS,
+        *_LAYOUTS,
+        *_JOININGS,
+        *_JOININGS,
+        *_JOININGS,
+        *_ACTIVATIONS,
+        *_CONVOLUTIONS,
+        *_POOLINGS,
+        *_PORTS,
+    )
+    inner = _branches(_paths(steps, 3), _paths(steps, 2))
+    outer = _branches(_paths((*steps, inner), 3), _paths((*steps, inner), 2))
+    bodies = st.lists(st.one_of(*steps, inner, outer), min_size=2, max_size=6).map(tuple)
+    shapes = st.one_of(
+        st.tuples(_one, integers(1, 3), integers(1, 9), integers(1, 9)),
+        st.tuples(_one, integers(1, 3), integers(1, 12)),
+    )
+    return builds(Network, shape=shapes, steps=bodies)
+
+
 def networks() -> SearchStrategy[Network]:
     """Networks of all kinds, half of them on images."""
     kinds = (image_networks(), signal_networks(), image_networks(), token_networks())
