@@ -64,7 +64,8 @@ class Model:
     @cached_property
     def flow(self) -> Flow:
         """Counts of iterations; each edge has its channel's slots as credits, 0 if it has none."""
-        orders = {name: Order.of(domain) for name, domain in self.iterations.items()}
+        found = {domain: Order.of(domain) for domain in set(self.iterations.values())}
+        orders = {name: found[domain] for name, domain in self.iterations.items()}
         timing = {s.sym_name.data: s for s in self.pipeline.stages()}
 
         def process(name: str) -> Process:
