@@ -31,7 +31,7 @@ Measured = tuple[object, list[Target]]
 
 def _startup(options: Options) -> Measured:
     seconds = startup_times()
-    _print("Starting", ["process", "s"], list(seconds.items()))
+    _print("Starting", ["process", "processor s"], list(seconds.items()))
     return seconds, list(startup_targets(seconds))
 
 

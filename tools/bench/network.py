@@ -24,6 +24,7 @@ HEAD = (
     "numpy ms",
     "interpret ms",
     "kiter/s",
+    "1M timed ms",
     "peak MB",
     "x data",
 )
@@ -47,6 +48,8 @@ class Row:
     onnxruntime_stream: float
     onnxruntime: float
     numpy: float
+    timing: float
+    """When each iteration of a million images begins, without their values; not per image."""
     stream_ratio: float
     """Of `stream` to `onnxruntime_stream`, round by round; the others likewise."""
     one_ratio: float
@@ -73,6 +76,7 @@ class Row:
             1e3 * self.numpy,
             1e3 * self.interpret,
             self.rate / 1e3,
+            1e3 * self.timing,
             self.footprint.peak / 1e6,
             self.footprint.ratio,
         ]
@@ -98,6 +102,7 @@ def measure_network(path: Path, footprint: Footprint, images: int, budget: float
             "one": lambda: program.run(one),
             "numpy": lambda: numpy(one),
             "interpret": lambda: program.run(one, mode="interpret"),
+            "timing": lambda: program.time(1_000_000),
         },
         budget,
     )
@@ -112,6 +117,7 @@ def measure_network(path: Path, footprint: Footprint, images: int, budget: float
         times.median("onnxruntime stream") / images,
         times.median("onnxruntime"),
         times.median("numpy"),
+        times.median("timing"),
         times.ratio("stream", "onnxruntime stream"),
         times.ratio("one", "onnxruntime"),
         times.ratio("numpy", "onnxruntime"),

@@ -50,7 +50,7 @@ def network_targets(row: Row) -> Iterator[Target]:
 def startup_targets(seconds: Mapping[str, float]) -> Iterator[Target]:
     """What must hold of tools that do next to nothing."""
     for command, time in seconds.items():
-        yield Target(f"{command}: whole process, s", time, 0.6)
+        yield Target(f"{command}: a processor's seconds", time, 0.6)
 
 
 def interpreter_targets(rates: Mapping[str, float]) -> Iterator[Target]:
