@@ -1,0 +1,87 @@
+"""The order in which a stage runs its iterations is a choice: all that follows goes with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import islpy as isl
+import pytest
+
+from cmc.dialects.cmpipe import PipelineOp
+from cmc.passes.cmpipe_reorder_stage import reorder
+from cmc.pipeline import BufferPolicy
+from cmc.reference import Reference
+from cmc.streams import random_stream
+from end_to_end import assert_close, assert_same, bound, compile_with, lower
+
+IMAGES = 4
+
+
+def random_order(random: Random, loops: list[str]) -> isl.Map:
+    """An order of a nest: loops interchanged, and then blocks, diagonals, or some backwards."""
+    new = random.sample(loops, len(loops))
+    match random.choice(("interchange", "reverse", "blocks", "strips", "diagonals", "snake")):
+        case "reverse":
+            new = [random.choice((loop, f"-{loop}")) for loop in new]
+        case "blocks":
+            sizes = [random.randint(2, 5) for _ in new]
+            new = [
+                *(f"floor({loop}/{size})" for loop, size in zip(new, sizes, strict=True)),
+                *(f"{loop} mod {size}" for loop, size in zip(new, sizes, strict=True)),
+            ]
+        case "strips" if new:
+            size = random.randint(2, 5)
+            new = [f"floor({new[0]}/{size})", *new[1:], f"{new[0]} mod {size}"]
+        case "diagonals" if new:
+            new = [" + ".join(new), *new[1:]]
+        case "snake" if len(new) > 1:
+            back = [*new[:-1], f"-{new[-1]}"]
+            return isl.Map(
+                f"{{ {text(loops)} -> {text(new)} : {new[0]} mod 2 = 0;"
+                f"   {text(loops)} -> {text(back)} : {new[0]} mod 2 = 1 }}"
+            )
+        case _:
+            pass
+    return isl.Map(f"{{ {text(loops)} -> {text(new)} }}")
+
+
+def text(dims: list[str]) -> str:
+    return f"[{', '.join(dims)}]"
+
+
+def reorder_at_random(random: Random, pipeline: PipelineOp) -> None:
+    """Another order for some stages, or for all."""
+    share = random.choice((0.3, 1.0))
+    for stage in pipeline.stages():
+        if random.random() < share:
+            loops = [f"i{d}" for d in range(stage.iteration_rank())]
+            reorder(stage, random_order(random, loops))
+
+
+def check(model: Path, policy: BufferPolicy, seed: int) -> None:
+    """A stream through a network with its stages in random orders: values, bound and proof."""
+    program = compile_with(
+        model,
+        policy,
+        {"convert-nn-to-cmpipe": lambda pipeline: reorder_at_random(Random(seed), pipeline)},
+    )
+    inputs = random_stream(program.inputs, IMAGES, seed)
+    bulk = program.run(inputs)
+    assert_close(bulk.outputs, Reference(model)(inputs))
+    assert_same(program.run(inputs, mode="interpret"), bulk)
+    if policy == "throughput":
+        assert program.time(100).cycles_per_image == bound(bulk.report)
+    lower(program.module, "cmctrl-verify-control")
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("policy", ["minimal", "throughput"])
+def test_digits_in_any_order(digits: Path, policy: BufferPolicy, seed: int):
+    check(digits, policy, seed)
+
+
+@pytest.mark.parametrize("policy", ["minimal", "throughput"])
+def test_mnist_in_any_order(shared_model: Callable[[str], Path], policy: BufferPolicy):
+    check(shared_model("mnist_cntk.onnx"), policy, seed=0)
