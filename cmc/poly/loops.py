@@ -272,7 +272,8 @@ def loops(
     for position, (domain, function) in enumerate(pieces(steps)):
         name = f"piece{position}"
         points = time.intersect_domain(domain).set_tuple_name(isl.dim_type.in_, name)
-        schedule = schedule.union(points.to_union_map())
+        # With equalities that are only implied isl may put steps into the wrong order.
+        schedule = schedule.union(points.detect_equalities().to_union_map())
         emitters[name] = lambda point, f=function: emit(point, point.apply(f))
     tree = isl.AstBuild.from_context(isl.Set("{ : }")).node_from_schedule_map(schedule)
     hints = {
