@@ -56,10 +56,10 @@ class _Lcu:
         idle = not self._awaits and steps.initial == driven
         self.limit = _UNLIMITED if idle else steps.initial
 
-    def signal(self) -> None:
-        """One more signal has come: take all steps that it allows."""
+    def signal(self) -> bool:
+        """One more signal has come: take all steps that it allows. Whether `limit` grew."""
         self._seen += 1
-        awaits = self._awaits
+        awaits, before = self._awaits, self.limit
         while awaits and awaits[self._next] <= self._seen:
             self._advance(self._reaches[self._next])
             self._next += 1
@@ -68,10 +68,11 @@ class _Lcu:
                 self._seen -= self._signals
                 self._base += self._driven
                 self._advance(self._initial)
+        return self.limit > before
 
     def _advance(self, reach: int) -> None:
-        if reach:
-            self.limit = max(self.limit, self._base + reach)
+        if reach and self._base + reach > self.limit:
+            self.limit = self._base + reach
 
 
 class _Channel:
@@ -106,7 +107,13 @@ class _Channel:
         """A write arrives in the reader's SRAM, and its LCU snoops it."""
         self.store[self.arrived % self.slots] = written
         self.arrived += 1
-        self.ready.signal()
+        if self.ready.signal():
+            self.reader.allow()
+
+    def release(self) -> None:
+        """The reader has ended an iteration: its LCU may send credits to the writer."""
+        if self.free.signal():
+            self.writer.allow()
 
 
 class _Window:
@@ -237,14 +244,16 @@ class _Core:
         self._sent: Floats | None = None
         self._collected: Floats | None = None
 
-    def allowed(self) -> int:
-        """How many iterations of the stream may begin, by all machines and credits."""
+    def allow(self) -> None:
+        """Find out how many iterations of the stream may begin, by all machines and credits."""
         limit = self.total
         for channel in self.reads:
-            limit = min(limit, channel.ready.limit)
+            if channel.ready.limit < limit:
+                limit = channel.ready.limit
         for channel in self.writes:
-            limit = min(limit, channel.free.limit + channel.credits)
-        return limit
+            if channel.free.limit + channel.credits < limit:
+                limit = channel.free.limit + channel.credits
+        self.limit = limit
 
     def _compile(self, chip: Chip) -> None:
         """Lay the body out as calls on arrays that stay where they are."""
@@ -281,7 +290,7 @@ class _Core:
         self._sent, self._collected = sent, collected
         if sent is None:
             self._compile(chip)
-        self.limit = self.allowed()
+        self.allow()
 
     def find_faults(self, chip: Chip, cycle: int) -> list[tuple[int, Fault]]:
         """What the next iteration would read that is not there, by the place of its ring."""
@@ -324,10 +333,8 @@ class _Core:
         self.done += 1
         for channel in self.writes:
             channel.deliver(written)
-            channel.reader.limit = channel.reader.allowed()
         for channel in self.reads:
-            channel.free.signal()
-            channel.writer.limit = channel.writer.allowed()
+            channel.release()
 
     def _run(self, iteration: int) -> Floats:
         """Compute one iteration of the image; the result is the caller's."""
