@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import reduce
 from math import prod
 from typing import TypeVar
 
@@ -10,7 +11,7 @@ import islpy as isl
 from xdsl.ir import Operation
 
 from cmc.dialects import nn
-from cmc.poly.relations import box
+from cmc.poly.relations import box, union
 
 Places = tuple[isl.Map, float | None]
 """From the result's coordinates to the operand's, and what stands where the map is undefined."""
@@ -91,30 +92,33 @@ def _matching_groups(a: tuple[int, ...], b: tuple[int, ...]) -> list[tuple[range
 
 
 def _pad(op: nn.PadOp) -> Places:
-    low, shape = op.low.get_values(), nn.shape_of(op.input)
+    low, high, shape = op.low.get_values(), op.high.get_values(), nn.shape_of(op.input)
     rank = len(shape)
     shifted = [f"t{a} - {low[a]}" if low[a] else f"t{a}" for a in range(rank)]
     if op.mode.data is nn.PadMode.CONSTANT:
         places = _map(rank, shifted).intersect_range(box(shape))
         return places, op.value.value.data
-    result: isl.Map | None = None
-    for at, extent in zip(shifted, shape, strict=True):
+    axes: list[isl.Map] = []
+    for axis, (at, extent) in enumerate(zip(shifted, shape, strict=True)):
         if op.mode.data is nn.PadMode.EDGE:
             before, after = "0", f"{extent - 1}"
         else:
             before, after = f"-({at})", f"{2 * (extent - 1)} - ({at})"
-        axis = _axis(rank, at, extent, before, after)
-        result = axis if result is None else result.flat_range_product(axis)
-    assert result is not None
-    return result, None
+        # Where nothing is added, there is nothing to tell apart.
+        sides: dict[str, str] = {}
+        if low[axis] > 0:
+            sides[f"{at} < 0"] = before
+        if high[axis] > 0:
+            sides[f"{at} >= {extent}"] = after
+        axes.append(_axis(rank, at, sides))
+    return reduce(isl.Map.flat_range_product, axes), None
 
 
-def _axis(rank: int, at: str, extent: int, before: str, after: str) -> isl.Map:
-    """One coordinate, by where it lies: before the input, in it, or after it."""
-    low = _map(rank, [before], f": {at} < 0")
-    inside = _map(rank, [at], f": 0 <= {at} < {extent}")
-    high = _map(rank, [after], f": {at} >= {extent}")
-    return low.union(inside).union(high)
+def _axis(rank: int, at: str, sides: Mapping[str, str]) -> isl.Map:
+    """One coordinate: `at`, but by which of the `sides` it lies on where it is on any."""
+    places = [_map(rank, [place], f": {side}") for side, place in sides.items()]
+    inside = " and ".join(f"not ({side})" for side in sides)
+    return union([_map(rank, [at], f": {inside}" if sides else ""), *places])
 
 
 _register(nn.TransposeOp, _transpose)
