@@ -52,9 +52,10 @@ class _Lcu:
         self._initial = steps.initial
         self._driven = driven
         self._signals = signals
-        self._next = self._seen = self._base = 0
+        self._next = self._seen = 0
+        self._base: int = 0
         idle = not self._awaits and steps.initial == driven
-        self.limit = _UNLIMITED if idle else steps.initial
+        self.limit: int = _UNLIMITED if idle else steps.initial
 
     def signal(self) -> bool:
         """One more signal has come: take all steps that it allows. Whether `limit` grew."""
