@@ -91,10 +91,11 @@ class Program:
         path = Path(path)
         with (
             replacing_text(path) as stream,
-            weights.printing(weights.ToFile(path.with_suffix(".safetensors"))),
+            weights.printing(weights.beside(path)),
         ):
             Printer(stream).print_op(self.module)
             stream.write("\n")
+            stream.flush()
 
 
 def compile(

@@ -78,8 +78,10 @@ def describe_error(error: BaseException, source: str | None = None) -> str:
             where, message = error.where or source, error.message
         case ArgSpecParseError():
             where, message = None, str(error)
-        case OSError(filename=str(name), strerror=str(reason)):
-            where, message = name, reason[:1].lower() + reason[1:]
+        case OSError(filename=name):
+            where = source if name is None else str(name)
+            reason = error.strerror or str(error)
+            message = reason[:1].lower() + reason[1:]
         case RecursionError():
             where, message = source, "nested too deeply"
         case _:

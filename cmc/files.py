@@ -30,20 +30,38 @@ def check_output(path: Path, others: Iterable[Path] = ()) -> None:
 
 
 @contextmanager
+def naming(name: str, also: str | None = None) -> Generator[None]:
+    """Let an error of the system name the file `name` where it names none, or the file `also`."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename in (None, also):
+            error.filename = name
+        raise
+
+
+def is_special(path: Path) -> bool:
+    """Whether `path` is a device or a pipe, such as `/dev/null`: nothing can lie beside it."""
+    return path.exists() and not path.is_file()
+
+
+@contextmanager
 def replacing(path: Path) -> Generator[Path]:
     """A temporary path beside `path` that takes its place when the block ends without an error.
 
-    What is no regular file, such as `/dev/null`, is written to directly.
+    A device or a pipe is written to directly.
     """
     check_output(path)
-    target = path.resolve()
-    if target.exists() and not target.is_file():
-        yield target
+    if is_special(path):
+        with naming(str(path)):
+            yield path
         return
+    target = path.resolve()
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        yield temporary
-        temporary.replace(target)
+        with naming(str(path), also=str(temporary)):
+            yield temporary
+            temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmc.errors import CmcError
+from cmc.files import is_special
 
 Float32Array: TypeAlias = NDArray[np.float32]
 
@@ -234,6 +235,16 @@ class ToFile(PrintingPolicy):
             from cmc.weights_file import write_arrays
 
             write_arrays(self.path, {key: weights.array for weights, key in self._keys.items()})
+
+
+def beside(path: Path) -> PrintingPolicy:
+    """The policy for text that is written to the file `path`. CmcError if it takes their place."""
+    if is_special(path):
+        return Inline()
+    weights = path.with_suffix(".safetensors")
+    if weights == path:
+        raise CmcError("is where the weights go: give the module another suffix", str(path))
+    return ToFile(weights)
 
 
 _KEEP = Keep()

@@ -1,6 +1,7 @@
 """The `cmc` command as a person meets it, on the digits network."""
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cmc.tools.cmc import main
-from conftest import RunTool
+from conftest import TOOLS, RunTool
 from onnx_models import chain_model
 
 Run = Callable[..., str]
@@ -235,6 +236,33 @@ def test_as_a_process(run_tool: RunTool, compiled: Path):
     result = run_tool("cmc", "run", "missing.onnx", "--random", "1", "--debug")
     assert result.returncode == 1
     assert "Traceback" in result.stderr
+
+
+def test_outputs_may_be_devices(run: Run, digits: Path, compiled: Path):
+    run("run", compiled, "--random", 1, "-o", "/dev/null", "--report", "/dev/null")
+    run("compile", digits, "-o", "/dev/null")
+    assert not Path("/dev/null.safetensors").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+def test_full_outputs_are_named(fail: Run, digits: Path, compiled: Path):
+    line = "/dev/full: error: no space left on device\n"
+    assert fail("run", compiled, "--random", 1, "-o", "/dev/full") == line
+    assert fail("run", compiled, "--random", 1, "--report", "/dev/full") == line
+    assert fail("compile", digits, "-o", "/dev/full") == line
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+@pytest.mark.parametrize("tool", ["cmc run --timing", "cmc-opt"])
+def test_full_standard_output_is_named(compiled: Path, tool: str):
+    name, *flags = tool.split()
+    command = [TOOLS / name, *flags, compiled]
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert result.stderr == "standard output: error: no space left on device\n"
+    assert result.returncode == 1
 
 
 def test_what_is_read_is_not_overwritten(fail: Run, compiled: Path, tmp_path: Path):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cmc.errors import CmcError
-from cmc.files import replacing_text
+from cmc.files import replacing, replacing_text
 
 
 def test_file_appears_when_all_is_well(tmp_path: Path):
@@ -35,6 +35,15 @@ def test_link_stays_a_link(tmp_path: Path):
         stream.write("new")
     assert link.is_symlink()
     assert target.read_text() == "new"
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_error_names_the_file(tmp_path: Path, named: bool):
+    path = tmp_path / "out"
+    with pytest.raises(OSError, match=f"no space: '{path}'"), replacing(path) as temporary:
+        raise OSError(28, "no space", *([str(temporary)] if named else []))
+    with pytest.raises(OSError, match="unreadable: 'other'"), replacing(path):
+        raise OSError(5, "unreadable", "other")
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,14 @@
 
 import zipfile
 from collections.abc import Iterable, Mapping
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cmc.errors import CmcError
-from cmc.files import replacing
+from cmc.files import naming, replacing
 from cmc.streams import Shapes
 
 Arrays = dict[str, NDArray[np.generic]]
@@ -31,11 +32,15 @@ def read_arrays(specs: Iterable[str], shapes: Shapes) -> Arrays:
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[np.float32]]) -> None:
     """Write an `.npz` archive, whole or not at all."""
+    # An archive is written out of order, which a pipe does not allow, nor does `/dev/null`.
+    content = BytesIO()
     # numpy's savez takes the names as keywords, and so cannot write an array named "file".
-    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+    with zipfile.ZipFile(content, "w") as archive:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
                 np.lib.format.write_array(entry, array)
+    with replacing(path) as temporary:
+        temporary.write_bytes(content.getbuffer())
 
 
 def _read_spec(spec: str, shapes: Shapes) -> Arrays:
@@ -44,7 +49,8 @@ def _read_spec(spec: str, shapes: Shapes) -> Arrays:
         name, file = "", spec
     path = Path(file)
     try:
-        loaded = np.load(path, allow_pickle=False)
+        with naming(file):
+            loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             return {name or _only_input(spec, shapes): loaded}
         with loaded:

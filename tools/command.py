@@ -11,8 +11,11 @@ from xdsl.utils.exceptions import ArgSpecParseError
 
 from cmc.diagnostics import describe_error
 from cmc.errors import CmcError
+from cmc.files import naming
 
 DEBUG_FLAG = "--debug"
+
+_OUTPUT = "standard output"
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -58,20 +61,31 @@ def run_tool(
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = DEBUG_FLAG in arguments
     try:
-        with warnings.catch_warnings():
+        # What is not named by those who open it is what nobody has to open.
+        with naming(_OUTPUT), warnings.catch_warnings():
             if not debug:
                 warnings.simplefilter("ignore")
-            code = body(arguments)
-        sys.stdout.flush()
+            try:
+                code = body(arguments)
+            except SystemExit:  # --help and --version say what they have to say and stop
+                code = 0
+            sys.stdout.flush()
         return code
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough: nothing is wrong, and nothing can be said.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         return 0
     except KeyboardInterrupt:
         return 130
     except (Exception, ArgSpecParseError) as error:
         if debug:
             raise
+        if isinstance(error, OSError) and error.filename == _OUTPUT:
+            _forget_output()
         print(describe_error(error), file=sys.stderr)
         return 1
+
+
+def _forget_output() -> None:
+    """Drop what standard output still holds, which Python would try to write at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
