@@ -1,6 +1,7 @@
 """cmc-opt as a person meets it: pipelines, errors in one line, output files whole or untouched."""
 
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -132,7 +133,8 @@ def test_printed_pipeline_can_be_given(run_tool: RunTool, file: Path):
     [
         (["missing.mlir"], "missing.mlir: error: no such file or directory"),
         (["."], "error: "),
-        (["file.unknown"], "Unrecognized file extension 'unknown'"),
+        (["file.unknown"], "file.unknown: error: not a known file extension (.mlir, .onnx): say"),
+        (["folder"], "folder: error: is a directory"),
         (["--pass-pipe", "cse"], "unrecognized arguments"),
         (["-p", "cse", "--pass-pipeline", "cse"], "not both"),
         (["-t", "nonsense"], "invalid choice: 'nonsense'"),
@@ -141,6 +143,7 @@ def test_printed_pipeline_can_be_given(run_tool: RunTool, file: Path):
 )
 def test_misuse(run_tool: RunTool, tmp_path: Path, arguments: list[str], message: str):
     (tmp_path / "file.unknown").touch()
+    (tmp_path / "folder").mkdir()
     result = run_tool("cmc-opt", *arguments, cwd=tmp_path)
     assert result.returncode == 1
     assert message in result.stderr
@@ -182,12 +185,23 @@ def test_output_in_missing_folder(run_tool: RunTool, file: Path, tmp_path: Path)
     assert line == f"{tmp_path / 'nowhere'}: error: no such folder"
 
 
-def test_output_may_be_a_device(run_tool: RunTool, file: Path):
-    assert run_tool("cmc-opt", file).returncode == 0
+def test_output_may_be_a_device(run_tool: RunTool, digits: Path):
+    """Beside which no file of weights can lie."""
+    assert run_tool("cmc-opt", digits, "-o", "/dev/null").returncode == 0
+    assert not Path("/dev/null.safetensors").exists()
 
 
-def test_wrong_input_pipe_of_binary(run_tool: RunTool, tmp_path: Path):
-    assert "error: " in expect_error(run_tool, tmp_path)
+def test_output_is_not_the_file_of_weights(run_tool: RunTool, digits: Path, tmp_path: Path):
+    line = expect_error(run_tool, digits, "-o", tmp_path / "out.safetensors")
+    assert "out.safetensors: error: is where the weights go" in line
+    assert not list(tmp_path.iterdir())
+
+
+def test_version(run_tool: RunTool):
+    for tool in ("cmc", "cmc-opt"):
+        result = run_tool(tool, "--version")
+        assert result.stdout.startswith(f"{tool} {version('cmc')}")
+        assert (result.returncode, result.stderr) == (0, "")
 
 
 HEAVY = ("numpy", "onnx", "islpy", "safetensors", "tqdm")

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
 from typing import IO, NoReturn
@@ -16,7 +17,7 @@ from xdsl.xdsl_opt_main import xDSLOptMain
 
 from cmc.diagnostics import describe_error, verify_module
 from cmc.errors import CmcError
-from cmc.files import replacing_text
+from cmc.files import naming, replacing_text
 from cmc.parsing import parse_file
 from cmc.pass_pipeline import format_passes, parse_passes
 from cmc.tools.command import DEBUG_FLAG, dimension, run_tool
@@ -28,7 +29,7 @@ _PROGRAM = "cmc-opt"
 class CmcOptMain(xDSLOptMain):
     """The driver: parse or import, apply passes, verify in between, print."""
 
-    version_format = "cmc-opt built from xdsl version {xdsl_version}"
+    version_format = f"{_PROGRAM} {version('cmc')} on xdsl {{xdsl_version}}"
 
     line_offset: int
     """Lines of the input file before the chunk that is being parsed."""
@@ -153,9 +154,20 @@ class CmcOptMain(xDSLOptMain):
             if self.args.shrink:
                 raise CmcError("no ShrinkException was raised: can't shrink", _PROGRAM)
 
+    def prepare_input(self) -> tuple[list[tuple[IO[bytes], int]], str]:
+        name = self.get_input_name()
+        try:
+            with naming(name):
+                return super().prepare_input()
+        except ValueError as error:
+            known = ", ".join(f".{extension}" for extension in self.available_frontends)
+            message = f"not a known file extension ({known}): say what it holds with --frontend"
+            raise CmcError(message, name) from error
+
     def _process_chunk(self, chunk: IO[bytes], extension: str, output: IO[str]) -> None:
         try:
-            module = self.parse_chunk(chunk, extension)
+            with naming(self.get_input_name()):
+                module = self.parse_chunk(chunk, extension)
             if module is not None:
                 self.apply_passes(module)
                 output.write(self.output_resulting_program(module))
@@ -219,7 +231,7 @@ class CmcOptMain(xDSLOptMain):
             case "elide", _:
                 return weights.printing(weights.Elide())
             case "auto", str(path):
-                return weights.printing(weights.ToFile(Path(path).with_suffix(".safetensors")))
+                return weights.printing(weights.beside(Path(path)))
             case "auto", _ if sys.stdout.isatty():
                 return weights.printing(weights.Elide())
             case _:

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -34,6 +35,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
     parser = ArgumentParser(
         "cmc", "Compile ONNX networks for chips of computational-memory cores, and run them."
     )
+    parser.add_argument("--version", action="version", version=f"cmc {version('cmc')}")
     commands = parser.add_subparsers(required=True, dest="command", metavar="COMMAND")
     compile_ = commands.add_parser("compile", help="from an ONNX network to a configured chip")
     compile_.add_argument("model", type=Path, metavar="MODEL.onnx")
