@@ -150,6 +150,11 @@ def test_open_dimensions_are_given(dims: Dims, shapes: Mapping[str, int]):
         ([1, "H"], {"H": 0}, "--shape H=0: a size is at least 1"),
         (["N", 4], {"N": 2}, "--shape N=2: this is the batch, which is always 1"),
         ([1, "H"], {"H": 3, "W": 4}, "--shape W: the model leaves no dimension of that name open"),
+        (
+            ["N", "H", "W"],
+            {"W": 2, "Q": 8, "R": 1},
+            "--shape Q, R: the model leaves no dimension of that name open (open: N, H, W)",
+        ),
         ([1, 4], {"x": 4}, "--shape x: the model leaves no dimension of that name open"),
         ([], {}, "input 'x': an input needs a batch axis, but this is a scalar"),
     ],

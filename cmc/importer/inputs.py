@@ -32,7 +32,7 @@ def resolve_inputs(inputs: Iterable[onnx.ValueInfoProto], given: Mapping[str, in
     """
     resolver = _Resolver(given)
     resolved = [resolver.resolve(info) for info in inputs]
-    resolver.check_all_used()
+    resolver.check_given()
     return resolved
 
 
@@ -41,6 +41,7 @@ class _Resolver:
         self.given = given
         self.used: set[str] = set()
         self.open: list[str] = []
+        self.missing: list[CmcError] = []
 
     def resolve(self, info: onnx.ValueInfoProto) -> Input:
         type_ = info.type.tensor_type
@@ -76,13 +77,11 @@ class _Resolver:
             if key in self.given:
                 self.used.add(key)
                 return self._check(key, axis, self.given[key])
-        if axis == 0:
-            return 1
-        raise CmcError(
-            f"axis {axis} is left open{f' as {dim.dim_param}' if dim.dim_param else ''}: "
-            f"give its size with --shape {keys[0]}=N",
-            _where(info),
-        )
+        if axis > 0:
+            what = f"axis {axis} is left open{f' as {dim.dim_param}' if dim.dim_param else ''}"
+            hint = f"give its size with --shape {keys[0]}=N"
+            self.missing.append(CmcError(f"{what}: {hint}", _where(info)))
+        return 1
 
     def _check(self, key: str, axis: int, size: int) -> int:
         if size < 1:
@@ -94,14 +93,18 @@ class _Resolver:
             )
         return size
 
-    def check_all_used(self) -> None:
-        for key in self.given:
-            if key not in self.used:
-                names = ", ".join(dict.fromkeys(self.open)) or "none"
-                raise CmcError(
-                    f"--shape {key}: the model leaves no dimension of that name open "
-                    f"(open: {names})"
-                )
+    def check_given(self) -> None:
+        """CmcError unless every open dimension was given a size, and nothing else was."""
+        # A wrong name may be why another one is missing.
+        unknown = [key for key in self.given if key not in self.used]
+        if unknown:
+            names = ", ".join(dict.fromkeys(self.open)) or "none"
+            raise CmcError(
+                f"--shape {', '.join(unknown)}: the model leaves no dimension of that name open "
+                f"(open: {names})"
+            )
+        for error in self.missing:
+            raise error
 
 
 def _where(info: onnx.ValueInfoProto) -> str:
