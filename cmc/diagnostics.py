@@ -2,6 +2,7 @@
 
 from xdsl.dialects.builtin import FileLineColLoc, ModuleOp, NameLoc
 from xdsl.ir import Block, Operation
+from xdsl.irdl import IRDLOperation, SingleBlockRegionDef
 from xdsl.traits import IsTerminator, NoTerminator
 from xdsl.utils.exceptions import ArgSpecParseError, ParseError, VerifyException
 
@@ -45,6 +46,11 @@ def verify_module(module: ModuleOp) -> None:
 
 def _verify_structure(op: Operation) -> None:
     """What concerns an operation's place in its block and its region."""
+    if isinstance(op, IRDLOperation):
+        expected = op.get_irdl_definition().regions
+        for (name, kind), region in zip(expected, op.regions, strict=False):
+            if isinstance(kind, SingleBlockRegionDef) and not region.blocks:
+                raise VerifyException(f"has an empty {name}: at least one operation goes there")
     for region in op.regions:
         blocks = tuple(region.blocks)
         if len(blocks) == 1 and blocks[0].is_empty and not op.has_trait(NoTerminator):

@@ -72,6 +72,7 @@ def test_verifier_names_operation_file_and_line(run_tool: RunTool, file: Path):
             '"func.func"() <{sym_name = "f", function_type = () -> ()}> ({^bb0:}) : () -> ()',
             "empty",
         ),
+        ("cmctrl.chip @p { cmctrl.gcu {} }", "'cmctrl.gcu' op has an empty body: at least "),
         ("func.func @f() { cf.br ^a ^a: func.return cf.br ^a }", "must be the last"),
     ],
 )
