@@ -55,11 +55,26 @@ def _parse_isl(parser: AttrParser, kind: type[_Isl]) -> _Isl:
             parser.raise_error(str(error), start, parser.pos)
 
 
-def map_text(relation: isl.Map) -> str:
-    """`relation` in isl's notation; a function is written as expressions, `{ [i] -> [1 + i] }`."""
-    if relation.is_single_valued():
-        return _without_parentheses(str(isl.PwMultiAff.from_map(relation)))
-    return str(relation)
+def text_of(value: isl.Set | isl.Map) -> str:
+    """`value` in isl's notation; a function is written as expressions, `{ [i] -> [1 + i] }`.
+
+    The text is the same when it was read and is written again.
+    """
+    # isl orders what it read in another way than what it computed.
+    return _isl_text(type(value)(_isl_text(value)))
+
+
+def _isl_text(value: isl.Set | isl.Map) -> str:
+    if isinstance(value, isl.Map) and value.is_single_valued():
+        return _in_order(_without_parentheses(str(isl.PwMultiAff.from_map(value))))
+    return str(value)
+
+
+def _in_order(text: str) -> str:
+    """`text` with its pieces `{ one : here; other : there }` in the order of their conditions."""
+    pieces = text.removeprefix("{ ").removesuffix(" }").split("; ")
+    pieces.sort(key=lambda piece: piece.partition(" : ")[::-1])
+    return f"{{ {'; '.join(pieces)} }}"
 
 
 def _without_parentheses(text: str) -> str:
@@ -93,7 +108,7 @@ class SetAttr(Data[isl.Set]):
 
     def print_parameter(self, printer: Printer) -> None:
         with printer.in_angle_brackets():
-            printer.print_string_literal(str(self.data))
+            printer.print_string_literal(text_of(self.data))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SetAttr) and (
@@ -122,7 +137,7 @@ class MapAttr(Data[isl.Map]):
 
     def print_parameter(self, printer: Printer) -> None:
         with printer.in_angle_brackets():
-            printer.print_string_literal(map_text(self.data))
+            printer.print_string_literal(text_of(self.data))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, MapAttr) and (

@@ -4,8 +4,8 @@
 // CHECK-LABEL: cmpipe.pipeline @window
 // CHECK:         cmpipe.channel @a for @conv ready #poly.map<"{
 // CHECK-SAME:      a[i0, i1] -> conv[-1 + i0, -1 + i1] : 0 < i0 <= 7 and 0 < i1 <= 6;
-// CHECK-SAME:      a[i0, i1] -> conv[-1 + i0, 7] : i1 = 7 and 0 < i0 <= 6;
-// CHECK-SAME:      a[i0, i1] -> conv[7, 7] : i0 = 7 and i1 = 7
+// CHECK-SAME:      a[i0, i1] -> conv[7, 7] : i0 = 7 and i1 = 7;
+// CHECK-SAME:      a[i0, i1] -> conv[-1 + i0, 7] : i1 = 7 and 0 < i0 <= 6
 // CHECK-SAME:    }">
 cmpipe.pipeline @window {
   cmpipe.object @a : memref<8x8xvector<1xf32>>

@@ -1,0 +1,38 @@
+"""Sets and relations as text."""
+
+from __future__ import annotations
+
+from functools import reduce
+from random import Random
+
+import islpy as isl
+import pytest
+
+from cmc.dialects.poly import MapAttr, SetAttr, text_of
+
+
+def random_piece(random: Random) -> isl.Map:
+    """A shift of some points of the plane."""
+    low, high = sorted(random.sample(range(10), 2))
+    bounds = [f"{low} <= {random.choice('hw')} <= {high}", f"w >= {random.randint(0, 4)} + h"]
+    shift = random.randint(-3, 3)
+    return isl.Map(f"{{ [h, w] -> [h + {shift}, w] : {' and '.join(bounds)} }}")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_text_stays_when_it_is_read_and_written(seed: int):
+    random = Random(seed)
+    relation = reduce(isl.Map.union, (random_piece(random) for _ in range(4)))
+    for attr in (MapAttr(relation), MapAttr(relation.lexmax()), SetAttr(relation.domain())):
+        text = text_of(attr.data)
+        read = type(attr).from_text(text)
+        assert read == attr
+        assert text_of(read.data) == text
+
+
+def test_pieces_stand_in_the_order_of_their_conditions():
+    text = "{ [h] -> [h] : 0 <= h <= 2; [h] -> [h + 1] : 4 <= h <= 6; [h] -> [0] : h = 3 }"
+    pieces = text.strip("{ }").split("; ")
+    for seed in range(6):
+        shuffled = Random(seed).sample(pieces, len(pieces))
+        assert text_of(isl.Map(f"{{ {'; '.join(shuffled)} }}")) == text.replace("h + 1", "1 + h")
