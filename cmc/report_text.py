@@ -46,7 +46,7 @@ def format_picture(report: Report, width: int) -> str:
     margin = max(len(label) for label, _ in shown)
     columns = max(1, min(width - margin - 3, end - begin))
     lines = [f"{label:<{margin}} |{_draw(starts, begin, end, columns)}|" for label, starts in shown]
-    images = min(report.images, _IMAGES_SHOWN)
+    images = max(len(starts) for _, starts in shown)
     what = "image 0" if images == 1 else f"images 0 to {images - 1}"
     per_column = (end - begin) / columns
     title = f"{what}, cycles {begin:,} to {end - 1:,}, {per_column:,.3g} a column, '.' is idle"

@@ -61,6 +61,14 @@ def test_text(report: Report):
     )
 
 
+def test_caption_counts_the_images_that_are_shown():
+    """Of a long stream the first images stand for the others."""
+    report = Report(1000, 10_010, 10.0, (core("conv1", 10, 0, 3, 10),))
+    assert "\nimages 0 to 2, " in format_report(report, 100)
+    report = Report(1000, 10_010, 10.0, (core("conv1", 10, 0, 30, 10),))
+    assert "\nimages 0 to 7, " in format_report(report, 100)
+
+
 def test_text_keeps_to_the_width(report: Report):
     picture = format_report(report, 40).split("\n\n")[1].splitlines()[1:]
     assert all(len(line) <= 40 for line in picture)
