@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import onnx
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from cmc.importer.folding import OnnxEvaluator
 from cmc.importer.load import load_model
 from cmc.progress import Track, no_progress
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 Arrays = Mapping[str, NDArray[np.float32]]
 Evaluator = Callable[[Arrays], Arrays]
@@ -41,6 +44,25 @@ class Deviation:
         largest = float(magnitudes.max(initial=0.0))
         relative = absolute / largest if largest > 0 else absolute
         return Deviation(output, absolute, relative)
+
+
+def onnxruntime_session(
+    model: Path | onnx.ModelProto, *, optimized: bool, threads: int = 0
+) -> "InferenceSession":
+    """A silent session on this processor, on as many threads as onnxruntime likes if 0.
+
+    Some optimisations change results: a Pad with zeros becomes padding of a MaxPool, which never
+    wins. Raises ImportError, and exceptions of many types for a model that it refuses.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = threads
+    if not optimized:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    source = str(model) if isinstance(model, Path) else model.SerializeToString()
+    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
 
 class Reference:
@@ -79,18 +101,8 @@ class Reference:
     def _onnxruntime(self) -> tuple[str, Evaluator] | None:
         try:
             import onnxruntime
-        except ImportError:
-            return None
-        model = self._model
-        source = str(model) if isinstance(model, Path) else model.SerializeToString()
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4
-        # Some optimisations change results: a Pad with zeros becomes padding of a MaxPool.
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        try:
-            session = onnxruntime.InferenceSession(
-                source, options, providers=["CPUExecutionProvider"]
-            )
+
+            session = onnxruntime_session(self._model, optimized=False)
         except Exception:
             # It lags behind onnx by some opsets, and says so in exceptions of many types.
             return None

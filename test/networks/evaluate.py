@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime
 from onnx.reference import ReferenceEvaluator
+
+from cmc.reference import onnxruntime_session
 
 Array = npt.NDArray[np.float32]
 Evaluate = Callable[[Mapping[str, Array]], list[Array]]
@@ -50,18 +51,8 @@ def evaluate_stream(
 
 
 def with_onnxruntime(model: onnx.ModelProto) -> Evaluate:
-    """Evaluation by onnxruntime; raises what onnxruntime raises when it refuses the model.
-
-    Its optimisations are off: they change results, as when they make a Pad by zeros part of a
-    MaxPool, whose own padding never wins.
-    """
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, ["CPUExecutionProvider"]
-    )
+    """Evaluation by onnxruntime; raises what onnxruntime raises when it refuses the model."""
+    session = onnxruntime_session(model, optimized=False, threads=1)
     return lambda inputs: session.run(None, inputs)
 
 

@@ -8,7 +8,7 @@ from cmc.report import Report
 from cmc.streams import random_stream
 from cmc.tools.bench.clock import interleave
 from cmc.tools.bench.footprint import Footprint
-from cmc.tools.bench.rivals import numpy_evaluator, onnxruntime_session
+from cmc.tools.bench.rivals import numpy_evaluator, onnxruntime_runner
 from cmc.tools.bench.table import Cell
 
 HEAD = (
@@ -90,15 +90,15 @@ def measure_network(path: Path, footprint: Footprint, images: int, budget: float
     # Each keeps what it lays out for streams of one length.
     program, streaming = (cmc.api.compile(path) for _ in range(2))
     one, stream = (random_stream(program.inputs, count, 0) for count in (1, images))
-    session = onnxruntime_session(path)
+    onnxruntime = onnxruntime_runner(path)
     numpy = numpy_evaluator(path)
     iterations = core_iterations(program.run(one).report)
     times = interleave(
         {
             "compile": lambda: cmc.api.compile(path),
-            "onnxruntime stream": lambda: session(stream),
+            "onnxruntime stream": lambda: onnxruntime(stream),
             "stream": lambda: streaming.run(stream),
-            "onnxruntime": lambda: session(one),
+            "onnxruntime": lambda: onnxruntime(one),
             "one": lambda: program.run(one),
             "numpy": lambda: numpy(one),
             "interpret": lambda: program.run(one, mode="interpret"),

@@ -3,22 +3,20 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import onnxruntime
 from xdsl.dialects.builtin import ModuleOp
 
 from cmc.evaluator import evaluate
 from cmc.importer import import_model
+from cmc.reference import onnxruntime_session
 from cmc.simulator.blas import one_thread
 from cmc.streams import Stream
 
 Run = Callable[[Stream], object]
 
 
-def onnxruntime_session(path: Path) -> Run:
-    """A session that takes a stream as one batch where the network allows, else image by image."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+def onnxruntime_runner(path: Path) -> Run:
+    """onnxruntime at its best: the stream as one batch where the network allows."""
+    session = onnxruntime_session(path, optimized=True)
     batch = session.get_inputs()[0].shape[0]
 
     def run(stream: Stream) -> None:
