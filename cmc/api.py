@@ -31,11 +31,11 @@ from cmc.parsing import parse_file
 from cmc.pass_pipeline import parse_passes
 from cmc.passes import get_all_passes
 from cmc.pipeline import BufferPolicy, standard_pipeline
-from cmc.progress import Track, no_progress
 from cmc.report import Report
 from cmc.simulator import Mode, Result, Simulator, chip_of
 from cmc.simulator.ports import image_shape
 from cmc.streams import check_stream
+from cmc.track import Track, no_track
 
 __all__ = ["Program", "Result", "compile", "load"]
 
@@ -68,7 +68,7 @@ class Program:
         inputs: Mapping[str, ArrayLike],
         *,
         mode: Mode = "bulk",
-        track: Track = no_progress,
+        track: Track = no_track,
     ) -> Result:
         """Stream images through the chip, each array `[images, ...]`.
 
@@ -104,7 +104,7 @@ def compile(
     shapes: Mapping[str, int] | None = None,
     buffers: BufferPolicy = "throughput",
     sram: int = 0,
-    track: Track = no_progress,
+    track: Track = no_track,
 ) -> Program:
     """Compile an ONNX network.
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cmc.importer.folding import OnnxEvaluator
 from cmc.importer.load import load_model
-from cmc.progress import Track, no_progress
+from cmc.track import Track, no_track
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -83,9 +83,7 @@ class Reference:
         held = {tensor.name for tensor in graph.initializer}
         return frozenset(value.name for value in graph.input if value.name not in held)
 
-    def __call__(
-        self, inputs: Arrays, track: Track = no_progress
-    ) -> dict[str, NDArray[np.float32]]:
+    def __call__(self, inputs: Arrays, track: Track = no_track) -> dict[str, NDArray[np.float32]]:
         """The outputs for a stream of images, which is the leading axis of every array."""
         batch = self._batch
         images = len(next(iter(inputs.values())))

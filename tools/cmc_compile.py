@@ -3,7 +3,7 @@
 import cmc
 from cmc.files import check_output
 from cmc.tools.options import Options
-from cmc.tools.progress import track
+from cmc.tools.progress_bar import track
 
 
 def compile_network(options: Options) -> None:

@@ -17,7 +17,7 @@ from cmc.streams import Stream, check_stream, random_stream
 from cmc.tools.array_files import read_arrays, write_arrays
 from cmc.tools.cmc_compile import make_program
 from cmc.tools.options import Options
-from cmc.tools.progress import track
+from cmc.tools.progress_bar import track
 
 TOLERANCE = 1e-4
 """How far an output may be from its reference, in units of the reference's largest magnitude."""

@@ -17,7 +17,6 @@ from xdsl.dialects.builtin import ModuleOp
 from cmc.dialects.cmctrl import ChipOp
 from cmc.errors import CmcError
 from cmc.flow import Times, deadlock, solve
-from cmc.progress import Track, no_progress
 from cmc.report import Report
 from cmc.simulator.blas import one_thread
 from cmc.simulator.bulk import Values
@@ -25,6 +24,7 @@ from cmc.simulator.hazards import check
 from cmc.simulator.interpret import interpret
 from cmc.simulator.load import load
 from cmc.simulator.summary import summarize
+from cmc.track import Track, no_track
 
 Mode = Literal["bulk", "interpret"]
 """How to execute a chip: over arrays of all iterations at once, or one iteration at a time."""
@@ -57,7 +57,7 @@ class Simulator:
         self,
         inputs: Mapping[str, NDArray[np.float32]],
         mode: Mode = "bulk",
-        track: Track = no_progress,
+        track: Track = no_track,
     ) -> Result:
         """Run a stream; each input is an array `[images, ...]`, and so is each output."""
         if mode == "interpret":
@@ -97,7 +97,7 @@ def simulate(
     module: ModuleOp,
     inputs: Mapping[str, NDArray[np.float32]],
     mode: Mode = "bulk",
-    track: Track = no_progress,
+    track: Track = no_track,
 ) -> Result:
     """Load the one chip of a module and run a stream of images through it."""
     return Simulator(chip_of(module)).run(inputs, mode, track)

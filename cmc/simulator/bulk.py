@@ -20,10 +20,10 @@ from xdsl.ir import SSAValue
 
 from cmc.dialects.cmpipe import ReadOp, WriteOp, find_object, vector_shape
 from cmc.poly.evaluate import Ints, pieces
-from cmc.progress import Track, no_progress
 from cmc.simulator.body import Call, call, constant
 from cmc.simulator.gather import Floats
-from cmc.simulator.load import Chip, Program, Read
+from cmc.simulator.load import Chip, LoadedProgram, Read
+from cmc.track import Track, no_track
 
 BLOCK = 1 << 18
 """Floats in the windows of one block: they stay in a second-level cache."""
@@ -98,7 +98,7 @@ class _Source:
     view: Callable[[_Slices], Floats | None]
 
 
-def _affine(read: Read, program: Program) -> tuple[Ints, Ints] | None:
+def _affine(read: Read, program: LoadedProgram) -> tuple[Ints, Ints] | None:
     """The element and channel that a read gathers as a linear function, if it is one everywhere.
 
     Coefficients `[object rank + 1, iteration and window rank]`, constants `[object rank + 1]`.
@@ -121,7 +121,7 @@ def _affine(read: Read, program: Program) -> tuple[Ints, Ints] | None:
     return coefficients, constants
 
 
-def _extents(program: Program) -> tuple[int, ...] | None:
+def _extents(program: LoadedProgram) -> tuple[int, ...] | None:
     """The extents of a program's iterations, if they are a box from 0 on."""
     if not program.points.shape[1]:
         return ()
@@ -132,7 +132,7 @@ def _extents(program: Program) -> tuple[int, ...] | None:
 
 
 def _strided(
-    read: Read, program: Program, shape: tuple[int, ...], stored: Floats, pool: _Pool
+    read: Read, program: LoadedProgram, shape: tuple[int, ...], stored: Floats, pool: _Pool
 ) -> _Source | None:
     """Windows as a view of the object, in a larger array where windows reach beyond it.
 
@@ -303,7 +303,7 @@ class Plan:
         for port in self._chip.outputs:
             port.leave(self._objects[port.object], outputs[port.tensor])
 
-    def _stage(self, program: Program) -> _Stage:
+    def _stage(self, program: LoadedProgram) -> _Stage:
         object = self._chip.objects[program.writes]
         target = self._objects[program.writes]
         stage = _Stage([], [[] for _ in self._scratch])
@@ -329,13 +329,13 @@ class Plan:
             self._pool.give(array)
         return stage
 
-    def _source(self, read: Read, program: Program) -> _Source:
+    def _source(self, read: Read, program: LoadedProgram) -> _Source:
         stored = self._objects[read.object]
         shape = self._chip.objects[read.object].shape
         strided = _strided(read, program, shape, stored, self._pool)
         return strided or _indexed(read, stored, self._pool)
 
-    def _blocks(self, program: Program) -> Iterator[_Slices]:
+    def _blocks(self, program: LoadedProgram) -> Iterator[_Slices]:
         """All iterations of all images; blocks cut an image only along its first loop."""
         widest = max((prod(read.gather.window) for read in program.reads), default=1)
         extents = _extents(program)
@@ -354,7 +354,7 @@ class Plan:
 
     def _block(
         self,
-        program: Program,
+        program: LoadedProgram,
         block: _Slices,
         sources: Mapping[ReadOp, _Source],
         scratch: _Scratch,
@@ -400,9 +400,7 @@ class Values:
         self._processors = len(os.sched_getaffinity(0))
         self._plan: Plan | None = None
 
-    def __call__(
-        self, inputs: Mapping[str, Floats], track: Track = no_progress
-    ) -> dict[str, Floats]:
+    def __call__(self, inputs: Mapping[str, Floats], track: Track = no_track) -> dict[str, Floats]:
         """All outputs of a stream, each input `[images, ...]`."""
         images = len(next(iter(inputs.values())))
         outputs = {

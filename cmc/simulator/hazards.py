@@ -7,7 +7,7 @@ import numpy as np
 from cmc.flow import NEVER, Times
 from cmc.poly.evaluate import Ints
 from cmc.simulator.faults import Fault, MissingElement, OverwrittenElement
-from cmc.simulator.load import Chip, Program, Read, Ring
+from cmc.simulator.load import Chip, LoadedProgram, Read, Ring
 
 
 def check(chip: Chip, times: Times) -> None:
@@ -49,12 +49,14 @@ def _across(table: Ints, images: int, elements: int) -> Ints:
     return np.where((table < 0) | (table == NEVER), table, places).reshape(-1)
 
 
-def missing(chip: Chip, reader: Program, read: Read, at: int, cycle: int) -> Fault:
+def missing(chip: Chip, reader: LoadedProgram, read: Read, at: int, cycle: int) -> Fault:
     """The fault of a read, by iteration `at` of the stream, of what was not written yet."""
     return _fault(MissingElement, chip, reader, read, at, cycle, read.newest, "was not written yet")
 
 
-def overwritten(chip: Chip, reader: Program, read: Read, at: int, cycle: int, ring: Ring) -> Fault:
+def overwritten(
+    chip: Chip, reader: LoadedProgram, read: Read, at: int, cycle: int, ring: Ring
+) -> Fault:
     """The fault of a read, by iteration `at` of the stream, of what is no longer in its slot."""
     what = f"was overwritten in its ring of {ring.slots} slots"
     return _fault(OverwrittenElement, chip, reader, read, at, cycle, read.oldest, what)
@@ -63,7 +65,7 @@ def overwritten(chip: Chip, reader: Program, read: Read, at: int, cycle: int, ri
 def _fault(
     kind: type[Fault],
     chip: Chip,
-    reader: Program,
+    reader: LoadedProgram,
     read: Read,
     at: int,
     cycle: int,

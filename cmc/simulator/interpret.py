@@ -21,12 +21,12 @@ from cmc.dialects.cmpipe import (
 )
 from cmc.flow import Edge, Steps, Times, deadlock, waits
 from cmc.poly.evaluate import Ints
-from cmc.progress import Track, no_progress
 from cmc.simulator.body import Call, call, constant
 from cmc.simulator.faults import Fault
 from cmc.simulator.gather import Floats
 from cmc.simulator.hazards import missing, overwritten
-from cmc.simulator.load import Chip, Program, Read, Ring
+from cmc.simulator.load import Chip, LoadedProgram, Read, Ring
+from cmc.track import Track, no_track
 
 _UNLIMITED = 1 << 62
 
@@ -92,7 +92,7 @@ class _Channel:
         "writer",
     )
 
-    def __init__(self, ring: Ring, edge: Edge, vector: int, writer: _Core, reader: _Core):
+    def __init__(self, ring: Ring, edge: Edge, vector: int, writer: _Worker, reader: _Worker):
         self.ring = ring
         self.writer, self.reader = writer, reader
         self.slots = ring.slots
@@ -208,7 +208,7 @@ class _ConstantWindow:
         np.copyto(self.out, self._rows[iteration])
 
 
-class _Core:
+class _Worker:
     """A program at work: its windows, its body on fixed arrays, and how far it is."""
 
     __slots__ = (
@@ -230,7 +230,7 @@ class _Core:
         "writes",
     )
 
-    def __init__(self, program: Program, images: int):
+    def __init__(self, program: LoadedProgram, images: int):
         self.program = program
         self.iterations = program.iterations
         self.total = images * program.iterations
@@ -349,16 +349,16 @@ class _Core:
 
 
 def interpret(
-    chip: Chip, inputs: Mapping[str, Floats], track: Track = no_progress
+    chip: Chip, inputs: Mapping[str, Floats], track: Track = no_track
 ) -> tuple[dict[str, Floats], Times]:
     """Run a stream of images: all outputs, and when every iteration began.
 
     Raises the first fault, or a deadlock.
     """
     images = len(next(iter(inputs.values())))
-    cores = {name: _Core(program, images) for name, program in chip.programs.items()}
+    workers = {name: _Worker(program, images) for name, program in chip.programs.items()}
     for ring, edge in zip(chip.rings, chip.flow.edges, strict=True):
-        writer, reader = cores[edge.writer], cores[edge.reader]
+        writer, reader = workers[edge.writer], workers[edge.reader]
         vector = chip.objects[ring.channel.object].vector
         channel = _Channel(ring, edge, vector, writer, reader)
         writer.writes.append(channel)
@@ -375,47 +375,47 @@ def interpret(
     for port in chip.outputs:
         object = chip.objects[port.object]
         collected[port.object] = np.empty((images * object.elements, object.vector), np.float32)
-    for core in cores.values():
-        core.attach(chip, sent.get(core.program.writes), collected.get(core.program.writes))
-    _cycles(chip, list(cores.values()), images, track)
+    for worker in workers.values():
+        worker.attach(chip, sent.get(worker.program.writes), collected.get(worker.program.writes))
+    _cycles(chip, list(workers.values()), images, track)
     outputs: dict[str, Floats] = {}
     for port in chip.outputs:
         object = chip.objects[port.object]
         written = collected[port.object].reshape(images, object.elements, object.vector)
         outputs[port.tensor] = np.empty((images, *port.shape), np.float32)
         port.leave(written[:, object.order], outputs[port.tensor])
-    starts = {name: np.array(core.starts, np.int64) for name, core in cores.items()}
-    begun = {name: core.begun for name, core in cores.items()}
+    starts = {name: np.array(worker.starts, np.int64) for name, worker in workers.items()}
+    begun = {name: worker.begun for name, worker in workers.items()}
     return outputs, Times(images, images, None, starts, begun, waits(chip.flow, images))
 
 
-def _cycles(chip: Chip, cores: list[_Core], images: int, track: Track) -> None:
+def _cycles(chip: Chip, workers: list[_Worker], images: int, track: Track) -> None:
     """Run until all images are through, or nothing can move."""
     cycle = 0
-    arriving: defaultdict[int, list[tuple[_Core, Floats]]] = defaultdict(list)
+    arriving: defaultdict[int, list[tuple[_Worker, Floats]]] = defaultdict(list)
     for image in track(range(images), "simulating"):
-        last = [(core, (image + 1) * core.iterations) for core in cores]
-        while any(core.done < end for core, end in last):
-            for core, written in arriving.pop(cycle, ()):
-                core.end(written)
+        last = [(worker, (image + 1) * worker.iterations) for worker in workers]
+        while any(worker.done < end for worker, end in last):
+            for worker, written in arriving.pop(cycle, ()):
+                worker.end(written)
             begun = False
             faults: list[tuple[int, Fault]] = []
-            for core in cores:
-                if core.begun < core.limit and cycle >= core.earliest:
-                    found = core.find_faults(chip, cycle)
+            for worker in workers:
+                if worker.begun < worker.limit and cycle >= worker.earliest:
+                    found = worker.find_faults(chip, cycle)
                     if found:
                         faults += found
                         continue
-                    arriving[cycle + core.program.latency].append((core, core.begin(cycle)))
+                    arriving[cycle + worker.program.latency].append((worker, worker.begin(cycle)))
                     begun = True
             if faults:
                 raise min(faults, key=lambda fault: fault[0])[1]
             if begun:
                 cycle += 1
-            elif any(core.done < end for core, end in last):
-                waking = [c.earliest for c in cores if c.begun < c.limit]
+            elif any(worker.done < end for worker, end in last):
+                waking = [w.earliest for w in workers if w.begun < w.limit]
                 waking += list(arriving)
                 if not waking:
-                    begun_by_name = {core.program.name: core.begun for core in cores}
+                    begun_by_name = {worker.program.name: worker.begun for worker in workers}
                     raise deadlock(chip.flow, images, begun_by_name)
                 cycle = max(cycle + 1, min(waking))

@@ -69,7 +69,7 @@ class Read:
 
 
 @dataclass(frozen=True, eq=False)
-class Program:
+class LoadedProgram:
     """A program's iterations, `points[i]` being the coordinates of iteration i."""
 
     name: str
@@ -106,13 +106,13 @@ class Chip:
 
     op: ChipOp
     objects: dict[str, Object]
-    programs: dict[str, Program]
+    programs: dict[str, LoadedProgram]
     rings: tuple[Ring, ...]
     flow: Flow
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
 
-    def writer(self, object: str) -> Program:
+    def writer(self, object: str) -> LoadedProgram:
         return next(p for p in self.programs.values() if p.writes == object)
 
 
@@ -235,7 +235,7 @@ def _written_object(loops: _Loops) -> Object:
     return Object(name, shape, object.vector, order)
 
 
-def _program(loops: _Loops, objects: dict[str, Object]) -> Program:
+def _program(loops: _Loops, objects: dict[str, Object]) -> LoadedProgram:
     reads: list[Read] = []
     constants: list[Read] = []
     none = np.zeros(0, np.int64)
@@ -253,7 +253,7 @@ def _program(loops: _Loops, objects: dict[str, Object]) -> Program:
             )
             reads.append(Read(op, name, gather, newest, oldest))
     op = loops.op
-    return Program(
+    return LoadedProgram(
         op.sym_name.data,
         loops.core,
         op,
@@ -311,7 +311,7 @@ def _steps(machine: MachineOp, awaited: _Element | Order, driven: _Element | Ord
     return Steps(awaits[later], reaches[later], int(reaches[start].max(initial=0)))
 
 
-def _in_order(programs: dict[str, Program]) -> dict[str, Program]:
+def _in_order(programs: dict[str, LoadedProgram]) -> dict[str, LoadedProgram]:
     """The programs, each after those that write what it reads."""
     writer = {p.writes: p.name for p in programs.values()}
     sorter = TopologicalSorter(

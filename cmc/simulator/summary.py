@@ -7,7 +7,7 @@ import numpy as np
 from cmc.flow import Times, Wait
 from cmc.poly.evaluate import Ints
 from cmc.report import CoreReport, ProgramReport, Report, RingReport
-from cmc.simulator.load import Chip, Program
+from cmc.simulator.load import Chip, LoadedProgram
 
 SHOWN = 8
 """Images whose single iterations stand in the report."""
@@ -39,7 +39,7 @@ def _of_core(
     return tuple(r for name, r in programs.items() if chip.programs[name].core == core)
 
 
-def _program(program: Program, times: Times) -> ProgramReport:
+def _program(program: LoadedProgram, times: Times) -> ProgramReport:
     own = times.starts[program.name]
     repeated = times.images - times.solved
     return ProgramReport(
@@ -53,7 +53,7 @@ def _program(program: Program, times: Times) -> ProgramReport:
     )
 
 
-def _waiting(program: Program, times: Times) -> dict[str, int]:
+def _waiting(program: LoadedProgram, times: Times) -> dict[str, int]:
     """Cycles that the program could not begin an iteration in, by what came last."""
     waits = times.waits[program.name]
     if not waits:

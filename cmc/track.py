@@ -12,6 +12,6 @@ class Track(Protocol):
     def __call__(self, items: Sequence[T], what: str, /) -> Iterable[T]: ...
 
 
-def no_progress(items: Sequence[T], what: str) -> Iterable[T]:
+def no_track(items: Sequence[T], what: str) -> Iterable[T]:
     """Go through the items and show nothing."""
     return items
