@@ -23,8 +23,8 @@ from cmc.sizing.throughput import throughput_slots
 def slots_by_policy(model: Model, policy: BufferPolicy) -> list[int]:
     """The slots of each of the pipeline's channels, in order."""
     if policy == "minimal":
-        return minimal_slots(model.flow)
-    slots = throughput_slots(model.flow)
+        return minimal_slots(model.counts)
+    slots = throughput_slots(model.counts)
     if policy == "throughput":
         return slots
     wholes = [size(find_object(c, c.object).shape) for c in model.channels]

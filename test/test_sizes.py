@@ -122,6 +122,22 @@ def test_a_window_needs_two_rows_and_three_pixels(height: int, width: int):
     assert slots(pipeline_of(sized(model))) == {"x for y": 2 * width + 3}
 
 
+@pytest.mark.parametrize("policy", ["minimal", "throughput"])
+def test_rings_of_images_too_large_to_look_at_each_pixel(policy: BufferPolicy):
+    def rings(side: int) -> dict[str, int]:
+        nodes = [
+            *(convolution(a, b) for a, b in pairwise(["x", "a", "b", "c"])),
+            helper.make_node("MaxPool", ["c"], ["p"], "p", kernel_shape=[2, 2], strides=[2, 2]),
+            *(convolution(a, b) for a, b in pairwise(["p", "q", "y"])),
+        ]
+        model = chain_model((1, 4, side, side), *nodes, constants={"w": normal(4, 4, 3, 3)})
+        return slots(pipeline_of(sized(model, policy)))
+
+    small, larger, huge = rings(20), rings(24), rings(40_000)
+    rows = {name: (larger[name] - small[name]) // 4 for name in small}
+    assert huge == {name: small[name] + rows[name] * (40_000 - 20) for name in small}
+
+
 @pytest.mark.parametrize(
     ("kernel", "stride", "dilation", "pad", "expected"),
     [

@@ -20,76 +20,92 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
 
-from cmc.flow import Edge, Flow
-from cmc.poly.evaluate import Ints
+from cmc.runs import Runs, held
+from cmc.sizing.counts import Counts, Link
+from cmc.sizing.staircase import Staircase
 
 
-def minimal_slots(flow: Flow) -> list[int]:
-    """The slots of each channel."""
-    forks = _Forks(flow)
-    return [max(1, _alone(flow, edge), forks.slots(edge)) for edge in flow.edges]
+def minimal_slots(counts: Counts) -> list[int]:
+    """The slots of each link's channel."""
+    forks = _Forks(counts)
+    return [max(1, _alone(link), forks.slots(link)) for link in counts.links]
 
 
-def _needed(flow: Flow, edge: Edge, iterations: Ints) -> Ints:
-    """How many elements the reader needs to run that many iterations."""
-    need = edge.ready.needs(flow.processes[edge.reader].iterations)
-    return np.where(iterations > 0, need[iterations - 1], 0)
+def _alone(link: Link) -> int:
+    """The slots of a channel whose reader nothing overtakes.
+
+    Before each step of the ready machine the reader is through with all that it might.
+    """
+    return _most_kept(link.ready.awaits, link.ready.starts, link.free)
 
 
-def _freed(flow: Flow, edge: Edge, iterations: Ints) -> Ints:
-    """How many elements the reader no longer wants, nor any before, after that many iterations."""
-    need = edge.free.needs(flow.processes[edge.writer].iterations)
-    return np.searchsorted(need, iterations, "right")
+def _most_kept(written: Runs, done: Runs, free: Staircase) -> int:
+    """The most elements in a ring, when so many are written and the reader has done so much."""
+    if written.length == 0:
+        return 0
+    # Between these, both what is written and what is freed grow evenly, but for a remainder.
+    steps = free.awaits.split(free.reaches.starts)
+    ends = done.below(np.concatenate([steps.values, steps.lasts]))
+    ends = np.concatenate([written.starts, done.starts, ends])
+    around = _remainders(done, steps)
+    ends = ends[:, None] + np.arange(-around, around + 1)
+    at = np.unique(np.clip(ends, 0, written.length - 1))
+    taken = free.awaits.below(done.at(at) + 1)
+    kept = written.at(at) - Runs.joined([Runs.line(1, free.initial), free.reaches]).at(taken)
+    return int(kept.max())
 
 
-def _alone(flow: Flow, edge: Edge) -> int:
-    """The slots of a channel whose reader nothing overtakes."""
-    done = np.arange(flow.processes[edge.reader].iterations)
-    return int((_needed(flow, edge, done + 1) - _freed(flow, edge, done)).max())
+def _remainders(done: Runs, steps: Runs) -> int:
+    """After how many members of `done` the way from a step to the next begins anew."""
+    paces = done.slopes[done.counts > 1]
+    gaps = steps.slopes[steps.counts > 1]
+    return int((gaps // np.gcd(gaps, np.gcd.reduce(paces))).max(initial=1))
 
 
 @dataclass(frozen=True, eq=False)
 class _Forks:
     """The rings of writers with several readers."""
 
-    flow: Flow
-
-    @cached_property
-    def _readers(self) -> Mapping[str, list[Edge]]:
-        """The channels from each process."""
-        readers: dict[str, list[Edge]] = {name: [] for name in self.flow.processes}
-        for edge in self.flow.edges:
-            readers[edge.writer].append(edge)
-        return readers
+    counts: Counts
 
     @cached_property
     def _below(self) -> Mapping[str, frozenset[str]]:
         """For each process, itself and all that its data reaches."""
         below: dict[str, frozenset[str]] = {}
-        for name in reversed(list(self.flow.processes)):
-            below[name] = frozenset({name}).union(*(below[e.reader] for e in self._readers[name]))
+        for name in reversed(list(self.counts.processes)):
+            ways = (below[link.reader] for link in self.counts.out_of[name])
+            below[name] = frozenset({name}).union(*ways)
         return below
+
+    @cached_property
+    def _needed(self) -> Mapping[Link, Runs]:
+        """How many elements each reader needs to run that many iterations, from none on."""
+        needed: dict[Link, Runs] = {}
+        for link in self.counts.links:
+            iterations = self.counts.processes[link.reader].iterations
+            need = held(link.ready.starts, link.ready.awaits, iterations, before=0)
+            needed[link] = Runs.joined([Runs.line(1, 0), need])
+        return needed
 
     @cached_property
     def _ends(self) -> dict[str, int]:
         """The processes whose last iterations nothing asks for: how many precede these."""
-        asked = {name: 0 for name in self.flow.processes}
-        for edge in self.flow.edges:
-            iterations = np.array(self.flow.processes[edge.reader].iterations)
-            needed = int(_needed(self.flow, edge, iterations))
-            asked[edge.writer] = max(asked[edge.writer], needed)
-        return {n: asked[n] for n, p in self.flow.processes.items() if asked[n] < p.iterations}
+        asked = {name: 0 for name in self.counts.processes}
+        for link in self.counts.links:
+            if link.ready.awaits.length:
+                asked[link.writer] = max(asked[link.writer], link.ready.awaits.last)
+        return {n: asked[n] for n, p in self.counts.processes.items() if asked[n] < p.iterations}
 
     @cached_property
     def _unavoidable(self) -> Mapping[str, frozenset[str]]:
         """For each process, itself and all that every way from it to an end goes through."""
         through: dict[str, frozenset[str]] = {}
-        for name in reversed(list(self.flow.processes)):
-            ways = [through[edge.reader] for edge in self._readers[name]]
+        for name in reversed(list(self.counts.processes)):
+            ways = [through[link.reader] for link in self.counts.out_of[name]]
             common = frozenset[str]() if name in self._ends else ways[0].intersection(*ways)
             through[name] = frozenset({name}) | common
         return through
@@ -97,7 +113,7 @@ class _Forks:
     @cached_property
     def _astray(self) -> frozenset[str]:
         """The writers with several readers from which the ways never meet again."""
-        forks = [name for name, readers in self._readers.items() if len(readers) > 1]
+        forks = [name for name, readers in self.counts.out_of.items() if len(readers) > 1]
         return frozenset(name for name in forks if self._meeting(name) is None)
 
     @cached_property
@@ -105,45 +121,46 @@ class _Forks:
         """All that is reached from there."""
         return frozenset[str]().union(*(self._below[fork] for fork in self._astray))
 
-    def slots(self, edge: Edge) -> int:
+    def slots(self, link: Link) -> int:
         """The slots of one channel, as far as the writer runs for others than the reader."""
-        writer = edge.writer
+        writer = link.writer
         if writer in self._astray or (writer in self._ends and writer in self._scattered):
             asked = self._in_turns
-        elif len(self._readers[writer]) > 1:
+        elif len(self.counts.out_of[writer]) > 1:
             meeting = self._meeting(writer)
             assert meeting is not None
             asked = self._asked(meeting, self._below[writer])
         else:
             return 1
         # Before each step the reader has run at least what the step before asked for.
-        done = np.concatenate([[0], asked[edge.reader][:-1]])
-        return int((asked[writer] - _freed(self.flow, edge, done)).max())
+        done = asked[link.reader]
+        done = Runs.joined([Runs.line(1, 0), done]).head(done.length)
+        return _most_kept(asked[writer], done, link.free)
 
     def _meeting(self, fork: str) -> str | None:
         """Where all ways from a writer first meet again, if they do."""
         meet = self._unavoidable[fork] - {fork}
-        return next((name for name in self.flow.processes if name in meet), None)
+        return next((name for name in self.counts.processes if name in meet), None)
 
-    def _asked(self, end: str, among: frozenset[str]) -> Mapping[str, Ints]:
+    def _asked(self, end: str, among: frozenset[str]) -> Mapping[str, Runs]:
         """How many iterations of each of some processes each step of `end` asks for in all."""
-        asked = {end: np.arange(self.flow.processes[end].iterations) + 1}
-        for name in reversed(list(self.flow.processes)):
+        asked = {end: Runs.line(self.counts.processes[end].iterations, 1, 1)}
+        for name in reversed(list(self.counts.processes)):
             if name != end and name in among and end in self._below[name]:
                 ways = [
-                    _needed(self.flow, edge, asked[edge.reader])
-                    for edge in self._readers[name]
-                    if edge.reader in asked
+                    self._needed[link].take(asked[link.reader])
+                    for link in self.counts.out_of[name]
+                    if link.reader in asked
                 ]
-                asked[name] = np.max(ways, axis=0)
+                asked[name] = reduce(Runs.maximum, ways)
         return asked
 
     @cached_property
-    def _in_turns(self) -> Mapping[str, Ints]:
+    def _in_turns(self) -> Mapping[str, Runs]:
         """As `_asked`, of all ends of ways that never meet: a step of one of them a turn."""
-        processes = self.flow.processes
+        processes = self.counts.processes
         by_end = [
-            {name: counts[before:] for name, counts in self._asked(end, self._scattered).items()}
+            {n: asked.expanded()[before:] for n, asked in self._asked(end, self._scattered).items()}
             for end, before in reversed(self._ends.items())
             if end in self._scattered
         ]
@@ -156,7 +173,7 @@ class _Forks:
         together = {name: np.zeros(len(order), np.int64) for name in self._scattered}
         for number, asked in enumerate(by_end):
             turns = np.cumsum(owner == number)
-            for name, counts in asked.items():
-                counts = np.concatenate([[0], counts])
-                np.maximum(together[name], counts[turns], out=together[name])
-        return together
+            for name, iterations in asked.items():
+                so_far = np.append(0, iterations)[turns]
+                np.maximum(together[name], so_far, out=together[name])
+        return {name: Runs.of(iterations) for name, iterations in together.items()}

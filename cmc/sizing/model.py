@@ -8,13 +8,12 @@ from functools import cached_property
 from graphlib import TopologicalSorter
 
 import islpy as isl
-import numpy as np
 
 from cmc.dialects.cmpipe import ChannelOp, PipelineOp, written_by
-from cmc.flow import Edge, Flow, Process, Steps, deadlock, solve
-from cmc.poly.evaluate import Ints, tabulate
-from cmc.poly.order import Order
+from cmc.flow import Flow, Process, deadlock, solve
 from cmc.poly.relations import nameless
+from cmc.sizing.counts import Counts, Link
+from cmc.sizing.staircase import Iterations, Staircase, staircase
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,25 +61,25 @@ class Model:
         return nameless(relation).apply_range(written)
 
     @cached_property
-    def flow(self) -> Flow:
-        """Counts of iterations; each edge has its channel's slots as credits, 0 if it has none."""
-        found = {domain: Order.of(domain) for domain in set(self.iterations.values())}
-        orders = {name: found[domain] for name, domain in self.iterations.items()}
+    def counts(self) -> Counts:
+        """The pipeline as counts of iterations; its links are the channels, in order."""
+        found = {domain: Iterations(domain) for domain in set(self.iterations.values())}
+        iterations = {name: found[domain] for name, domain in self.iterations.items()}
         timing = {s.sym_name.data: s for s in self.pipeline.stages()}
 
         def process(name: str) -> Process:
-            points, stage = orders[name].points, timing.get(name)
+            own, stage = iterations[name], timing.get(name)
 
             def title(number: int) -> str:
-                return f"@{name}[{', '.join(str(int(i)) for i in points[number])}]"
+                return f"@{name}[{', '.join(map(str, own.coordinates(number)))}]"
 
             latency = 1 if stage is None or stage.latency is None else stage.latency.value.data
             interval = 1 if stage is None or stage.interval is None else stage.interval.value.data
-            return Process(name, len(points), latency, interval, title)
+            return Process(name, own.count, latency, interval, title)
 
-        known: dict[tuple[object, ...], tuple[Steps, Steps]] = {}
+        known: dict[tuple[object, ...], tuple[Staircase, Staircase]] = {}
 
-        def edge(channel: ChannelOp) -> Edge:
+        def link(channel: ChannelOp) -> Link:
             object, reader = channel.object.root_reference.data, channel.reader.root_reference.data
             writer = self.writers[object]
             ready = self._in_time(channel, channel.ready.data, isl.dim_type.in_)
@@ -96,40 +95,30 @@ class Model:
             steps = known.get(key)
             if steps is None:
                 steps = known[key] = (
-                    _steps(ready, enabled, orders[writer], orders[reader]),
-                    _steps(free, freed, orders[reader], orders[writer]),
+                    staircase(ready, enabled, iterations[writer], iterations[reader]),
+                    staircase(free, freed, iterations[reader], iterations[writer]),
                 )
-            credits = 0 if channel.slots is None else channel.slots.value.data
-            return Edge(f"@{object} for @{reader}", writer, reader, *steps, credits)
+            return Link(f"@{object} for @{reader}", writer, reader, *steps)
 
-        return Flow({name: process(name) for name in orders}, tuple(map(edge, self.channels)))
+        processes = {name: process(name) for name in iterations}
+        return Counts(processes, tuple(map(link, self.channels)))
 
-
-def _steps(steps: isl.Map, initial: isl.Set | None, signals: Order, driven: Order) -> Steps:
-    """A step function as counts of signals and of what they let happen."""
-    table = tabulate(steps, tuple(signals.points.T))
-    count = len(signals.points)
-    defined = np.flatnonzero(np.broadcast_to(table.defined, count))
-    reached = driven.reached(_stack(table.coordinates, count)[defined])
-    start = 0
-    if initial is not None:
-        start = int(driven.reached(Order.of(initial).points)[-1])
-    return Steps(defined + 1, reached, start)
-
-
-def _stack(coordinates: Sequence[Ints], count: int) -> Ints:
-    """Coordinate arrays as points, `[count, rank]`."""
-    if not coordinates:
-        return np.zeros((count, 0), np.int64)
-    return np.stack([np.broadcast_to(c, count) for c in coordinates], axis=1)
+    @property
+    def flow(self) -> Flow:
+        """Step by step; each edge has its channel's slots as credits, 0 if it has none."""
+        slots = [0 if c.slots is None else c.slots.value.data for c in self.channels]
+        links = self.counts.links
+        edges = tuple(link.edge(count) for link, count in zip(links, slots, strict=True))
+        return Flow(self.counts.processes, edges)
 
 
 def check_live(model: Model) -> None:
     """Deadlock if the pipeline would not get through a stream with the slots that it has."""
+    flow = model.flow
     images = 2 + max(
-        (edge.credits // model.flow.processes[edge.writer].iterations for edge in model.flow.edges),
+        (edge.credits // flow.processes[edge.writer].iterations for edge in flow.edges),
         default=0,
     )
-    times = solve(model.flow, images)
+    times = solve(flow, images)
     if not times.complete:
-        raise deadlock(model.flow, images, times.begun)
+        raise deadlock(flow, images, times.begun)

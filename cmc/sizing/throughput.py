@@ -13,105 +13,99 @@ from __future__ import annotations
 
 import numpy as np
 
-from cmc.flow import NEVER, Edge, Flow
-from cmc.poly.evaluate import Ints
+from cmc.flow import Process
+from cmc.runs import LEAST, Runs, held
+from cmc.sizing.counts import Counts, Link
 
-_ANY_TIME = 1 << 60
-"""Later than every time, and far from overflow."""
+_Times = dict[str, Runs]
+"""When each iteration of one image begins, by process."""
 
 
-def period(flow: Flow) -> int:
+def period(counts: Counts) -> int:
     """Cycles between images that no schedule can undercut."""
-    return max(p.iterations * p.interval for p in flow.processes.values())
+    return max(p.iterations * p.interval for p in counts.processes.values())
 
 
-def throughput_slots(flow: Flow) -> list[int]:
-    """The slots of each channel."""
-    cycles = period(flow)
-    times = _latest(flow, _earliest(flow, cycles), cycles)
-    return [_slots(flow, edge, times, cycles) for edge in flow.edges]
+def throughput_slots(counts: Counts) -> list[int]:
+    """The slots of each link's channel."""
+    cycles = period(counts)
+    times = _latest(counts, _earliest(counts, cycles), cycles)
+    return [_slots(counts, link, times, cycles) for link in counts.links]
 
 
-def _earliest(flow: Flow, cycles: int) -> dict[str, Ints]:
+def _begin(process: Process, first: int, numbers: Runs, times: Runs, even: bool = False) -> Runs:
+    """When iterations begin at the earliest, in their order, an interval or more apart.
+
+    The first one begins at `first`, and those of some numbers no sooner than at their times. Where
+    such times leave room between evenly spaced iterations, with `even` those between take as long
+    each, later than need be.
+    """
+    count, pace = process.iterations, process.interval
+    delays = (times + numbers * -pace).accumulated(first)
+    return held(numbers, delays, count, first, even) + Runs.line(count, 0, pace)
+
+
+def _earliest(counts: Counts, cycles: int) -> _Times:
     """When one image's iterations begin in steady state, with rings of any size."""
-    incoming: dict[str, list[Edge]] = {name: [] for name in flow.processes}
-    for edge in flow.edges:
-        incoming[edge.reader].append(edge)
-    needs = {
-        id(edge): edge.ready.needs(flow.processes[edge.reader].iterations) for edge in flow.edges
-    }
-    previous: dict[str, Ints] = {}
+    firsts = dict.fromkeys(counts.processes, 0)
     while True:
-        times: dict[str, Ints] = {}
-        for name, process in flow.processes.items():
-            offsets = np.arange(process.iterations) * process.interval
-            ready = np.zeros(process.iterations, np.int64)
-            for edge in incoming[name]:
-                need = needs[id(edge)]
-                writer = flow.processes[edge.writer]
-                arrival = times[edge.writer][need - 1] + writer.latency
-                np.maximum(ready, np.where(need > 0, arrival, 0), out=ready)
-            if previous:
-                # The image before, one period earlier, in the same process.
-                ready[0] = max(ready[0], previous[name][-1] + process.interval - cycles)
-            times[name] = np.maximum.accumulate(ready - offsets) + offsets
-        if previous and all(np.array_equal(times[n], previous[n]) for n in times):
+        times: _Times = {}
+        for name, process in counts.processes.items():
+            times[name] = Runs.line(process.iterations, firsts[name], process.interval)
+            for link in counts.into[name]:
+                arrivals = times[link.writer].take(link.ready.awaits + -1)
+                arrivals += counts.processes[link.writer].latency
+                ready = _begin(process, firsts[name], link.ready.starts, arrivals)
+                times[name] = times[name].maximum(ready)
+        # The image before ends one period earlier than this one.
+        for name, process in counts.processes.items():
+            firsts[name] = max(0, times[name].last + process.interval - cycles)
+        if all(times[name].first >= first for name, first in firsts.items()):
             return times
-        previous = times
 
 
-def _latest(flow: Flow, earliest: dict[str, Ints], cycles: int) -> dict[str, Ints]:
+def _latest(counts: Counts, earliest: _Times, cycles: int) -> _Times:
     """As late as the processes that nothing reads from allow."""
-    outgoing: dict[str, list[Edge]] = {name: [] for name in flow.processes}
-    for edge in flow.edges:
-        outgoing[edge.writer].append(edge)
-    times: dict[str, Ints] = {}
-    for name in reversed(list(flow.processes)):
-        process = flow.processes[name]
-        if not outgoing[name]:
+    times: _Times = {}
+    for name in reversed(list(counts.processes)):
+        process = counts.processes[name]
+        links = [link for link in counts.out_of[name] if link.ready.awaits.length]
+        if not links:
             times[name] = earliest[name]
             continue
-        latest = np.full(process.iterations, _ANY_TIME)
-        for edge in outgoing[name]:
-            need = edge.ready.needs(flow.processes[edge.reader].iterations)
-            # The first iteration of the reader that needs each element.
-            first = np.searchsorted(need, np.arange(process.iterations), "right")
-            begin = np.append(times[edge.reader], _ANY_TIME)[first]
-            np.minimum(latest, begin - process.latency, out=latest)
-        if np.all(latest >= _ANY_TIME - process.latency):
-            # Nothing that it writes is read.
-            times[name] = earliest[name]
-            continue
-        offsets = np.arange(process.iterations) * process.interval
-        latest = _descending(latest, offsets)
+        # Backwards: the last iteration first, and times that grow into the past.
+        back = Runs.line(process.iterations, LEAST, process.interval)
+        for link in links:
+            wanted = times[link.reader].take(link.ready.starts) + -process.latency
+            numbers = -link.ready.awaits + process.iterations
+            begin = _begin(process, LEAST, numbers.reversed(), -wanted.reversed(), even=True)
+            back = back.maximum(begin)
         # The last iteration precedes the next image's first.
-        latest[-1] = min(latest[-1], latest[0] + cycles - process.interval)
-        times[name] = _descending(latest, offsets)
+        after_first = back.last - (cycles - process.interval)
+        back = back.maximum(Runs.line(process.iterations, after_first, process.interval))
+        times[name] = (-back.reversed()).maximum(earliest[name])
     return times
 
 
-def _descending(latest: Ints, offsets: Ints) -> Ints:
-    """Times from the back: each at least an interval before the one after it."""
-    return np.minimum.accumulate((latest - offsets)[::-1])[::-1] + offsets
-
-
-def _slots(flow: Flow, edge: Edge, times: dict[str, Ints], cycles: int) -> int:
-    """How full a ring gets: elements written by the time of a write, less those freed by then."""
-    writer, reader = flow.processes[edge.writer], flow.processes[edge.reader]
-    written = times[edge.writer]
-    need = edge.free.needs(writer.iterations)
-    ends = times[edge.reader] + reader.latency
-    # What is free from an image's start is free when the machine is through with the one before.
-    start = ends[edge.free.last - 1] - cycles if edge.free.last else np.int64(0)
-    freed = np.where(need == 0, start, ends[np.where(need == NEVER, 0, need) - 1])
-    if np.any(need == NEVER):
-        freed = np.where(need == NEVER, ends[edge.free.awaits[0] - 1] + cycles, freed)
-    freed = np.maximum.accumulate(freed)
-    # Enough images before and after this one that all other ones' elements are free or unwritten.
-    before = int(max(0, -((written[0] - freed[-1]) // cycles))) + 1
-    after = int(max(0, (written[-1] - freed[0]) // cycles)) + 1
-    images = np.arange(-before, after + 1)
-    stream = (freed[None, :] + images[:, None] * cycles).reshape(-1)
-    stream = np.maximum.accumulate(stream)
-    done = np.searchsorted(stream, written, "right") - before * writer.iterations
-    return max(1, int((np.arange(writer.iterations) + 1 - done).max()))
+def _slots(counts: Counts, link: Link, times: _Times, cycles: int) -> int:
+    """The most elements in a ring: those written before its machine's next step frees some."""
+    writer, reader = counts.processes[link.writer], counts.processes[link.reader]
+    free, written = link.free, times[link.writer]
+    if free.awaits.length == 0:
+        return 1
+    freed = times[link.reader].take(free.awaits + -1) + reader.latency
+    # Before an image's first step, all is free that the image before lets go of in the end.
+    before = free.initial or free.reaches.last - writer.iterations
+    kept = Runs.joined([Runs.line(1, before), free.starts.tail(1)])
+    # Between these steps, both the writes before each step and what it finds free grow evenly.
+    images = np.arange(
+        (freed.first - written.first) // cycles, 1 + (freed.last - written.first) // cycles + 1
+    )
+    ends = np.concatenate([written.values, written.lasts + 1])
+    steps = freed.below((ends + images[:, None] * cycles).reshape(-1))
+    steps = np.concatenate([freed.starts, kept.starts, steps])
+    steps = np.unique(np.clip(np.concatenate([steps - 1, steps]), 0, freed.length - 1))
+    until = freed.at(steps)
+    image = (until - written.first) // cycles
+    writes = image * writer.iterations + written.below(until - image * cycles)
+    return max(1, int((writes - kept.at(steps)).max()))

@@ -1,0 +1,275 @@
+"""Sequences of integers as arithmetic progressions: what they cost depends on their shape alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmc.poly.evaluate import Ints
+
+_T = TypeVar("_T", np.int64, np.bool_)
+
+LEAST = -(1 << 60)
+"""Less than all that is counted or timed, and far from overflow."""
+
+
+def spans(counts: Ints) -> tuple[Ints, Ints]:
+    """For groups of that many members: of all members, the group, and the number within it."""
+    owner = np.repeat(np.arange(len(counts)), counts)
+    return owner, np.arange(len(owner)) - (np.cumsum(counts) - counts)[owner]
+
+
+def _alternately(one: NDArray[_T], other: NDArray[_T]) -> NDArray[_T]:
+    """The members of two arrays by turns."""
+    both = np.empty(2 * len(one), one.dtype)
+    both[::2] = one
+    both[1::2] = other
+    return both
+
+
+def _union(one: Ints, other: Ints) -> Ints:
+    """All that is in one of two ascending arrays."""
+    if len(other) == 0 or (len(other) == 1 and other[0] == 0 and len(one)):
+        return one
+    both = np.concatenate([one, other])
+    both.sort()
+    return both[np.append(True, both[1:] != both[:-1])]
+
+
+@dataclass(frozen=True, eq=False)
+class Runs:
+    """A sequence of `length` integers in runs.
+
+    Run k begins at index `starts[k]` with `values[k]`, and grows by `slopes[k]` an index up to the
+    next run. The starts ascend from 0; there are none in a sequence of no length.
+    """
+
+    starts: Ints
+    values: Ints
+    slopes: Ints
+    length: int
+
+    @staticmethod
+    def line(length: int, value: int, slope: int = 0) -> Runs:
+        """One run."""
+        one = [0] if length else []
+        starts, values, slopes = (np.array([n] * len(one), np.int64) for n in (0, value, slope))
+        return Runs(starts, values, slopes, length)
+
+    @staticmethod
+    def of(values: Ints) -> Runs:
+        """The sequence of some values, in as few runs as `merged` finds."""
+        return Runs(np.arange(len(values)), values, np.zeros_like(values), len(values)).merged()
+
+    @staticmethod
+    def joined(parts: Sequence[Runs]) -> Runs:
+        """One sequence after the other."""
+        ends = np.cumsum([part.length for part in parts])
+        starts = [p.starts + end - p.length for p, end in zip(parts, ends, strict=True)]
+        values, slopes = [p.values for p in parts], [p.slopes for p in parts]
+        joined = (np.concatenate(column) for column in (starts, values, slopes))
+        return Runs(*joined, length=int(ends[-1]))
+
+    def head(self, length: int) -> Runs:
+        """The first members."""
+        kept = self.starts < length
+        return Runs(self.starts[kept], self.values[kept], self.slopes[kept], length)
+
+    def tail(self, start: int) -> Runs:
+        """The members from an index on."""
+        split = self.split(np.arange(start, min(start + 1, self.length)))
+        kept = split.starts >= start
+        columns = split.starts[kept] - start, split.values[kept], split.slopes[kept]
+        return Runs(*columns, self.length - start)
+
+    @property
+    def first(self) -> int:
+        """The first member."""
+        return int(self.values[0])
+
+    @property
+    def last(self) -> int:
+        """The last member."""
+        return int(self.lasts[-1])
+
+    @cached_property
+    def counts(self) -> Ints:
+        """The number of members of each run."""
+        counts = np.full_like(self.starts, self.length)
+        counts[:-1] = self.starts[1:]
+        counts -= self.starts
+        return counts
+
+    @cached_property
+    def lasts(self) -> Ints:
+        """The last member of each run."""
+        return self.values + self.slopes * (self.counts - 1)
+
+    def at(self, indices: Ints) -> Ints:
+        """The members at some indices."""
+        run = np.searchsorted(self.starts, indices, "right") - 1
+        return self.values[run] + self.slopes[run] * (indices - self.starts[run])
+
+    def expanded(self) -> Ints:
+        """All members."""
+        run, number = spans(self.counts)
+        return self.values[run] + self.slopes[run] * number
+
+    @property
+    def ascends(self) -> bool:
+        """Whether no member is less than the one before."""
+        return bool(np.all(self.slopes >= 0) and np.all(self.values[1:] >= self.lasts[:-1]))
+
+    @property
+    def increasing(self) -> bool:
+        """Whether each member is greater than the one before."""
+        steep = np.all((self.slopes > 0) | (self.counts == 1))
+        return bool(steep and np.all(self.values[1:] > self.lasts[:-1]))
+
+    def split(self, starts: Ints) -> Runs:
+        """The same sequence, with runs that begin at these indices, too."""
+        starts = _union(self.starts, starts)
+        if len(starts) == len(self.starts):
+            return self
+        run = np.searchsorted(self.starts, starts, "right") - 1
+        values = self.values[run] + self.slopes[run] * (starts - self.starts[run])
+        return Runs(starts, values, self.slopes[run], self.length)
+
+    def merged(self) -> Runs:
+        """The same sequence in runs that depend on its members alone, and are long."""
+        if len(self.starts) < 2:
+            return self
+        # Differences between neighbours, each with the number of times that it is repeated.
+        inner, between = self.counts - 1, self.values[1:] - self.lasts[:-1]
+        steps = _alternately(self.slopes, np.append(between, 0))
+        times = _alternately(inner, np.ones_like(inner))
+        times[-1] = 0
+        steps, times = steps[times > 0], times[times > 0]
+        new = np.append(True, steps[1:] != steps[:-1])[: len(steps)]
+        first = (np.cumsum(times) - times)[new]
+        # A run ends where the difference changes, unless it begins there: its second member
+        # decides how it goes on.
+        changes = first[1:]
+        alone = np.append(True, changes[1:] != changes[:-1] + 1)[: len(changes)]
+        heads = np.flatnonzero(alone)
+        rank = np.arange(len(changes)) - (heads[np.cumsum(alone) - 1] if len(heads) else 0)
+        starts = np.append(0, changes[rank % 2 == 0] + 1)
+        slopes = np.zeros_like(starts)
+        if len(first):
+            slopes = steps[new][np.searchsorted(first, starts, "right") - 1]
+            slopes[starts == self.length - 1] = 0
+        return Runs(starts, self.at(starts), slopes, self.length)
+
+    def __add__(self, other: Runs | int) -> Runs:
+        if isinstance(other, int):
+            return Runs(self.starts, self.values + other, self.slopes, self.length)
+        a, b = self.split(other.starts), other.split(self.starts)
+        return Runs(a.starts, a.values + b.values, a.slopes + b.slopes, self.length)
+
+    def __neg__(self) -> Runs:
+        return Runs(self.starts, -self.values, -self.slopes, self.length)
+
+    def __mul__(self, factor: int) -> Runs:
+        return Runs(self.starts, self.values * factor, self.slopes * factor, self.length)
+
+    def reversed(self) -> Runs:
+        """The last member first."""
+        starts = self.length - self.starts - self.counts
+        return Runs(starts[::-1], self.lasts[::-1], -self.slopes[::-1], self.length)
+
+    def maximum(self, other: Runs) -> Runs:
+        """The larger one of each two members."""
+        a, b = self.split(other.starts), other.split(self.starts)
+        if np.all(a.values >= b.values) and np.all(a.lasts >= b.lasts):
+            return self
+        return _larger(a, b)
+
+    def accumulated(self, least: int = LEAST) -> Runs:
+        """The largest member up to each index, or `least` if that is larger."""
+        if self.ascends and (self.length == 0 or self.values[0] >= least):
+            return self
+        before = np.append(least, np.maximum(self.values, self.lasts)[:-1])
+        np.maximum.accumulate(before, out=before)
+        rising = Runs(self.starts, self.values, np.maximum(self.slopes, 0), self.length)
+        return _larger(Runs(self.starts, before, np.zeros_like(before), self.length), rising)
+
+    def take(self, indices: Runs) -> Runs:
+        """The members at indices that do not descend."""
+        low = np.searchsorted(self.starts, indices.values, "right")
+        high = np.searchsorted(self.starts, indices.lasts, "right")
+        owner, number = spans(high - low)
+        # Where the indices come to a run of this sequence.
+        ahead = self.starts[low[owner] + number] - indices.values[owner]
+        split = indices.split(indices.starts[owner] - (-ahead // indices.slopes[owner]))
+        run = np.searchsorted(self.starts, split.values, "right") - 1
+        values = self.values[run] + self.slopes[run] * (split.values - self.starts[run])
+        return Runs(split.starts, values, self.slopes[run] * split.slopes, indices.length)
+
+    def below(self, bounds: Ints) -> Ints:
+        """How many members of a sequence that does not descend are less than each bound."""
+        if self.length == 0:
+            return np.zeros_like(bounds)
+        run = np.maximum(np.searchsorted(self.values, bounds, "left") - 1, 0)
+        slopes = self.slopes[run]
+        ahead = bounds - self.values[run]
+        within = np.where(slopes > 0, -(-ahead // np.maximum(slopes, 1)), self.counts[run])
+        within = np.where(ahead > 0, np.minimum(within, self.counts[run]), 0)
+        return self.starts[run] + within
+
+
+def _larger(one: Runs, other: Runs) -> Runs:
+    """The larger ones of members of two sequences with the same starts."""
+    swap = one.slopes > other.slopes
+    flat, flat_slope = (
+        np.where(swap, other.values, one.values),
+        np.minimum(one.slopes, other.slopes),
+    )
+    steep, steep_slope = (
+        np.where(swap, one.values, other.values),
+        np.maximum(one.slopes, other.slopes),
+    )
+    lead, gain = flat - steep, steep_slope - flat_slope
+    # In each run one is larger up to here, and the one that grows faster from here.
+    here = np.where(gain > 0, lead // np.maximum(gain, 1) + 1, one.counts)
+    here = np.where(lead < 0, 0, np.minimum(here, one.counts))
+    starts = _alternately(one.starts, one.starts + here)
+    values = _alternately(flat, steep + steep_slope * here)
+    slopes = _alternately(flat_slope, steep_slope)
+    kept = _alternately(here > 0, here < one.counts)
+    return Runs(starts[kept], values[kept], slopes[kept], one.length).merged()
+
+
+def held(positions: Runs, values: Runs, length: int, before: int, between: bool = False) -> Runs:
+    """A sequence whose members are given at some positions, and stay as they are up to the next.
+
+    Neither positions nor values descend, and positions differ. Before the first one the members are
+    `before`. With `between`, those between equally distant positions may rise evenly instead.
+    """
+    if positions.length == 0:
+        return Runs.line(length, before)
+    at, of = positions.split(values.starts), values.split(positions.starts)
+    stairs = (at.counts > 1) & (at.slopes > 1) & (of.slopes != 0)
+    if between:
+        stairs &= of.slopes % np.maximum(at.slopes, 1) != 0
+    if np.any(stairs):
+        run, number = spans(np.where(stairs, at.counts, 0))
+        every = at.starts[run] + number
+        at, of = at.split(every), of.split(every)
+    slopes = np.where(at.counts > 1, of.slopes // np.maximum(at.slopes, 1), 0)
+    starts = _alternately(at.values, at.lasts + 1)
+    kept = starts < np.append(starts[1:], length)
+    members = _alternately(of.values, of.lasts)
+    slopes = _alternately(slopes, np.zeros_like(slopes))
+    starts, members, slopes = starts[kept], members[kept], slopes[kept]
+    if starts[0] > 0:
+        starts, members, slopes = (
+            np.append(0, starts),
+            np.append(before, members),
+            np.append(0, slopes),
+        )
+    return Runs(starts, members, slopes, length).merged()
