@@ -89,7 +89,7 @@ def call(op: Operation, operands: Sequence[Floats], out: Floats, rows: int) -> C
         # numpy wants their third argument by name, which is slower for the others.
         return partial(ufunc, out=out), tuple(operands)
     if ufunc is not None:
-        return partial(ufunc, out=out), tuple(operands)
+        return ufunc, (*operands, out)
     match op:
         case MxvOp():
             matrix = find_crossbar(op, op.crossbar).value.array
