@@ -258,6 +258,19 @@ def _branch(
     return [*ops, branch]
 
 
+def _aligned(rank: int) -> isl.UnionMap:
+    """Options for isl by which no piece runs ahead of another in a loop that they share.
+
+    Where pieces follow each other at a stride isl would let the one run at an offset from the
+    other, `a(i); b(i + 1)`, but it takes offsets for constant that are not, between pieces of
+    tiles, and then steps come in the wrong order. It does not try with options that depend on the
+    variable of the loop, even if they ask for nothing.
+    """
+    times = [f"c{d}" for d in range(rank)]
+    some = " and ".join(f"{time} >= 0" for time in times) or "true"
+    return isl.UnionMap(f"{{ [{', '.join(times)}] -> none[d] : {some} }}")
+
+
 def loops(
     order: isl.Map, steps: isl.Map, emit: Callable[[Step, Step], Sequence[Operation]]
 ) -> list[Operation]:
@@ -272,13 +285,15 @@ def loops(
     for position, (domain, function) in enumerate(pieces(steps)):
         name = f"piece{position}"
         points = time.intersect_domain(domain).set_tuple_name(isl.dim_type.in_, name)
-        # With equalities that are only implied isl may put steps into the wrong order.
+        # With equalities that are only implied isl may give up.
         schedule = schedule.union(points.detect_equalities().to_union_map())
         emitters[name] = lambda point, f=function: emit(point, point.apply(f))
-    tree = isl.AstBuild.from_context(isl.Set("{ : }")).node_from_schedule_map(schedule)
+    rank = order.dim(isl.dim_type.out)
+    build = isl.AstBuild.from_context(isl.Set("{ : }")).set_options(_aligned(rank))
+    tree = build.node_from_schedule_map(schedule)
     hints = {
         f"c{position}": name
-        for position in range(order.dim(isl.dim_type.out))
+        for position in range(rank)
         if (name := order.get_dim_name(isl.dim_type.out, position)) is not None
     }
     return _loops(tree, _Scope((), {}, hints, {}), emitters)
