@@ -6,12 +6,19 @@ from bisect import bisect_right
 from xdsl.context import Context
 from xdsl.dialects.builtin import FileLineColLoc, IntAttr, ModuleOp, StringAttr, UnknownLoc
 from xdsl.ir import Operation
-from xdsl.parser import Parser
+from xdsl.parser import Parser, ParserState
 from xdsl.utils.exceptions import ParseError
+from xdsl.utils.lexer import Input
+from xdsl.utils.mlir_lexer import MLIRLexer
 
 from cmc.errors import CmcError
 
 _NEWLINE = re.compile("\n")
+
+
+class _Lexer(MLIRLexer):
+    # With backtracking, a string that is never closed takes time exponential in its length.
+    _unescaped_characters_regex = re.compile(r'"(?:[^"\\\n\v\f]++|\\(?:["nt\\]|[0-9A-Fa-f]{2}))*+"')
 
 
 class LocatingParser(Parser):
@@ -23,7 +30,8 @@ class LocatingParser(Parser):
 
     def __init__(self, ctx: Context, text: str, name: str, line_offset: int = 0):
         """`line_offset` counts the lines of the file that come before `text`."""
-        super().__init__(ctx, text, name)
+        super().__init__(ctx, "", name)
+        self._parser_state = ParserState(_Lexer(Input(text, name)))
         content = self.lexer.input.content
         self._line_starts = [0, *(match.end() for match in _NEWLINE.finditer(content))]
         self._line_offset = line_offset

@@ -53,6 +53,13 @@ def test_parse_error_of_second_chunk_counts_lines_of_the_file(run_tool: RunTool,
     assert line.startswith(f"{file}:6:")
 
 
+def test_string_that_is_never_closed(run_tool: RunTool, file: Path):
+    """Soon, however much follows the quote."""
+    file.write_text(f'module attributes {{a = "{"x" * 100_000}')
+    line = expect_error(run_tool, file)
+    assert line.startswith(f"{file}:1:24: error: End of file reached before closing string")
+
+
 def test_unknown_dialect(run_tool: RunTool):
     line = expect_error(run_tool, stdin='"bogus.op"() : () -> ()')
     assert line.startswith("stdin:1:11: error: ") and "bogus.op" in line
