@@ -132,6 +132,10 @@ def load(path: str | PathLike[str]) -> Program:
     except ParseError as error:
         raise CmcError(error.msg, str(error.span.get_location())) from error
     verify_module(module)
+    try:
+        chip_of(module)
+    except CmcError as error:
+        raise CmcError(error.message, name) from error
     return Program(module)
 
 

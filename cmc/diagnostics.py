@@ -88,6 +88,8 @@ def describe_error(error: BaseException, source: str | None = None) -> str:
             where = source if name is None else str(name)
             reason = error.strerror or str(error)
             message = reason[:1].lower() + reason[1:]
+        case MemoryError():
+            where, message = source, f"out of memory: {error}"
         case RecursionError():
             where, message = source, "nested too deeply"
         case _:

@@ -142,6 +142,10 @@ def arrays(tmp_path: Path, images: NDArray[np.float32]) -> Path:
     (tmp_path / "cut.npy").write_bytes((tmp_path / "good.npy").read_bytes()[:200])
     (tmp_path / "cut.npz").write_bytes((tmp_path / "other.npz").read_bytes()[:200])
     (tmp_path / "text.npy").write_text("not an array")
+    np.savez_compressed(tmp_path / "bits.npz", image=images)
+    content = bytearray((tmp_path / "bits.npz").read_bytes())
+    content[150:200] = bytes(50)
+    (tmp_path / "bits.npz").write_bytes(content)
     (tmp_path / "empty.npz").touch()
     return tmp_path
 
@@ -156,6 +160,7 @@ def arrays(tmp_path: Path, images: NDArray[np.float32]) -> Path:
         ("{}/cut.npz", "cut.npz: error: not an array file of numpy"),
         ("{}/text.npy", "text.npy: error: not an array file of numpy"),
         ("{}/empty.npz", "empty.npz: error: not an array file of numpy"),
+        ("{}/bits.npz", "bits.npz: error: not an array file of numpy"),
         ("{}/other.npz", "holds 'imag', and the network's inputs are 'image'"),
         ("imag={}/good.npy", "no input 'imag'; did you mean 'image'?"),
         ("image={}/other.npz", "this is an archive"),
@@ -206,7 +211,11 @@ def test_more_images_than_there_are(fail: Run, compiled: Path, arrays: Path):
         ("text.onnx", b"not a model", "text.onnx: error: not an ONNX model"),
         ("empty.onnx", b"", "empty.onnx: error: not an ONNX model"),
         ("text.mlir", b"not a program", "text.mlir:1:5: error: "),
-        ("nn.mlir", b"func.func @main() {\n  func.return\n}", "expected one cmctrl.chip"),
+        (
+            "nn.mlir",
+            b"func.func @main() {\n  func.return\n}",
+            "nn.mlir: error: expected one cmctrl.chip",
+        ),
         ("binary.mlir", b"\xff\xfe", "binary.mlir: error: not UTF-8 text"),
     ],
 )
@@ -214,6 +223,20 @@ def test_bad_model(fail: Run, tmp_path: Path, name: str, content: bytes | None, 
     if content is not None:
         (tmp_path / name).write_bytes(content)
     assert message in fail("run", tmp_path / name, "--random", "1")
+
+
+def test_network_with_names_that_are_no_text(fail: Run, digits: Path, tmp_path: Path):
+    (tmp_path / "bad.onnx").write_bytes(
+        digits.read_bytes().replace(b"block.norm2", b"block.n\xffrm2")
+    )
+    message = fail("compile", tmp_path / "bad.onnx", "-o", tmp_path / "out.mlir")
+    assert "bad.onnx: error: not an ONNX model" in message
+
+
+def test_any_number_of_images_is_timed(run: Run, compiled: Path):
+    images = 10**30
+    text = run("run", compiled, "--timing", "--images", images)
+    assert f"{images:,} images in {64 * images + 39:,} cycles, " in text
 
 
 def test_truncated_network_leaves_no_output(fail: Run, digits: Path, tmp_path: Path):

@@ -4,12 +4,13 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from io import BytesIO
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cmc.errors import CmcError
-from cmc.files import naming, replacing
+from cmc.files import replacing
 from cmc.streams import Shapes
 
 Arrays = dict[str, NDArray[np.generic]]
@@ -47,24 +48,28 @@ def _read_spec(spec: str, shapes: Shapes) -> Arrays:
     name, equals, file = spec.partition("=")
     if not equals or Path(spec).exists():
         name, file = "", spec
-    path = Path(file)
-    try:
-        with naming(file):
-            loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {name or _only_input(spec, shapes): loaded}
-        with loaded:
-            if name:
-                raise CmcError("NAME= goes with one array (.npy); this is an archive", file)
-            found = {name: loaded[name] for name in loaded.files if name in shapes}
-            if not found:
-                raise CmcError(
-                    f"holds {_list(loaded.files)}, and the network's inputs are {_list(shapes)}",
-                    file,
-                )
-            return found
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise CmcError("not an array file of numpy (.npy, .npz), or damaged", file) from error
+    with Path(file).open("rb") as stream:
+        try:
+            return _load(stream, name, spec, file, shapes)
+        except CmcError:
+            raise
+        except Exception as error:  # of many types, for damages of many kinds
+            raise CmcError("not an array file of numpy (.npy, .npz), or damaged", file) from error
+
+
+def _load(stream: IO[bytes], name: str, spec: str, file: str, shapes: Shapes) -> Arrays:
+    loaded = np.load(stream, allow_pickle=False)
+    if isinstance(loaded, np.ndarray):
+        return {name or _only_input(spec, shapes): loaded}
+    with loaded:
+        if name:
+            raise CmcError("NAME= goes with one array (.npy); this is an archive", file)
+        found = {name: loaded[name] for name in loaded.files if name in shapes}
+        if not found:
+            raise CmcError(
+                f"holds {_list(loaded.files)}, and the network's inputs are {_list(shapes)}", file
+            )
+        return found
 
 
 def _only_input(spec: str, shapes: Shapes) -> str:

@@ -5,6 +5,8 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from io import UnsupportedOperation
 from typing import NoReturn
 
 from xdsl.utils.exceptions import ArgSpecParseError
@@ -88,4 +90,5 @@ def run_tool(
 
 def _forget_output() -> None:
     """Drop what standard output still holds, which Python would try to write at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with suppress(UnsupportedOperation):  # which has no file below it in another's process
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

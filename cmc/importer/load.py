@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,7 @@ def load_model(source: str | Path | onnx.ModelProto) -> Model:
         path = Path(source)
         proto = _read(path)
     where = None if path is None else str(path)
-    if not proto.graph.node and not proto.graph.output:
+    if not _is_text(proto.graph) or (not proto.graph.node and not proto.graph.output):
         raise CmcError("not an ONNX model, or one that is cut short", where)
     if proto.functions:
         proto = _inline_functions(proto, where)
@@ -70,6 +71,19 @@ def _read(path: Path) -> onnx.ModelProto:
         raise CmcError(f"cannot read the model: {error.strerror}", str(path)) from None
     except DecodeError:
         raise CmcError("not an ONNX model, or one that is cut short", str(path)) from None
+
+
+def _is_text(graph: onnx.GraphProto) -> bool:
+    """Whether the names are text: protobuf hands out bytes for what is not UTF-8."""
+    values = (graph.input, graph.output, graph.initializer)
+    names = [value.name for value in chain.from_iterable(values)]
+    for node in graph.node:
+        names += [node.name, node.op_type, node.domain, *node.input, *node.output]
+    try:
+        "".join(names)
+    except TypeError:
+        return False
+    return True
 
 
 def _inline_functions(proto: onnx.ModelProto, where: str | None) -> onnx.ModelProto:

@@ -61,10 +61,17 @@ def _waiting(program: LoadedProgram, times: Times) -> dict[str, int]:
     own = times.starts[program.name]
     gaps = own - np.concatenate([own[:1], own[:-1] + program.interval])
     last = np.stack([_signals(times, wait) for wait in waits]).argmax(0)
+    totals, of_last_image = (
+        np.bincount(last[part], gaps[part], len(waits)).astype(np.int64).tolist()
+        for part in (slice(None), slice(-program.iterations, None))
+    )
     # An image that is not solved waits as the last one that is.
-    gaps[-program.iterations :] *= 1 + times.images - times.solved
-    totals = np.bincount(last, gaps, len(waits)).astype(np.int64)
-    return {wait.why: int(total) for wait, total in zip(waits, totals, strict=True) if total}
+    repeated = times.images - times.solved
+    return {
+        wait.why: cycles
+        for wait, total, again in zip(waits, totals, of_last_image, strict=True)
+        if (cycles := total + repeated * again)
+    }
 
 
 def _signals(times: Times, wait: Wait) -> Ints:
