@@ -3,7 +3,8 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from typing import get_args, get_type_hints
+from types import NoneType
+from typing import Literal, get_args, get_origin, get_type_hints
 
 from xdsl.passes import ModulePass
 from xdsl.utils.arg_spec import ArgSpec, parse_spec
@@ -92,12 +93,12 @@ def _expand(spec: ArgSpec) -> tuple[str, ...]:
     if options:
         raise _unknown_option(spec.name, next(iter(options)), ["buffers", "sram"])
     match buffers, sram:
-        case ("minimal" | "throughput" | "whole" as policy,), (int(capacity),):
+        case ("minimal" | "throughput" | "whole" as policy,), (int(capacity),) if capacity >= 0:
             return standard_pipeline(policy, capacity)
-        case _, (int(),):
-            raise CmcError("buffers must be minimal, throughput or whole", f"pass '{spec.name}'")
-        case _:
+        case ("minimal" | "throughput" | "whole",), _:
             raise CmcError("sram must be a number of bytes", f"pass '{spec.name}'")
+        case _:
+            raise CmcError("buffers must be minimal, throughput or whole", f"pass '{spec.name}'")
 
 
 def _make_pass(table: PassTable, spec: ArgSpec) -> ModulePass:
@@ -121,7 +122,14 @@ def _make_pass(table: PassTable, spec: ArgSpec) -> ModulePass:
 
 def _values_of(hint: object) -> str:
     """The values that an option takes, for a person."""
-    return " or ".join(map(str, get_args(hint))) or getattr(hint, "__name__", str(hint))
+    inner = get_args(hint)
+    if get_origin(hint) is Literal:
+        return " or ".join(map(str, inner))
+    if get_origin(hint) is tuple:
+        return f"{_values_of(inner[0])},..."
+    return " or ".join(_values_of(one) for one in inner if one is not NoneType) or (
+        hint.__name__ if isinstance(hint, type) else str(hint)
+    )
 
 
 def _unknown_option(name: str, option: str, options: list[str]) -> CmcError:

@@ -1,6 +1,7 @@
 """The `cmc` command as a person meets it, on the digits network."""
 
 import json
+import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -261,6 +262,17 @@ def test_as_a_process(run_tool: RunTool, compiled: Path):
     assert "Traceback" in result.stderr
 
 
+@pytest.mark.parametrize("tool", ["cmc run --timing", "cmc-opt"])
+def test_closed_standard_output(compiled: Path, tool: str):
+    name, *flags = tool.split()
+    command = shlex.join([str(TOOLS / name), *flags, str(compiled)])
+    result = subprocess.run(
+        f"{command} >&-", shell=True, stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert result.stderr == "standard output: error: is closed\n"
+    assert result.returncode == 1
+
+
 def test_outputs_may_be_devices(run: Run, digits: Path, compiled: Path):
     run("run", compiled, "--random", 1, "-o", "/dev/null", "--report", "/dev/null")
     run("compile", digits, "-o", "/dev/null")
@@ -294,6 +306,9 @@ def test_what_is_read_is_not_overwritten(fail: Run, compiled: Path, tmp_path: Pa
     message = fail("run", program, "--random", 1, "-o", program)
     assert "would overwrite" in message
     assert program.read_bytes() == compiled.read_bytes()
+    weights = tmp_path / "program.safetensors"
+    weights.write_bytes(compiled.with_suffix(".safetensors").read_bytes())
+    assert "would overwrite" in fail("run", program, "--random", 1, "-o", weights)
     both = tmp_path / "both"
     assert "written twice" in fail("run", program, "--random", 1, "-o", both, "--report", both)
 

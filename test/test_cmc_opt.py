@@ -111,6 +111,13 @@ def test_verify_diagnostics_prints_and_goes_on(run_tool: RunTool, file: Path):
         ("canonicalize}", "unmatched '}'"),
         ("func.func(canonicalize)", "write builtin.module(...)"),
         ("nn-to-cmctrl{buffers=tiny}", "buffers must be minimal, throughput or whole"),
+        ("nn-to-cmctrl{sram=-1}", "sram must be a number of bytes"),
+        ("nn-to-cmctrl{sram=1.5}", "sram must be a number of bytes"),
+        (
+            "cmpipe-reorder-stage{tile=h}",
+            "it takes stage: str, schedule: str, reverse: str,..., interchange: str,..., "
+            "tile: int,...",
+        ),
         ("test-constant-folding{=", "missing '}'"),
         ("canonicalize{a=b=c}", "Malformed pass arguments"),
         ("apply-pdl{pdl_file=3}", "a wrong value"),

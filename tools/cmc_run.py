@@ -26,7 +26,11 @@ TOLERANCE = 1e-4
 def run_stream(options: Options) -> None:
     """Carry the command out; raises `CmcError` for bad input and for a check that fails."""
     written = [path for path in (options.output, options.report) if path is not None]
-    read = [options.model, *(Path(text.rpartition("=")[2]) for text in options.input)]
+    read = [
+        options.model,
+        options.model.with_suffix(".safetensors"),
+        *(Path(text.rpartition("=")[2]) for text in options.input),
+    ]
     for position, path in enumerate(written):
         check_output(path, [*read, *written[:position]])
     if options.reference is not None and not options.check:

@@ -67,6 +67,8 @@ def run_tool(
         with naming(_OUTPUT), warnings.catch_warnings():
             if not debug:
                 warnings.simplefilter("ignore")
+            if sys.stdout is None:
+                raise CmcError("is closed", _OUTPUT)
             try:
                 code = body(arguments)
             except SystemExit:  # --help and --version say what they have to say and stop
