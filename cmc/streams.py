@@ -42,7 +42,10 @@ def random_stream(shapes: Shapes, images: int, seed: int) -> Stream:
 
 
 def _check_array(name: str, shape: tuple[int, ...], given: ArrayLike) -> NDArray[np.float32]:
-    array = np.asarray(given)
+    try:
+        array = np.asarray(given)
+    except ValueError as error:
+        raise CmcError(f"input '{name}' is no array: its rows differ in length") from error
     if array.dtype.kind not in "fiub":
         raise CmcError(f"input '{name}' holds {array.dtype}, not numbers")
     if array.ndim == 0 or array.shape[1:] != shape:

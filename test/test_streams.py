@@ -37,6 +37,7 @@ def nan_image() -> ArrayLike:
         ({"image": np.zeros((1, 8, 8))}, "got [1, 8, 8]; the leading axis counts the images"),
         ({"image": 1.0}, "expects shape [images, 1, 8, 8], got []"),
         ({"image": np.zeros((2, 1, 8, 8))}, "number of images: 'image' 2, 'mask' 3"),
+        ({"mask": [[1.0, 2.0], [3.0]]}, "input 'mask' is no array: its rows differ in length"),
         ({"image": np.zeros((0, 1, 8, 8))}, "input 'image' holds no image"),
         ({"image": np.array(["a"])}, "not numbers"),
         ({"image": np.zeros((3, 1, 8, 8), complex)}, "input 'image' holds complex128"),
