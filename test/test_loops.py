@@ -14,6 +14,7 @@ from cmc.passes.cmpipe_derive_control import derive
 from cmc.poly.loops import Step, loops
 from cmc.simulator.expand import visits
 from test_orders import Point, pairs
+from test_reorder import random_blocks
 
 
 def run(order: isl.Map, steps: isl.Map) -> list[tuple[Point, Point]]:
@@ -36,14 +37,6 @@ def run(order: isl.Map, steps: isl.Map) -> list[tuple[Point, Point]]:
 def by_definition(order: isl.Map, steps: isl.Map) -> list[tuple[Point, Point]]:
     time = dict(pairs(order))
     return sorted(pairs(steps), key=lambda step: time[step[0]])
-
-
-def random_blocks(random: Random, loops: list[str]) -> isl.Map:
-    new = random.sample(loops, len(loops))
-    sizes = [random.randint(2, 5) for _ in new]
-    blocks = [f"floor({loop}/{size})" for loop, size in zip(new, sizes, strict=True)]
-    inner = [f"{loop} mod {size}" for loop, size in zip(new, sizes, strict=True)]
-    return isl.Map(f"{{ [{', '.join(loops)}] -> [{', '.join([*blocks, *inner])}] }}")
 
 
 def window_between_blocks(random: Random) -> list[tuple[isl.Map, isl.Map]]:

@@ -19,6 +19,9 @@ from end_to_end import assert_close, assert_same, bound, compile_with, lower
 IMAGES = 4
 
 
+RandomOrder = Callable[[Random, list[str]], isl.Map]
+
+
 def random_order(random: Random, loops: list[str]) -> isl.Map:
     """An order of a nest: loops interchanged, and then blocks, diagonals, or some backwards."""
     new = random.sample(loops, len(loops))
@@ -26,11 +29,7 @@ def random_order(random: Random, loops: list[str]) -> isl.Map:
         case "reverse":
             new = [random.choice((loop, f"-{loop}")) for loop in new]
         case "blocks":
-            sizes = [random.randint(2, 5) for _ in new]
-            new = [
-                *(f"floor({loop}/{size})" for loop, size in zip(new, sizes, strict=True)),
-                *(f"{loop} mod {size}" for loop, size in zip(new, sizes, strict=True)),
-            ]
+            new = in_blocks(random, new)
         case "strips" if new:
             size = random.randint(2, 5)
             new = [f"floor({new[0]}/{size})", *new[1:], f"{new[0]} mod {size}"]
@@ -47,25 +46,39 @@ def random_order(random: Random, loops: list[str]) -> isl.Map:
     return isl.Map(f"{{ {text(loops)} -> {text(new)} }}")
 
 
+def random_blocks(random: Random, loops: list[str]) -> isl.Map:
+    """An order of a nest in blocks, all loops interchanged."""
+    new = in_blocks(random, random.sample(loops, len(loops)))
+    return isl.Map(f"{{ {text(loops)} -> {text(new)} }}")
+
+
+def in_blocks(random: Random, loops: list[str]) -> list[str]:
+    sizes = [random.randint(2, 5) for _ in loops]
+    return [
+        *(f"floor({loop}/{size})" for loop, size in zip(loops, sizes, strict=True)),
+        *(f"{loop} mod {size}" for loop, size in zip(loops, sizes, strict=True)),
+    ]
+
+
 def text(dims: list[str]) -> str:
     return f"[{', '.join(dims)}]"
 
 
-def reorder_at_random(random: Random, pipeline: PipelineOp) -> None:
+def reorder_at_random(random: Random, pipeline: PipelineOp, order: RandomOrder) -> None:
     """Another order for some stages, or for all."""
     share = random.choice((0.3, 1.0))
     for stage in pipeline.stages():
         if random.random() < share:
             loops = [f"i{d}" for d in range(stage.iteration_rank())]
-            reorder(stage, random_order(random, loops))
+            reorder(stage, order(random, loops))
 
 
-def check(model: Path, policy: BufferPolicy, seed: int) -> None:
+def check(model: Path, policy: BufferPolicy, seed: int, order: RandomOrder = random_order) -> None:
     """A stream through a network with its stages in random orders: values, bound and proof."""
     program = compile_with(
         model,
         policy,
-        {"convert-nn-to-cmpipe": lambda pipeline: reorder_at_random(Random(seed), pipeline)},
+        {"convert-nn-to-cmpipe": lambda pipeline: reorder_at_random(Random(seed), pipeline, order)},
     )
     inputs = random_stream(program.inputs, IMAGES, seed)
     bulk = program.run(inputs)
@@ -85,3 +98,15 @@ def test_digits_in_any_order(digits: Path, policy: BufferPolicy, seed: int):
 @pytest.mark.parametrize("policy", ["minimal", "throughput"])
 def test_mnist_in_any_order(shared_model: Callable[[str], Path], policy: BufferPolicy):
     check(shared_model("mnist_cntk.onnx"), policy, seed=0)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("policy", ["minimal", "throughput"])
+def test_resnet_in_any_order(shared_model: Callable[[str], Path], policy: BufferPolicy, seed: int):
+    check(shared_model("mlperftiny_resnet8.onnx"), policy, seed)
+
+
+@pytest.mark.parametrize("seed", [2, 6])
+@pytest.mark.parametrize("policy", ["minimal", "throughput"])
+def test_resnet_in_blocks(shared_model: Callable[[str], Path], policy: BufferPolicy, seed: int):
+    check(shared_model("mlperftiny_resnet8.onnx"), policy, seed, random_blocks)

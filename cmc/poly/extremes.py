@@ -40,13 +40,13 @@ def _extreme(relation: isl.Map, find: Callable[[isl.Map], isl.Map], beyond: isl.
     """`find`'s answer: an image of each point, such that the relation has no others `beyond` it."""
     for form in _FORMS:
         try:
-            found = find(form(relation))
+            found = find(form(relation)).coalesce()
         except isl.Error:
             continue
         if (
             found.is_subset(relation)
             and found.apply_range(beyond).is_disjoint(relation)
-            and relation.domain().is_subset(found.domain())
+            and relation.domain().coalesce().is_subset(found.domain().coalesce())
         ):
             return found
     raise ArithmeticError(f"isl finds no extremes of {relation}")

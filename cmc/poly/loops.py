@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import islpy as isl
 from xdsl.dialects import affine, arith, scf
@@ -258,8 +259,8 @@ def _branch(
     return [*ops, branch]
 
 
-def _aligned(rank: int) -> isl.UnionMap:
-    """Options for isl by which no piece runs ahead of another in a loop that they share.
+def _aligned(rank: int, option: str) -> isl.UnionMap:
+    """An option for all loops, by which no piece runs ahead of another in a loop that they share.
 
     Where pieces follow each other at a stride isl would let the one run at an offset from the
     other, `a(i); b(i + 1)`, but it takes offsets for constant that are not, between pieces of
@@ -268,7 +269,24 @@ def _aligned(rank: int) -> isl.UnionMap:
     """
     times = [f"c{d}" for d in range(rank)]
     some = " and ".join(f"{time} >= 0" for time in times) or "true"
-    return isl.UnionMap(f"{{ [{', '.join(times)}] -> none[d] : {some} }}")
+    return isl.UnionMap(f"{{ [{', '.join(times)}] -> {option}[d] : {some} }}")
+
+
+def _tree(times: Sequence[isl.Map], rank: int) -> isl.AstNode:
+    """isl's loops for times of rank `rank`, each of a step of its own.
+
+    It may give up on some relations, and not on the same relations in another form.
+    """
+    for option, form in product(("none", "separate"), (isl.Map.detect_equalities, isl.Map.copy)):
+        schedule = isl.UnionMap("{ }")
+        for step in times:
+            schedule = schedule.union(form(step).to_union_map())
+        build = isl.AstBuild.from_context(isl.Set("{ : }")).set_options(_aligned(rank, option))
+        try:
+            return build.node_from_schedule_map(schedule)
+        except isl.Error:
+            continue
+    raise ArithmeticError(f"isl finds no loops for the times {'; '.join(map(str, times))}")
 
 
 def loops(
@@ -279,24 +297,20 @@ def loops(
     `order` gives each point its time. For each point p, `emit(p, steps(p))` makes the operations
     of one step. `steps` is single-valued; each of its pieces becomes a step of its own.
     """
-    schedule = isl.UnionMap("{ }")
+    times: list[isl.Map] = []
     emitters: dict[str, Emit] = {}
     time = order.reset_tuple_id(isl.dim_type.out)
     for position, (domain, function) in enumerate(pieces(steps)):
         name = f"piece{position}"
-        points = time.intersect_domain(domain).set_tuple_name(isl.dim_type.in_, name)
-        # With equalities that are only implied isl may give up.
-        schedule = schedule.union(points.detect_equalities().to_union_map())
+        times.append(time.intersect_domain(domain).set_tuple_name(isl.dim_type.in_, name))
         emitters[name] = lambda point, f=function: emit(point, point.apply(f))
     rank = order.dim(isl.dim_type.out)
-    build = isl.AstBuild.from_context(isl.Set("{ : }")).set_options(_aligned(rank))
-    tree = build.node_from_schedule_map(schedule)
     hints = {
         f"c{position}": name
         for position in range(rank)
         if (name := order.get_dim_name(isl.dim_type.out, position)) is not None
     }
-    return _loops(tree, _Scope((), {}, hints, {}), emitters)
+    return _loops(_tree(times, rank), _Scope((), {}, hints, {}), emitters)
 
 
 def loops_over(domain: isl.Set, emit: Callable[[Step], Sequence[Operation]]) -> list[Operation]:
