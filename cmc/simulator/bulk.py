@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import prod
 
 import islpy as isl
@@ -18,7 +19,14 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from xdsl.ir import SSAValue
 
-from cmc.dialects.cmpipe import ReadOp, WriteOp, find_object, vector_shape
+from cmc.dialects.cmpipe import (
+    MxvOp,
+    ReadOp,
+    WriteOp,
+    find_crossbar,
+    find_object,
+    vector_shape,
+)
 from cmc.poly.evaluate import Ints, pieces
 from cmc.simulator.body import Call, call, constant
 from cmc.simulator.gather import Floats
@@ -30,6 +38,10 @@ BLOCK = 1 << 18
 
 CHUNK = 1 << 17
 """Floats in the largest object of the images that are computed together."""
+
+
+SHARED = 1 << 22
+"""Multiplications from which on it pays to wake another processor for a stage."""
 
 
 @dataclass(frozen=True)
@@ -266,6 +278,15 @@ def _run(calls: list[Call]) -> None:
             function(*arguments)
 
 
+def _work(program: LoadedProgram) -> int:
+    """How long a program takes for an image, in multiplications within products of matrices."""
+    ops = list(program.body.walk())
+    matrices = [find_crossbar(op, op.crossbar).value.shape for op in ops if isinstance(op, MxvOp)]
+    # Moving a number takes about as long as eight multiplications.
+    moved = sum(prod(read.gather.window) for read in program.reads)
+    return program.iterations * (sum(map(prod, matrices)) + 8 * moved)
+
+
 class Plan:
     """A chip's values, laid out for a number of images that are computed together."""
 
@@ -306,7 +327,8 @@ class Plan:
     def _stage(self, program: LoadedProgram) -> _Stage:
         object = self._chip.objects[program.writes]
         target = self._objects[program.writes]
-        stage = _Stage([], [[] for _ in self._scratch])
+        workers = len(self._scratch) if self.images * _work(program) >= SHARED else 1
+        stage = _Stage([], [[] for _ in range(workers)])
         lent: list[Floats] = []
         if not np.array_equal(object.order, np.arange(object.elements)):
             # Iterations write the elements in another order than the one in which they lie.
@@ -320,8 +342,8 @@ class Plan:
         for source in sources.values():
             stage.prepare += source.prepare
             lent += [] if source.lent is None else [source.lent]
-        for number, block in enumerate(self._blocks(program)):
-            worker = number % len(self._scratch)
+        for number, block in enumerate(self._blocks(program, workers)):
+            worker = number % workers
             stage.shares[worker] += self._block(
                 program, block, sources, self._scratch[worker], target
             )
@@ -335,18 +357,16 @@ class Plan:
         strided = _strided(read, program, shape, stored, self._pool)
         return strided or _indexed(read, stored, self._pool)
 
-    def _blocks(self, program: LoadedProgram) -> Iterator[_Slices]:
+    def _blocks(self, program: LoadedProgram, workers: int) -> Iterator[_Slices]:
         """All iterations of all images; blocks cut an image only along its first loop."""
-        widest = max((prod(read.gather.window) for read in program.reads), default=1)
+        floats = program.iterations * max((prod(r.gather.window) for r in program.reads), default=1)
+        together = max(1, min(BLOCK // max(1, floats), -(-self.images // workers)))
+        parts = -(-together * floats // BLOCK)
+        if self.images < workers:
+            parts = -(-parts // workers) * workers
         extents = _extents(program)
-        inner = prod(extents[1:]) if extents else 1
-        whole = program.iterations
-        together = max(1, BLOCK // (widest * whole))
-        share = -(-self.images // len(self._scratch))
-        together = min(together, share)
-        if together * widest * whole > BLOCK or self.images < len(self._scratch):
-            rows = min(BLOCK // widest, -(-whole // len(self._scratch)))
-            whole = min(whole, max(inner, rows // inner * inner))
+        lines = extents[0] if extents else program.iterations
+        whole = -(-lines // parts) * (program.iterations // lines)
         for first in range(0, self.images, together):
             images = slice(first, min(first + together, self.images))
             for start in range(0, program.iterations, whole):
@@ -391,14 +411,17 @@ class Plan:
 
 
 class Values:
-    """The values of a chip's objects, for streams of any length: plans are made once and kept."""
+    """The values of a chip's objects, for streams of any length: plans are made once and kept.
+
+    Processors share the images of a stream, and those of an image the iterations of each stage.
+    """
 
     def __init__(self, chip: Chip):
         self._chip = chip
         largest = max(o.elements * o.vector for o in chip.objects.values())
         self._together = max(1, CHUNK // largest)
         self._processors = len(os.sched_getaffinity(0))
-        self._plan: Plan | None = None
+        self._plans: list[Plan] = []
 
     def __call__(self, inputs: Mapping[str, Floats], track: Track = no_track) -> dict[str, Floats]:
         """All outputs of a stream, each input `[images, ...]`."""
@@ -406,21 +429,35 @@ class Values:
         outputs = {
             port.tensor: np.empty((images, *port.shape), np.float32) for port in self._chip.outputs
         }
-        plan = self._plan_for(min(images, self._together))
+        plans = self._plans_for(images)
+        ends = [images * number // len(plans) for number in range(len(plans) + 1)]
+        rounds = -(-max(b - a for a, b in pairwise(ends)) // plans[0].images)
+
+        def run(number: int, round: int, pool: Executor | None = None) -> None:
+            plan = plans[number]
+            # A share's last images go with some that are computed already.
+            start = min(ends[number] + round * plan.images, ends[number + 1] - plan.images)
+            chunk = slice(start, start + plan.images)
+            plan.run(
+                {name: array[chunk] for name, array in inputs.items()},
+                {name: array[chunk] for name, array in outputs.items()},
+                pool,
+            )
+
         with ThreadPoolExecutor(max(1, self._processors - 1)) as pool:
-            for first in track(range(0, images, plan.images), "simulating"):
-                # The last ones go with some that are computed already: one plan serves all.
-                start = min(first, images - plan.images)
-                chunk = slice(start, start + plan.images)
-                plan.run(
-                    {name: array[chunk] for name, array in inputs.items()},
-                    {name: array[chunk] for name, array in outputs.items()},
-                    pool,
-                )
+            for round in track(range(rounds), "simulating"):
+                others = [pool.submit(run, number, round) for number in range(1, len(plans))]
+                run(0, round, None if others else pool)
+                for other in others:
+                    other.result()
         return outputs
 
-    def _plan_for(self, images: int) -> Plan:
-        if self._plan is None or self._plan.images != images:
-            self._plan = None  # frees the arrays of the one before
-            self._plan = Plan(self._chip, images, self._processors)
-        return self._plan
+    def _plans_for(self, images: int) -> list[Plan]:
+        """A plan for each processor that has images to itself, or one for all of them."""
+        count = self._processors if images >= self._processors else 1
+        together = max(1, min(images, self._together) // count)
+        if [plan.images for plan in self._plans] != [together] * count:
+            self._plans = []  # frees the arrays of those before
+            each = self._processors if count == 1 else 1
+            self._plans = [Plan(self._chip, together, each) for _ in range(count)]
+        return self._plans

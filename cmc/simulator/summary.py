@@ -42,6 +42,8 @@ def _of_core(
 def _program(program: LoadedProgram, times: Times) -> ProgramReport:
     own = times.starts[program.name]
     repeated = times.images - times.solved
+    starts = times.of_images(program.name, min(SHOWN, times.images))
+    starts.flags.writeable = False
     return ProgramReport(
         program.name,
         program.iterations,
@@ -49,7 +51,7 @@ def _program(program: LoadedProgram, times: Times) -> ProgramReport:
         int(own[-1]) + program.latency - 1 + repeated * (times.period or 0),
         times.images * program.iterations,
         _waiting(program, times),
-        times.of_images(program.name, min(SHOWN, times.images)),
+        starts,
     )
 
 
