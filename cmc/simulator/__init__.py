@@ -60,23 +60,23 @@ class Simulator:
         mode: Mode = "bulk",
         track: Track = no_track,
     ) -> Result:
-        """Run a stream; each input is an array `[images, ...]`, and so is each output."""
+        """Run a stream; each input is an array `[images, ...]`, and so is each output.
+
+        How long a stream takes depends on nothing but its length: for the last one it is known.
+        """
         if mode == "interpret":
             with one_thread(), np.errstate(all="ignore"):
                 outputs, times = interpret(self._chip, inputs, track)
             return Result(outputs, summarize(self._chip, times))
-        report = self.time(len(next(iter(inputs.values()))))
+        images = len(next(iter(inputs.values())))
+        if self._timed is None or self._timed.images != images:
+            self._timed = self.time(images)
         with one_thread():
-            return Result(self._values(inputs, track), report)
+            return Result(self._values(inputs, track), self._timed)
 
     def time(self, images: int) -> Report:
-        """How long a stream of any number of images takes, without their values.
-
-        That depends on nothing else: what was found last is kept.
-        """
-        if self._timed is None or self._timed.images != images:
-            self._timed = summarize(self._chip, self._times(images))
-        return self._timed
+        """How long a stream of any number of images takes, without their values."""
+        return summarize(self._chip, self._times(images))
 
     def _times(self, images: int) -> Times:
         """Exact times, or the fault or deadlock that execution would end in."""

@@ -61,24 +61,27 @@ def _waiting(program: LoadedProgram, times: Times) -> dict[str, int]:
     if not waits:
         return {}
     own = times.starts[program.name]
-    gaps = own - np.concatenate([own[:1], own[:-1] + program.interval])
-    last = np.stack([_signals(times, wait) for wait in waits]).argmax(0)
-    totals, of_last_image = (
-        np.bincount(last[part], gaps[part], len(waits)).astype(np.int64).tolist()
-        for part in (slice(None), slice(-program.iterations, None))
+    gaps = own - np.append(own[0], own[:-1] + program.interval)
+    late = np.flatnonzero(gaps)
+    last = np.stack([_signals(times, wait, late) for wait in waits]).argmax(0)
+    of_last_image = late >= len(own) - program.iterations
+    totals, of_last = (
+        np.bincount(last[part], gaps[late][part], len(waits)).astype(np.int64).tolist()
+        for part in (slice(None), of_last_image)
     )
     # An image that is not solved waits as the last one that is.
     repeated = times.images - times.solved
     return {
         wait.why: cycles
-        for wait, total, again in zip(waits, totals, of_last_image, strict=True)
+        for wait, total, again in zip(waits, totals, of_last, strict=True)
         if (cycles := total + repeated * again)
     }
 
 
-def _signals(times: Times, wait: Wait) -> Ints:
-    signals = times.starts[wait.on.name][wait.need - 1] + wait.on.latency
-    return np.where(wait.need > 0, signals, 0)
+def _signals(times: Times, wait: Wait, iterations: Ints) -> Ints:
+    """When what some iterations wait for was there."""
+    need = wait.need[iterations]
+    return np.where(need > 0, times.starts[wait.on.name][need - 1] + wait.on.latency, 0)
 
 
 def _steady(chip: Chip, times: Times) -> float | None:

@@ -8,8 +8,8 @@ from time import perf_counter, sleep
 MOST = 30
 """Runs of one thing."""
 
-PAUSE = 0.005
-"""Seconds before each run: onnxruntime's threads keep spinning for a while after theirs."""
+PAUSE = 0.06
+"""Seconds before each run: onnxruntime's threads keep spinning for 50 ms after theirs."""
 
 
 @dataclass(frozen=True)
