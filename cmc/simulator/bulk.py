@@ -361,7 +361,7 @@ class Plan:
         """All iterations of all images; blocks cut an image only along its first loop."""
         floats = program.iterations * max((prod(r.gather.window) for r in program.reads), default=1)
         together = max(1, min(BLOCK // max(1, floats), -(-self.images // workers)))
-        parts = -(-together * floats // BLOCK)
+        parts = max(1, -(-together * floats // BLOCK))
         if self.images < workers:
             parts = -(-parts // workers) * workers
         extents = _extents(program)
