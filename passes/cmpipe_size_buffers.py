@@ -15,8 +15,9 @@ from xdsl.passes import ModulePass
 from cmc.dialects.cmpipe import PipelineOp, find_object
 from cmc.pipeline import BufferPolicy
 from cmc.poly.evaluate import size
+from cmc.sizing.live import check_live
 from cmc.sizing.minimal import minimal_slots
-from cmc.sizing.model import Model, check_live
+from cmc.sizing.model import Model
 from cmc.sizing.throughput import throughput_slots
 
 

@@ -38,7 +38,8 @@ from cmc.dialects.poly import SetAttr
 from cmc.errors import CmcError
 from cmc.poly.loops import Step, loops, loops_over
 from cmc.poly.relations import nameless
-from cmc.sizing.model import Model, check_live
+from cmc.sizing.live import check_live
+from cmc.sizing.model import Model
 
 _Advance = type[EnableOp] | type[ReleaseOp]
 _Key = tuple[isl.Map, isl.Map, isl.Set | None, _Advance]

@@ -10,7 +10,7 @@ from graphlib import TopologicalSorter
 import islpy as isl
 
 from cmc.dialects.cmpipe import ChannelOp, PipelineOp, written_by
-from cmc.flow import Flow, Process, deadlock, solve
+from cmc.flow import Flow, Process
 from cmc.poly.relations import nameless
 from cmc.sizing.counts import Counts, Link
 from cmc.sizing.staircase import Iterations, Staircase, staircase
@@ -104,21 +104,13 @@ class Model:
         return Counts(processes, tuple(map(link, self.channels)))
 
     @property
+    def slots(self) -> list[int]:
+        """The slots of each channel, 0 if it has none yet."""
+        return [0 if c.slots is None else c.slots.value.data for c in self.channels]
+
+    @property
     def flow(self) -> Flow:
-        """Step by step; each edge has its channel's slots as credits, 0 if it has none."""
-        slots = [0 if c.slots is None else c.slots.value.data for c in self.channels]
-        links = self.counts.links
-        edges = tuple(link.edge(count) for link, count in zip(links, slots, strict=True))
+        """The counts step by step; each edge has its channel's slots as credits."""
+        edges = zip(self.counts.links, self.slots, strict=True)
+        edges = tuple(link.edge(slots) for link, slots in edges)
         return Flow(self.counts.processes, edges)
-
-
-def check_live(model: Model) -> None:
-    """Deadlock if the pipeline would not get through a stream with the slots that it has."""
-    flow = model.flow
-    images = 2 + max(
-        (edge.credits // flow.processes[edge.writer].iterations for edge in flow.edges),
-        default=0,
-    )
-    times = solve(flow, images)
-    if not times.complete:
-        raise deadlock(flow, images, times.begun)

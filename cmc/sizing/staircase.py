@@ -42,6 +42,11 @@ class Staircase:
         """How much may happen before each step: the first thing that it allows, counted from 0."""
         return Runs.joined([Runs.line(1, self.initial), self.reaches]).head(self.reaches.length)
 
+    @property
+    def end(self) -> int:
+        """How much may happen after the last step."""
+        return self.reaches.last if self.reaches.length else self.initial
+
     def steps(self) -> Steps:
         """Step by step."""
         return Steps(self.awaits.expanded(), self.reaches.expanded(), self.initial)

@@ -1,0 +1,36 @@
+"""Whether a pipeline gets through a stream with the slots that it has."""
+
+from __future__ import annotations
+
+from cmc.flow import deadlock, solve
+from cmc.sizing.minimal import minimal_slots
+from cmc.sizing.model import Model
+
+
+def check_live(model: Model) -> None:
+    """Deadlock if the pipeline would not get through a stream."""
+    if _surely_live(model):
+        return
+    flow = model.flow
+    images = 2 + max(
+        (edge.credits // flow.processes[edge.writer].iterations for edge in flow.edges),
+        default=0,
+    )
+    times = solve(flow, images)
+    if not times.complete:
+        raise deadlock(flow, images, times.begun)
+
+
+def _surely_live(model: Model) -> bool:
+    """Whether no ring is smaller than a minimal one, and all machines go on to their ends.
+
+    Larger rings never stop what gets through smaller ones.
+    """
+    counts = model.counts
+    return all(
+        link.ready.end == counts.processes[link.reader].iterations
+        and link.free.end == counts.processes[link.writer].iterations
+        for link in counts.links
+    ) and all(
+        slots >= fewest for slots, fewest in zip(model.slots, minimal_slots(counts), strict=True)
+    )

@@ -1,0 +1,69 @@
+"""Rings for machines that no network has: any steps that end where they must."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+import pytest
+
+from cmc.flow import Flow, Process, Times, solve
+from cmc.runs import Runs
+from cmc.sizing.counts import Counts, Link
+from cmc.sizing.minimal import minimal_slots
+from cmc.sizing.staircase import Staircase
+from cmc.sizing.throughput import period, throughput_slots
+
+
+def runs_of(values: Sequence[int]) -> Runs:
+    """The same members, each in a run of its own."""
+    parts = [Runs.line(1, value) for value in values]
+    return Runs.joined(parts).merged() if parts else Runs.line(0, 0)
+
+
+def random_steps(random: Random, signals: int, driven: int) -> Staircase:
+    """Steps that let all happen in the end."""
+    initial = random.choice((0, 0, random.randint(0, driven)))
+    count = random.randint(1, min(signals, driven - initial)) if initial < driven else 0
+    awaits = sorted(random.sample(range(1, signals + 1), count))
+    reaches = sorted(random.sample(range(initial + 1, driven), count - 1)) if count else []
+    return Staircase(runs_of(awaits), runs_of([*reaches, driven] if count else []), initial)
+
+
+def random_counts(random: Random) -> Counts:
+    """Some processes, each of which reads from one or two before it."""
+    processes = {
+        f"p{i}": Process(f"p{i}", random.randint(1, 9), random.randint(1, 3), random.randint(1, 2))
+        for i in range(random.randint(2, 6))
+    }
+    order = list(processes.values())
+    links: list[Link] = []
+    for number, reader in enumerate(order[1:], 1):
+        for writer in random.sample(order[:number], random.randint(1, min(2, number))):
+            sides = writer.iterations, reader.iterations
+            ready, free = random_steps(random, *sides), random_steps(random, *reversed(sides))
+            title = f"{writer.name} for {reader.name}"
+            links.append(Link(title, writer.name, reader.name, ready, free))
+    return Counts(processes, tuple(links))
+
+
+def times_with(counts: Counts, slots: Sequence[int], images: int) -> Times:
+    edges = zip(counts.links, slots, strict=True)
+    return solve(Flow(counts.processes, tuple(link.edge(n) for link, n in edges)), images)
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_minimal_rings_never_deadlock(seed: int):
+    counts = random_counts(Random(seed))
+    assert times_with(counts, minimal_slots(counts), 4).complete
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_throughput_rings_reach_the_bound(seed: int):
+    counts = random_counts(Random(seed))
+    images, later = 20, 20
+    times = times_with(counts, throughput_slots(counts), images + later)
+    assert times.complete
+    for name in counts.processes:
+        ends = times.of_images(name, images + later)[:, -1]
+        assert ends[-1] - ends[images - 1] <= later * period(counts)
