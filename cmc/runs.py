@@ -57,8 +57,7 @@ class Runs:
     @staticmethod
     def line(length: int, value: int, slope: int = 0) -> Runs:
         """One run."""
-        one = [0] if length else []
-        starts, values, slopes = (np.array([n] * len(one), np.int64) for n in (0, value, slope))
+        starts, values, slopes = (np.full(min(length, 1), n, np.int64) for n in (0, value, slope))
         return Runs(starts, values, slopes, length)
 
     @staticmethod
@@ -170,6 +169,9 @@ class Runs:
             return Runs(self.starts, self.values + other, self.slopes, self.length)
         a, b = self.split(other.starts), other.split(self.starts)
         return Runs(a.starts, a.values + b.values, a.slopes + b.slopes, self.length)
+
+    def __sub__(self, other: int) -> Runs:
+        return self + -other
 
     def __neg__(self) -> Runs:
         return Runs(self.starts, -self.values, -self.slopes, self.length)

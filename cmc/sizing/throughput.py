@@ -53,7 +53,7 @@ def _earliest(counts: Counts, cycles: int) -> _Times:
         for name, process in counts.processes.items():
             times[name] = Runs.line(process.iterations, firsts[name], process.interval)
             for link in counts.into[name]:
-                arrivals = times[link.writer].take(link.ready.awaits + -1)
+                arrivals = times[link.writer].take(link.ready.awaits - 1)
                 arrivals += counts.processes[link.writer].latency
                 ready = _begin(process, firsts[name], link.ready.starts, arrivals)
                 times[name] = times[name].maximum(ready)
@@ -76,7 +76,7 @@ def _latest(counts: Counts, earliest: _Times, cycles: int) -> _Times:
         # Backwards: the last iteration first, and times that grow into the past.
         back = Runs.line(process.iterations, LEAST, process.interval)
         for link in links:
-            wanted = times[link.reader].take(link.ready.starts) + -process.latency
+            wanted = times[link.reader].take(link.ready.starts) - process.latency
             numbers = -link.ready.awaits + process.iterations
             begin = _begin(process, LEAST, numbers.reversed(), -wanted.reversed(), even=True)
             back = back.maximum(begin)
@@ -93,14 +93,13 @@ def _slots(counts: Counts, link: Link, times: _Times, cycles: int) -> int:
     free, written = link.free, times[link.writer]
     if free.awaits.length == 0:
         return 1
-    freed = times[link.reader].take(free.awaits + -1) + reader.latency
+    freed = times[link.reader].take(free.awaits - 1) + reader.latency
     # Before an image's first step, all is free that the image before lets go of in the end.
     before = free.initial or free.reaches.last - writer.iterations
     kept = Runs.joined([Runs.line(1, before), free.starts.tail(1)])
     # Between these steps, both the writes before each step and what it finds free grow evenly.
-    images = np.arange(
-        (freed.first - written.first) // cycles, 1 + (freed.last - written.first) // cycles + 1
-    )
+    first, last = ((at - written.first) // cycles for at in (freed.first, freed.last))
+    images = np.arange(first, last + 2)
     ends = np.concatenate([written.values, written.lasts + 1])
     steps = freed.below((ends + images[:, None] * cycles).reshape(-1))
     steps = np.concatenate([freed.starts, kept.starts, steps])
