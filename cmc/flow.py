@@ -130,7 +130,8 @@ def across_images(steps: Steps, driven: int, signals: int, images: int) -> Ints:
     following = np.full((images, 1), NEVER)
     advances = steps.awaits[steps.reaches > 0]
     if steps.initial:
-        following[:-1] = restart[1:]
+        # When it begins the next image.
+        following[:] = first + steps.last if len(steps.awaits) else 0
     elif len(advances):
         following[:-1] = first[1:] + advances[0]
     later = np.where(need == NEVER, 0, need) + first

@@ -1,7 +1,7 @@
 """`cmpipe-size-buffers`: give every channel the slots of its ring.
 
-Slots that a channel already has stay as they are; if there are any, the pipeline is checked not to
-deadlock with them.
+Slots that a channel already has stay as they are; if there are any, or machines that do not go on
+to their ends, the pipeline is checked not to deadlock.
 """
 
 from __future__ import annotations
@@ -52,5 +52,5 @@ class CmpipeSizeBuffersPass(ModulePass):
             for channel, count in zip(model.channels, slots, strict=True):
                 if channel.slots is None:
                     channel.properties["slots"] = IntegerAttr(count, i64)
-            if given:
+            if given or not model.counts.complete:
                 check_live(Model(pipeline))

@@ -67,3 +67,24 @@ def test_throughput_rings_reach_the_bound(seed: int):
     for name in counts.processes:
         ends = times.of_images(name, images + later)[:, -1]
         assert ends[-1] - ends[images - 1] <= later * period(counts)
+
+
+def two_processes(ready: Staircase, free: Staircase, writes: int, reads: int) -> Counts:
+    """One channel."""
+    processes = {"w": Process("w", writes), "r": Process("r", reads)}
+    return Counts(processes, (Link("w for r", "w", "r", ready, free),))
+
+
+def test_what_is_never_freed_is_kept_to_the_last_step():
+    ready = Staircase(runs_of([2, 4, 6, 8]), runs_of([1, 2, 3, 6]), 0)
+    counts = two_processes(ready, Staircase(runs_of([1]), runs_of([3]), 0), 15, 6)
+    assert not counts.complete
+    assert minimal_slots(counts) == [5]
+
+
+def test_what_a_machine_leaves_is_free_when_it_begins_the_next_image():
+    ready = Staircase(runs_of([3, 4, 5, 6, 7, 8]), runs_of([1, 2, 3, 4, 5, 6]), 0)
+    counts = two_processes(ready, Staircase(runs_of([1]), runs_of([2]), 1), 8, 6)
+    # The ring of 4 has room for the elements from 5 on once the first iteration is done.
+    assert times_with(counts, [4], 1).complete
+    assert times_with(counts, [4], 3).complete

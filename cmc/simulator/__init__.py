@@ -52,7 +52,7 @@ class Simulator:
     def __init__(self, op: ChipOp):
         self._chip = load(op)
         self._values = Values(self._chip)
-        self._timed: Report | None = None
+        self._report: Report | None = None
 
     def run(
         self,
@@ -69,10 +69,10 @@ class Simulator:
                 outputs, times = interpret(self._chip, inputs, track)
             return Result(outputs, summarize(self._chip, times))
         images = len(next(iter(inputs.values())))
-        if self._timed is None or self._timed.images != images:
-            self._timed = self.time(images)
+        if self._report is None or self._report.images != images:
+            self._report = self.time(images)
         with one_thread():
-            return Result(self._values(inputs, track), self._timed)
+            return Result(self._values(inputs, track), self._report)
 
     def time(self, images: int) -> Report:
         """How long a stream of any number of images takes, without their values."""

@@ -13,6 +13,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import prod
+from threading import Lock
 
 import islpy as isl
 import numpy as np
@@ -411,9 +412,11 @@ class Plan:
 
 
 class Values:
-    """The values of a chip's objects, for streams of any length: plans are made once and kept.
+    """The values of a chip's objects, for streams of any length.
 
-    Processors share the images of a stream, and those of an image the iterations of each stage.
+    Processors share the images of a stream, or the iterations of each stage of a single image. The
+    plans for the last stream are kept for the next ones. How images are put together decides the
+    order of sums within a product: values of one image in different streams differ by rounding.
     """
 
     def __init__(self, chip: Chip):
@@ -422,6 +425,7 @@ class Values:
         self._together = max(1, CHUNK // largest)
         self._processors = len(os.sched_getaffinity(0))
         self._plans: list[Plan] = []
+        self._busy = Lock()
 
     def __call__(self, inputs: Mapping[str, Floats], track: Track = no_track) -> dict[str, Floats]:
         """All outputs of a stream, each input `[images, ...]`."""
@@ -429,6 +433,17 @@ class Values:
         outputs = {
             port.tensor: np.empty((images, *port.shape), np.float32) for port in self._chip.outputs
         }
+        with self._busy:
+            self._fill(inputs, outputs, images, track)
+        return outputs
+
+    def _fill(
+        self,
+        inputs: Mapping[str, Floats],
+        outputs: Mapping[str, Floats],
+        images: int,
+        track: Track,
+    ) -> None:
         plans = self._plans_for(images)
         ends = [images * number // len(plans) for number in range(len(plans) + 1)]
         rounds = -(-max(b - a for a, b in pairwise(ends)) // plans[0].images)
@@ -450,7 +465,6 @@ class Values:
                 run(0, round, None if others else pool)
                 for other in others:
                     other.result()
-        return outputs
 
     def _plans_for(self, images: int) -> list[Plan]:
         """A plan for each processor that has images to itself, or one for all of them."""

@@ -34,6 +34,15 @@ class Counts:
     links: tuple[Link, ...]
 
     @cached_property
+    def complete(self) -> bool:
+        """Whether all machines let everything happen that they drive, in the end."""
+        return all(
+            link.ready.end == self.processes[link.reader].iterations
+            and link.free.end == self.processes[link.writer].iterations
+            for link in self.links
+        )
+
+    @cached_property
     def into(self) -> Mapping[str, Sequence[Link]]:
         """The links to each process."""
         return _grouped(self.processes, [(link.reader, link) for link in self.links])

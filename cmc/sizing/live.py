@@ -26,11 +26,7 @@ def _surely_live(model: Model) -> bool:
 
     Larger rings never stop what gets through smaller ones.
     """
-    counts = model.counts
-    return all(
-        link.ready.end == counts.processes[link.reader].iterations
-        and link.free.end == counts.processes[link.writer].iterations
-        for link in counts.links
-    ) and all(
-        slots >= fewest for slots, fewest in zip(model.slots, minimal_slots(counts), strict=True)
+    fewest = minimal_slots(model.counts)
+    return model.counts.complete and all(
+        slots >= least for slots, least in zip(model.slots, fewest, strict=True)
     )

@@ -47,16 +47,18 @@ def _most_kept(written: Runs, done: Runs, free: Staircase) -> int:
     """The most elements in a ring, when so many are written and the reader has done so much."""
     if written.length == 0:
         return 0
-    # Between these, both what is written and what is freed grow evenly, but for a remainder.
+    # From one of these places to the next, what is written and what was done grow evenly, and the
+    # machine takes even steps. So what is kept grows or shrinks evenly from step to step, and is
+    # at its most at the ends, or less than a step away from them.
     steps = free.awaits.split(free.reaches.starts)
-    ends = done.below(np.concatenate([steps.values, steps.lasts]))
-    ends = np.concatenate([written.starts, done.starts, ends])
+    places = done.below(np.concatenate([steps.values, steps.lasts]))
+    places = np.concatenate([written.starts, done.starts, places, [written.length - 1]])
     around = _remainders(done, steps)
-    ends = ends[:, None] + np.arange(-around, around + 1)
-    at = np.unique(np.clip(ends, 0, written.length - 1))
-    taken = free.awaits.below(done.at(at) + 1)
-    kept = written.at(at) - Runs.joined([Runs.line(1, free.initial), free.reaches]).at(taken)
-    return int(kept.max())
+    places = (places[:, None] + np.arange(-around, around + 1)).reshape(-1)
+    places = np.clip(places, 0, written.length - 1)
+    taken = free.awaits.below(done.at(places) + 1)
+    freed = Runs.joined([Runs.line(1, free.initial), free.reaches]).at(taken)
+    return int((written.at(places) - freed).max())
 
 
 def _remainders(done: Runs, steps: Runs) -> int:

@@ -103,7 +103,7 @@ def _slots(counts: Counts, link: Link, times: _Times, cycles: int) -> int:
     ends = np.concatenate([written.values, written.lasts + 1])
     steps = freed.below((ends + images[:, None] * cycles).reshape(-1))
     steps = np.concatenate([freed.starts, kept.starts, steps])
-    steps = np.unique(np.clip(np.concatenate([steps - 1, steps]), 0, freed.length - 1))
+    steps = np.clip(np.concatenate([steps - 1, steps]), 0, freed.length - 1)
     until = freed.at(steps)
     image = (until - written.first) // cycles
     writes = image * writer.iterations + written.below(until - image * cycles)
