@@ -10,18 +10,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cmc.poly.evaluate import Ints
+from cmc.poly.evaluate import Ints, spans
 
 _T = TypeVar("_T", np.int64, np.bool_)
 
 LEAST = -(1 << 60)
 """Less than all that is counted or timed, and far from overflow."""
-
-
-def spans(counts: Ints) -> tuple[Ints, Ints]:
-    """For groups of that many members: of all members, the group, and the number within it."""
-    owner = np.repeat(np.arange(len(counts)), counts)
-    return owner, np.arange(len(owner)) - (np.cumsum(counts) - counts)[owner]
 
 
 def _alternately(one: NDArray[_T], other: NDArray[_T]) -> NDArray[_T]:
@@ -111,8 +105,12 @@ class Runs:
 
     def at(self, indices: Ints) -> Ints:
         """The members at some indices."""
+        return self._find(indices)[1]
+
+    def _find(self, indices: Ints) -> tuple[Ints, Ints]:
+        """The runs that some indices lie in, and the members there."""
         run = np.searchsorted(self.starts, indices, "right") - 1
-        return self.values[run] + self.slopes[run] * (indices - self.starts[run])
+        return run, self.values[run] + self.slopes[run] * (indices - self.starts[run])
 
     def expanded(self) -> Ints:
         """All members."""
@@ -135,8 +133,7 @@ class Runs:
         starts = _union(self.starts, starts)
         if len(starts) == len(self.starts):
             return self
-        run = np.searchsorted(self.starts, starts, "right") - 1
-        values = self.values[run] + self.slopes[run] * (starts - self.starts[run])
+        run, values = self._find(starts)
         return Runs(starts, values, self.slopes[run], self.length)
 
     def merged(self) -> Runs:
@@ -208,8 +205,7 @@ class Runs:
         # Where the indices come to a run of this sequence.
         ahead = self.starts[low[owner] + number] - indices.values[owner]
         split = indices.split(indices.starts[owner] - (-ahead // indices.slopes[owner]))
-        run = np.searchsorted(self.starts, split.values, "right") - 1
-        values = self.values[run] + self.slopes[run] * (split.values - self.starts[run])
+        run, values = self._find(split.values)
         return Runs(split.starts, values, self.slopes[run] * split.slopes, indices.length)
 
     def below(self, bounds: Ints) -> Ints:
@@ -246,17 +242,17 @@ def _larger(one: Runs, other: Runs) -> Runs:
     return Runs(starts[kept], values[kept], slopes[kept], one.length).merged()
 
 
-def held(positions: Runs, values: Runs, length: int, before: int, between: bool = False) -> Runs:
+def held(positions: Runs, values: Runs, length: int, before: int, even: bool = False) -> Runs:
     """A sequence whose members are given at some positions, and stay as they are up to the next.
 
     Neither positions nor values descend, and positions differ. Before the first one the members are
-    `before`. With `between`, those between equally distant positions may rise evenly instead.
+    `before`. With `even`, those between equally distant positions may rise evenly instead.
     """
     if positions.length == 0:
         return Runs.line(length, before)
     at, of = positions.split(values.starts), values.split(positions.starts)
     stairs = (at.counts > 1) & (at.slopes > 1) & (of.slopes != 0)
-    if between:
+    if even:
         stairs &= of.slopes % np.maximum(at.slopes, 1) != 0
     if np.any(stairs):
         run, number = spans(np.where(stairs, at.counts, 0))

@@ -112,7 +112,7 @@ def test_members_that_stay(positions: Ints, values: Ints, first: int, rest: int)
 
     at, of = Runs.of(positions), Runs.of(values)
     assert np.array_equal(held(at, of, length, -100).expanded(), stairs)
-    even = held(at, of, length, -100, between=True).expanded()
+    even = held(at, of, length, -100, even=True).expanded()
     assert np.all(even >= stairs)
     assert np.all(np.diff(even) >= 0)
     # Exact where members are given, and outside of these places.

@@ -121,6 +121,12 @@ def grid(extents: Sequence[int], axes: int | None = None, first: int = 0) -> lis
     ]
 
 
+def spans(counts: Ints) -> tuple[Ints, Ints]:
+    """For groups of that many members: of all members, the group, and the number within it."""
+    owner = np.repeat(np.arange(len(counts)), counts)
+    return owner, np.arange(len(owner)) - (np.cumsum(counts) - counts)[owner]
+
+
 def size(extents: Sequence[int]) -> int:
     """The number of points of a box."""
     return reduce(mul, extents, 1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import islpy as isl
 import numpy as np
 
-from cmc.poly.evaluate import Ints, contains, tabulate
+from cmc.poly.evaluate import Ints, contains, spans, tabulate
 from cmc.poly.extremes import lexmax, lexmin
 
 
@@ -43,11 +43,8 @@ class Order:
                 np.broadcast_to(tabulate(extreme, columns).coordinates[0], len(points))
                 for extreme in (lexmin(values), lexmax(values))
             )
-            counts = high - low + 1
-            owner = np.repeat(np.arange(len(points)), counts)
-            first = np.cumsum(counts) - counts
-            last = low[owner] + np.arange(len(owner)) - first[owner]
-            points = np.concatenate([points[owner], last[:, None]], axis=1)
+            owner, number = spans(high - low + 1)
+            points = np.concatenate([points[owner], (low[owner] + number)[:, None]], axis=1)
             inside = np.broadcast_to(contains(shadow, tuple(points.T)), len(points))
             points = points if np.all(inside) else points[inside]
         return Order(points)

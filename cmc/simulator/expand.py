@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ from xdsl.ir.affine import (
 
 from cmc.dialects.cmctrl import PointOp
 from cmc.errors import CmcError
-from cmc.poly.evaluate import Ints
+from cmc.poly.evaluate import Ints, spans
 
 _Environment = dict[SSAValue, Ints]
 
@@ -95,11 +95,9 @@ def _for(op: affine.ForOp, environment: _Environment, instances: int) -> list[Vi
     step = op.step.value.data
     if step < 1:
         raise CmcError("a loop's step is at least 1")
-    trips = np.maximum(0, -((lower - upper) // step))
-    owner = np.repeat(np.arange(instances), trips)
-    first = np.cumsum(trips) - trips
+    owner, number = spans(np.maximum(0, -((lower - upper) // step)))
     inner = {value: array[owner] for value, array in environment.items()}
-    inner[op.body.block.args[0]] = lower[owner] + step * (np.arange(len(owner)) - first[owner])
+    inner[op.body.block.args[0]] = lower[owner] + step * number
     return _nested(_block(op.body.block, inner, len(owner)), owner)
 
 
@@ -114,8 +112,10 @@ def _if(op: scf.IfOp, environment: _Environment) -> list[list[Visits]]:
     return found
 
 
-def _bound(map: AffineMap, operands: object, environment: _Environment, instances: int) -> Ints:
-    return _results(map, [environment[v] for v in operands], instances)  # type: ignore
+def _bound(
+    map: AffineMap, operands: Sequence[SSAValue], environment: _Environment, instances: int
+) -> Ints:
+    return _results(map, [environment[v] for v in operands], instances)
 
 
 def _point(op: PointOp, environment: _Environment, instances: int) -> Ints:
