@@ -195,15 +195,19 @@ class Times:
         return np.concatenate([starts, starts[-1] + later])
 
 
+def memory(flow: Flow) -> int:
+    """How many images in a row show all that the equations of an image look back at."""
+    whole = (edge.credits // flow.processes[edge.writer].iterations for edge in flow.edges)
+    return 2 + max(whole, default=0)
+
+
 def solve(flow: Flow, images: int) -> Times:
     """The cycle in which each iteration of a stream of images begins.
 
     The equations of an image are those of the one before, some images back at most. So once that
     many images in a row were each the one before and a constant later, all others will be.
     """
-    reach = 2 + max(
-        (edge.credits // flow.processes[edge.writer].iterations for edge in flow.edges), default=0
-    )
+    reach = memory(flow)
     solved = min(images, 2 + reach)
     while True:
         times = _solve(flow, solved, images)

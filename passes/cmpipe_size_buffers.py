@@ -53,4 +53,4 @@ class CmpipeSizeBuffersPass(ModulePass):
                 if channel.slots is None:
                     channel.properties["slots"] = IntegerAttr(count, i64)
             if given or not model.counts.complete:
-                check_live(Model(pipeline))
+                check_live(model)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cmc.flow import deadlock, solve
+from cmc.flow import deadlock, memory, solve
 from cmc.sizing.minimal import minimal_slots
 from cmc.sizing.model import Model
 
@@ -12,10 +12,7 @@ def check_live(model: Model) -> None:
     if _surely_live(model):
         return
     flow = model.flow
-    images = 2 + max(
-        (edge.credits // flow.processes[edge.writer].iterations for edge in flow.edges),
-        default=0,
-    )
+    images = memory(flow)
     times = solve(flow, images)
     if not times.complete:
         raise deadlock(flow, images, times.begun)
