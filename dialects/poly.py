@@ -55,6 +55,15 @@ def _parse_isl(parser: AttrParser, kind: type[_Isl]) -> _Isl:
             parser.raise_error(str(error), start, parser.pos)
 
 
+def _print_isl(printer: Printer, value: isl.Set | isl.Map) -> None:
+    with printer.in_angle_brackets():
+        printer.print_string_literal(text_of(value))
+
+
+def _same(one: _Isl, other: _Isl) -> bool:
+    return one is other or (one.has_equal_space(other) and one.is_equal(other))
+
+
 def text_of(value: isl.Set | isl.Map) -> str:
     """`value` in isl's notation; a function is written as expressions, `{ [i] -> [1 + i] }`.
 
@@ -107,14 +116,10 @@ class SetAttr(Data[isl.Set]):
         return _parse_isl(parser, isl.Set)
 
     def print_parameter(self, printer: Printer) -> None:
-        with printer.in_angle_brackets():
-            printer.print_string_literal(text_of(self.data))
+        _print_isl(printer, self.data)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, SetAttr) and (
-            self.data is other.data
-            or (self.data.has_equal_space(other.data) and self.data.is_equal(other.data))
-        )
+        return isinstance(other, SetAttr) and _same(self.data, other.data)
 
     def __hash__(self) -> int:
         return hash((self.name, self.data.dim(isl.dim_type.set)))
@@ -136,14 +141,10 @@ class MapAttr(Data[isl.Map]):
         return _parse_isl(parser, isl.Map)
 
     def print_parameter(self, printer: Printer) -> None:
-        with printer.in_angle_brackets():
-            printer.print_string_literal(text_of(self.data))
+        _print_isl(printer, self.data)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, MapAttr) and (
-            self.data is other.data
-            or (self.data.has_equal_space(other.data) and self.data.is_equal(other.data))
-        )
+        return isinstance(other, MapAttr) and _same(self.data, other.data)
 
     def __hash__(self) -> int:
         dims = (self.data.dim(isl.dim_type.in_), self.data.dim(isl.dim_type.out))
