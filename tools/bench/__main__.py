@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 from cmc.errors import CmcError
 from cmc.files import check_output, replacing_text
@@ -21,9 +20,6 @@ from cmc.tools.bench.targets import (
     startup_targets,
 )
 from cmc.tools.command import run_tool
-
-if TYPE_CHECKING:
-    pass
 
 Measured = tuple[object, list[Target]]
 """The numbers of a section, as JSON takes them, and the targets that they are for."""
