@@ -8,8 +8,9 @@ import islpy as isl
 import pytest
 
 from cmc.passes.cmpipe_derive_control import derive
+from cmc.poly.counting import Iterations
 from cmc.poly.relations import Progress
-from cmc.sizing.staircase import Iterations, staircase
+from cmc.sizing.staircase import staircase
 from test_orders import pairs, points, random_window
 from test_reorder import random_order
 

@@ -11,9 +11,10 @@ import islpy as isl
 
 from cmc.dialects.cmpipe import ChannelOp, PipelineOp, written_by
 from cmc.flow import Flow, Process
+from cmc.poly.counting import Iterations
 from cmc.poly.relations import nameless
 from cmc.sizing.counts import Counts, Link
-from cmc.sizing.staircase import Iterations, Staircase, staircase
+from cmc.sizing.staircase import Staircase, staircase
 
 
 @dataclass(frozen=True, eq=False)
