@@ -1,4 +1,4 @@
-"""A report as text for a terminal: a table of the cores, and a picture of the pipeline."""
+"""A report as text for a terminal: a table of the stages, and a picture of the pipeline."""
 
 from collections.abc import Sequence
 
@@ -18,10 +18,11 @@ def format_report(report: Report, width: int) -> str:
 
 def format_table(report: Report) -> str:
     """One line a program: iterations, first and last cycle, busy cycles, what it waited for."""
-    header = ("core", "iterations", "first", "last", "busy", "slots", "waiting on")
+    header = ("stage", "core", "iterations", "first", "last", "busy", "slots", "waiting on")
     rows = [
         (
-            _label(core, program),
+            program.name,
+            core.name,
             f"{program.iterations:,}",
             f"{program.first_cycle:,}",
             f"{program.last_cycle:,}",
@@ -37,8 +38,8 @@ def format_table(report: Report) -> str:
 
 def format_picture(report: Report, width: int) -> str:
     """Programs downwards, time to the right: which image (last digit) a program works on."""
-    programs = [(_label(core, one), one) for core in report.cores for one in core.programs]
-    shown = [(label, one.starts[:_IMAGES_SHOWN]) for label, one in programs if one.starts.size]
+    programs = [program for core in report.cores for program in core.programs]
+    shown = [(one.name, one.starts[:_IMAGES_SHOWN]) for one in programs if one.starts.size]
     if not shown:
         return ""
     begin = min(int(starts.min()) for _, starts in shown)
@@ -59,10 +60,6 @@ def format_totals(report: Report) -> str:
     if report.cycles_per_image is not None:
         text += f", {report.cycles_per_image:,.6g} cycles per image in steady state"
     return text
-
-
-def _label(core: CoreReport, program: ProgramReport) -> str:
-    return core.name if core.name == program.name else f"{core.name}/{program.name}"
 
 
 def _count(number: int, what: str) -> str:

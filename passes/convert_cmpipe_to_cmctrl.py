@@ -32,7 +32,15 @@ from cmc.dialects.cmctrl import (
     RingOp,
     SendOp,
 )
-from cmc.dialects.cmpipe import ChannelOp, ObjectOp, PipelineOp, StageOp, read_by, written_by
+from cmc.dialects.cmpipe import (
+    ChannelOp,
+    CrossbarOp,
+    ObjectOp,
+    PipelineOp,
+    StageOp,
+    read_by,
+    written_by,
+)
 from cmc.dialects.cmpipe import CoreOp as PipelineCoreOp
 from cmc.dialects.poly import SetAttr
 from cmc.errors import CmcError
@@ -95,6 +103,12 @@ class _Lowering:
     def chip(self) -> ChipOp:
         parts: list[Operation] = [o.clone() for o in self.objects.values()]
         parts.append(GcuOp(Region(Block(self._gcu()))))
+        placed = {name.root_reference for c in self.pipeline.cores() for name in c.stages}
+        for stage in self.pipeline.stages():
+            if stage.sym_name not in placed:
+                raise CmcError(
+                    "it runs on no core: list it in a cmpipe.core", f"stage @{stage.sym_name.data}"
+                )
         parts += [self._core(core) for core in self.pipeline.cores()]
         return ChipOp(self.pipeline.sym_name.data, Region(Block(parts)))
 
@@ -106,11 +120,12 @@ class _Lowering:
         return ops
 
     def _core(self, core: PipelineCoreOp) -> CoreOp:
-        held = [op.clone() for op in core.body.ops if not isinstance(op, StageOp)]
+        stages = list(core.runs())
+        held = [op.clone() for stage in stages for op in stage.held()]
         rings: list[Operation] = []
         programs: list[Operation] = []
         address = 0
-        for stage in core.stages():
+        for stage in stages:
             name = stage.sym_name.data
             reads = read_by(stage)
             for object in reads:
@@ -171,7 +186,12 @@ class _Lowering:
 
 def _program(stage: StageOp) -> ProgramOp:
     def iteration(at: Step) -> Sequence[Operation]:
-        return [IterationOp(*at.affine(), stage.body.clone())]
+        body = stage.body.clone()
+        for op in list(body.ops):
+            if isinstance(op, ObjectOp | CrossbarOp):
+                op.detach()
+                op.erase()
+        return [IterationOp(*at.affine(), body)]
 
     body = Region(Block(loops_over(stage.domain.data, iteration)))
     program = ProgramOp(stage.sym_name.data, stage.domain, body, stage.latency, stage.interval)

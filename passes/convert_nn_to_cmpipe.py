@@ -42,7 +42,7 @@ from cmc.dialects.poly import MapAttr, SetAttr
 from cmc.errors import CmcError
 from cmc.poly.evaluate import grid, tabulate
 from cmc.poly.relations import box
-from cmc.semantics.builder import Floats, StageBuilder
+from cmc.semantics.builder import HELD_NAMES, Floats, StageBuilder
 from cmc.semantics.elementwise import ELEMENTWISE, operand
 from cmc.semantics.stages import STAGES
 from cmc.semantics.tensors import Layout, View, steps_along
@@ -85,7 +85,7 @@ class _Names:
         if not name or not name[0].isalpha() or name.lower() in _ISL_WORDS:
             name = f"n{name}"
         unique, count = name, 1
-        while unique in self._taken:
+        while unique in self._taken or HELD_NAMES.fullmatch(unique):
             count += 1
             unique = f"{name}_{count}"
         self._taken.add(unique)
@@ -114,6 +114,7 @@ class _Partition:
         self.names = _Names()
         self.objects: list[Operation] = []
         self.ports: list[Operation] = []
+        self.stages: list[Operation] = []
         self.cores: list[Operation] = []
         self._views: dict[SSAValue, View] = {}
         self._constants: dict[SSAValue, Floats] = {}
@@ -301,11 +302,12 @@ class _Partition:
         names = ", ".join(layout.names)
         places = MapAttr(isl.Map(f"{{ [{names}] -> [{names}] }}"))
         builder.ops.append(WriteOp(vector, object, places))
-        body = Region(Block(builder.ops))
+        body = Region(Block([*builder.held, *builder.ops]))
         stage = StageOp(builder.name, SetAttr(builder.domain), body)
-        core = CoreOp(builder.name, Region(Block([*builder.held, stage])))
+        core = CoreOp(self.names.make(f"core{len(self.cores)}"), [builder.name])
         if op is not None:
             stage.location = core.location = op.location
+        self.stages.append(stage)
         self.cores.append(core)
         return View.whole(object, layout)
 
@@ -378,6 +380,11 @@ class ConvertNnToCmpipePass(ModulePass):
             if isinstance(network, func.FuncOp) and _is_network(network):
                 partition = _Partition()
                 partition.run(network)
-                parts = [*partition.objects, *partition.ports, *partition.cores]
+                parts = [
+                    *partition.objects,
+                    *partition.ports,
+                    *partition.stages,
+                    *partition.cores,
+                ]
                 pipeline = PipelineOp(network.sym_name.data, Region(Block(parts)))
                 Rewriter.replace_op(network, pipeline)

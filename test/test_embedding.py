@@ -91,7 +91,7 @@ func.func @main(%x: tensor<8x4xf32>) -> tensor<8x3xf32> {
 
 
 class LinalgToPipeline(ModulePass):
-    """Each product and each elementwise operation becomes a core that goes through the rows."""
+    """Each product and each elementwise operation becomes a stage that goes through the rows."""
 
     name = "convert-linalg-to-cmpipe"
 
@@ -107,19 +107,21 @@ ROWS = MapAttr.from_text("{ [n, i, j] -> [i, j] }")
 def pipeline_of(function: func.FuncOp) -> PipelineOp:
     names: dict[SSAValue, str] = {v: f"x{i}" for i, v in enumerate(function.body.block.args)}
     ports: list[Operation] = [InputOp(n, n, ROWS, batch_of_one(v)) for v, n in names.items()]
-    cores: list[Operation] = []
+    stages: list[StageOp] = []
     for op in function.body.block.ops:
         if isinstance(op, func.ReturnOp):
             result = op.arguments[0]
             ports.append(OutputOp("y", names[result], ROWS, batch_of_one(result)))
         elif isinstance(op, MatmulOp | GenericOp):
-            names[op.results[0]] = f"rows{len(cores)}"
+            names[op.results[0]] = f"rows{len(stages)}"
             lower = product if isinstance(op, MatmulOp) else elementwise
-            cores.append(lower(op, f"stage{len(cores)}", names))
+            stages.append(lower(op, f"stage{len(stages)}", names))
         else:
             assert isinstance(op, arith.ConstantOp | tensor.EmptyOp)
     objects = [ObjectOp(n, object_type((rows(v),), columns(v))) for v, n in names.items()]
-    return PipelineOp(function.sym_name.data, Region(Block([*objects, *ports, *cores])))
+    cores = [CoreOp(f"core{i}", [stage.sym_name.data]) for i, stage in enumerate(stages)]
+    body = Region(Block([*objects, *ports, *stages, *cores]))
+    return PipelineOp(function.sym_name.data, body)
 
 
 def shape(value: SSAValue) -> tuple[int, ...]:
@@ -146,7 +148,7 @@ def row_by_row(name: str, rows: int, body: list[Operation], target: str) -> Stag
     return StageOp(name, iterations, Region(Block([*body, write])))
 
 
-def product(op: Operation, name: str, names: dict[SSAValue, str]) -> CoreOp:
+def product(op: Operation, name: str, names: dict[SSAValue, str]) -> StageOp:
     left, right = op.operands[:2]
     assert isinstance(right.owner, arith.ConstantOp)
     assert isinstance(right.owner.value, DenseIntOrFPElementsAttr)
@@ -154,11 +156,10 @@ def product(op: Operation, name: str, names: dict[SSAValue, str]) -> CoreOp:
     read = ReadOp(names[left], MapAttr.from_text("{ [i, k] -> [i, k] }"), (columns(left),))
     mxv = MxvOp("w", read.window, columns(right))
     crossbar = CrossbarOp("w", WeightsAttr.from_array(matrix))
-    stage = row_by_row(name, rows(left), [read, mxv], names[op.results[0]])
-    return CoreOp(name, Region(Block([crossbar, stage])))
+    return row_by_row(name, rows(left), [crossbar, read, mxv], names[op.results[0]])
 
 
-def elementwise(op: Operation, name: str, names: dict[SSAValue, str]) -> CoreOp:
+def elementwise(op: Operation, name: str, names: dict[SSAValue, str]) -> StageOp:
     """Indexing maps are access relations as they are; the body works on rows of numbers."""
     assert isinstance(op, GenericOp)
     result = op.results[0]
@@ -178,7 +179,7 @@ def elementwise(op: Operation, name: str, names: dict[SSAValue, str]) -> CoreOp:
             )
             body.append(row)
             vectors[inner.results[0]] = row.results[0]
-    return CoreOp(name, Region(Block([row_by_row(name, rows(result), body, names[result])])))
+    return row_by_row(name, rows(result), body, names[result])
 
 
 def access_of(indexing: AffineMap) -> isl.Map:
@@ -262,7 +263,7 @@ FAULTS: dict[str, tuple[Edits, type[CmcError], str]] = {
     "an enable too early": (
         [(READY, READY.replace("[%j - 2]", "[%j - 1]"))],
         MissingElement,
-        "core @conv2: cycle 9: @conv2[1] of image 0 reads @b[3], which was not written yet",
+        "core @core1: cycle 9: @conv2[1] of image 0 reads @b[3], which was not written yet",
     ),
     "a missing enable": (
         [(READY, READY.replace("2 to 8", "2 to 7"))],
@@ -279,18 +280,18 @@ FAULTS: dict[str, tuple[Edits, type[CmcError], str]] = {
     "a window that reaches too far": (
         [(WINDOW, WINDOW.replace("w + k", "w + k + 1"))],
         MissingElement,
-        "core @conv2: cycle 8: @conv2[0] of image 0 reads @b[3], which was not written yet",
+        "core @core1: cycle 8: @conv2[0] of image 0 reads @b[3], which was not written yet",
     ),
     "a window that reaches back": (
         [(WINDOW, WINDOW.replace("w + k", "w + k - 1"))],
         OverwrittenElement,
-        "core @conv2: cycle 10: @conv2[1] of image 0 reads @b[0], "
+        "core @core1: cycle 10: @conv2[1] of image 0 reads @b[0], "
         "which was overwritten in its ring of 3 slots",
     ),
     "too many credits": (
         [SLOWLY, ("@b for @conv2 count 3", "@b for @conv2 count 4")],
         OverwrittenElement,
-        "core @conv2: cycle 12: @conv2[1] of image 0 reads @b[1], "
+        "core @core1: cycle 12: @conv2[1] of image 0 reads @b[1], "
         "which was overwritten in its ring of 3 slots",
     ),
     "too few credits": (
@@ -302,13 +303,13 @@ FAULTS: dict[str, tuple[Edits, type[CmcError], str]] = {
     "a ring too small for its credits": (
         [("@b for @conv2 at 0 slots 3", "@b for @conv2 at 0 slots 2")],
         OverwrittenElement,
-        "core @conv2: cycle 8: @conv2[0] of image 0 reads @b[0], "
+        "core @core1: cycle 8: @conv2[0] of image 0 reads @b[0], "
         "which was overwritten in its ring of 2 slots",
     ),
     "a release too early": (
         [SLOWLY, (FREE, FREE.replace("release [%w]", "release [%w + 1]"))],
         OverwrittenElement,
-        "core @conv2: cycle 12: @conv2[1] of image 0 reads @b[1], "
+        "core @core1: cycle 12: @conv2[1] of image 0 reads @b[1], "
         "which was overwritten in its ring of 3 slots",
     ),
     "a missing release": (

@@ -10,12 +10,12 @@ from cmc.report_text import format_report
 
 
 def core(name: str, iterations: int, offset: int, images: int, interval: int) -> CoreReport:
-    """A core that begins an image every `interval` cycles and an iteration every cycle."""
+    """One that begins an image every `interval` cycles and an iteration every cycle."""
     starts = np.arange(images)[:, np.newaxis] * interval + np.arange(iterations) + offset
     program = ProgramReport(
         name, iterations, offset, int(starts.max()), starts.size, {"@a": 12, "@b": 0}, starts
     )
-    return CoreReport(name, (program,), (RingReport(f"@a for @{name}", 16, 5, 20),))
+    return CoreReport(f"on_{name}", (program,), (RingReport(f"@a for @{name}", 16, 5, 20),))
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_json(report: Report):
     assert (data["images"], data["cycles"], data["cycles_per_image"]) == (3, 33, 10.0)
     assert data["slots"] == 10
     assert data["cores"][1] == {
-        "name": "dense",
+        "name": "on_dense",
         "programs": [
             {
                 "name": "dense",
@@ -48,9 +48,9 @@ def test_json(report: Report):
 def test_text(report: Report):
     assert format_report(report, 100) == "\n".join(
         [
-            "core   iterations  first  last  busy  slots  waiting on",
-            "conv1          10      0    29    30      5  @a 12",
-            "dense           1     11    31     3      5  @a 12",
+            "stage      core  iterations  first  last  busy  slots  waiting on",
+            "conv1  on_conv1          10      0    29    30      5  @a 12",
+            "dense  on_dense           1     11    31     3      5  @a 12",
             "",
             "images 0 to 2, cycles 0 to 31, 1 a column, '.' is idle",
             "conv1 |000000000011111111112222222222..|",

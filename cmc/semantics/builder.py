@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -21,6 +22,9 @@ from cmc.poly.relations import box
 from cmc.semantics.tensors import Layout, View
 
 Floats = NDArray[np.float32]
+
+HELD_NAMES = re.compile(r"weights|constant\d+")
+"""What the crossbar and the constants of a stage are called: nothing outside of it is."""
 
 
 class Tensors(Protocol):
@@ -41,7 +45,7 @@ class Tensors(Protocol):
 
 @dataclass
 class StageBuilder:
-    """One stage in the making: its layout of the result, its operations, what its core holds."""
+    """One stage in the making: its layout of the result, its operations, what it holds."""
 
     name: str
     layout: Layout

@@ -1,24 +1,24 @@
-"""A network as a pipeline of cores: objects, crossbars, stages and channels.
+"""A network as a pipeline of stages: objects, crossbars, cores and channels.
 
 ```mlir
-cmpipe.pipeline @two_convolutions {
+cmpipe.pipeline @convolution {
   cmpipe.object @a : memref<10xvector<1xf32>>
   cmpipe.object @b : memref<8xvector<1xf32>>
   cmpipe.input "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x10xf32>
   cmpipe.output "y" @b #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x8xf32>
-  cmpipe.core @conv1 {
+  cmpipe.stage @conv in #poly.set<"{ [w] : 0 <= w < 8 }"> {
     cmpipe.crossbar @w #nn.weights<[[1.0], [2.0], [1.0]]> : tensor<3x1xf32>
-    cmpipe.stage @conv1 in #poly.set<"{ [w] : 0 <= w < 8 }"> {
-      %v = cmpipe.read @a #poly.map<"{ [w, k, c] -> [w + k, c] }"> : vector<3x1xf32>
-      %y = cmpipe.mxv @w %v : vector<3x1xf32> -> vector<1xf32>
-      cmpipe.write %y, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
-    }
+    %v = cmpipe.read @a #poly.map<"{ [w, k, c] -> [w + k, c] }"> : vector<3x1xf32>
+    %y = cmpipe.mxv @w %v : vector<3x1xf32> -> vector<1xf32>
+    cmpipe.write %y, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
   }
+  cmpipe.core @core0 runs [@conv]
 }
 ```
 
 An *object* is an array of vectors. A *stage* is one perfect loop nest, executed in lexicographic
-order of its domain; its body reads windows of objects and writes one vector an iteration. A
+order of its domain; its body reads windows of objects and writes one vector an iteration. With the
+matrix and the constants that it needs it is complete in itself: a *core* only lists stages. A
 *channel* joins an object to one of its readers and says what waits for what.
 
 The operations of a body (`read`, `mxv`, `reduce`, `constant`, `write`) stay as they are when a

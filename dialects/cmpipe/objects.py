@@ -1,4 +1,4 @@
-"""What a core holds and what travels between cores: objects and crossbars."""
+"""What a stage holds and what travels between stages: objects and crossbars."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ from xdsl.traits import (
 )
 from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.hints import isa
+from xdsl.utils.symbol_table import SymbolTable as SymbolTableOf
+from xdsl.utils.symbol_table import get_name_if_symbol
 
 from cmc.dialects.nn.weights import WeightsAttr
 from cmc.dialects.poly import MapAttr, is_name
@@ -75,21 +77,15 @@ class ObjectScope(IRDLOperation, ABC):
             if isinstance(op, ObjectOp):
                 yield op
 
-    def find(self, name: StringAttr) -> ObjectOp | None:
-        """The object of this name that travels between stages."""
-        known = self._by_name
-        found = known.get(name.data)
-        if found is None or found.parent_op() is not self or found.sym_name != name:
-            # Every access asks, so all are looked for only where that answer is out of date.
-            known.clear()
-            known.update((op.sym_name.data, op) for op in self.objects())
-            found = known.get(name.data)
+    def symbol(self, name: StringAttr) -> Operation | None:
+        """The operation of this name, as `SymbolTable.lookup_symbol` finds it."""
+        known: SymbolTableOf | None = vars(self).get("_table")
+        found = None if known is None else known.lookup(name)
+        if found is None or found.parent_op() is not self or get_name_if_symbol(found) != name.data:
+            # Every access asks, so a table is made only where the last answer is out of date.
+            known = vars(self)["_table"] = SymbolTableOf(self)
+            found = known.lookup(name)
         return found
-
-    @property
-    def _by_name(self) -> dict[str, ObjectOp]:
-        """What was found last; IRDL has no fields."""
-        return vars(self).setdefault("_by_name", {})
 
 
 class IterationScope(ABC):
@@ -101,31 +97,26 @@ class IterationScope(ABC):
 
 
 def find_object(op: Operation, name: SymbolRefAttr) -> ObjectOp:
-    """The object that `op` refers to: one of its own core (a constant) or of the whole pipeline."""
-    parent = op.parent_op()
-    while parent is not None:
-        if isinstance(parent, ObjectScope):
-            if (found := parent.find(name.root_reference)) is not None:
-                return found
-        elif parent.has_trait(SymbolTable):
-            for candidate in parent.regions[0].ops:
-                if isinstance(candidate, ObjectOp) and candidate.sym_name == name.root_reference:
-                    return candidate
-        parent = parent.parent_op()
+    """The object that `op` refers to: a constant of its own stage, or one that travels."""
+    scope = op.parent_op()
+    while scope is not None:
+        if isinstance(scope, ObjectScope):
+            found = scope.symbol(name.root_reference)
+        else:
+            table = scope.has_trait(SymbolTable)
+            found = SymbolTable.lookup_symbol(scope, name) if table else None
+        if isinstance(found, ObjectOp):
+            return found
+        scope = scope.parent_op()
     raise VerifyException(f"there is no object {name}")
 
 
 def find_crossbar(op: Operation, name: SymbolRefAttr) -> CrossbarOp:
-    """The crossbar of `op`'s core that has this name."""
-    parent = op.parent_op()
-    while parent is not None:
-        if parent.has_trait(SymbolTable):
-            for candidate in parent.regions[0].ops:
-                if isinstance(candidate, CrossbarOp) and candidate.sym_name == name.root_reference:
-                    return candidate
-            break
-        parent = parent.parent_op()
-    raise VerifyException(f"there is no crossbar {name} in this core")
+    """The crossbar of `op`'s stage that has this name."""
+    found = SymbolTable.lookup_symbol(op, name)
+    if not isinstance(found, CrossbarOp):
+        raise VerifyException(f"there is no crossbar {name} in this stage")
+    return found
 
 
 def iteration_scope(op: Operation) -> IterationScope:
@@ -161,7 +152,7 @@ class ObjectOp(IRDLOperation):
     """An array of vectors, written once an image, one vector at a time.
 
     In a pipeline or a chip it travels: from the stage that writes it, or the input, to every stage
-    that reads it. In a core it is a constant, with its `value` in the core's own SRAM.
+    that reads it. In a stage it is a constant, with its `value` in the SRAM of the stage's core.
 
     ```mlir
     cmpipe.object @b : memref<28x28xvector<8xf32>>
@@ -206,10 +197,10 @@ class ObjectOp(IRDLOperation):
             raise VerifyException(f"an object holds vectors of f32, not {element}")
         if any(extent < 1 for extent in (*self.shape, self.vector)):
             raise VerifyException("the extents of an object are fixed and at least 1")
-        in_core = isinstance(self.parent_op(), ObjectScope) is False
-        if in_core != (self.value is not None):
+        travels = isinstance(self.parent_op(), ObjectScope)
+        if travels != (self.value is None):
             raise VerifyException(
-                "an object in a core is a constant and has a value; outside it travels and has none"
+                "an object in a stage is a constant and has a value; outside it travels, without"
             )
         if self.value is not None and self.value.shape != (*self.shape, self.vector):
             raise VerifyException(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import ABC
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import islpy as isl
 from xdsl.dialects.builtin import (
     I64,
+    ArrayAttr,
+    FlatSymbolRefAttr,
     FlatSymbolRefAttrConstr,
     IntegerAttr,
     StringAttr,
@@ -35,6 +37,7 @@ from xdsl.traits import (
     SymbolTable,
 )
 from xdsl.utils.exceptions import VerifyException
+from xdsl.utils.symbol_table import get_name_if_symbol
 
 from cmc.dialects.cmpipe.body import (
     MxvOp,
@@ -44,6 +47,7 @@ from cmc.dialects.cmpipe.body import (
 from cmc.dialects.cmpipe.objects import (
     CrossbarOp,
     IterationScope,
+    ObjectOp,
     ObjectScope,
     expect_dims,
     expect_name,
@@ -55,7 +59,7 @@ from cmc.poly.relations import box, union
 
 @irdl_op_definition
 class PipelineOp(ObjectScope):
-    """A network as cores that run concurrently, each its stage, image after image.
+    """A network as stages that run concurrently, image after image, and the cores they run on.
 
     ```mlir
     cmpipe.pipeline @halve {
@@ -63,7 +67,8 @@ class PipelineOp(ObjectScope):
       cmpipe.object @b : memref<4xvector<4xf32>>
       cmpipe.input "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x8x4xf32>
       cmpipe.output "y" @b #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x4x4xf32>
-      cmpipe.core @pool { ... }
+      cmpipe.stage @pool in #poly.set<"{ [w] : 0 <= w < 4 }"> { ... }
+      cmpipe.core @core0 runs [@pool]
       cmpipe.channel @a for @pool ...
     }
     ```
@@ -81,8 +86,9 @@ class PipelineOp(ObjectScope):
                 yield op
 
     def stages(self) -> Iterator[StageOp]:
-        for core in self.cores():
-            yield from core.stages()
+        for op in self.body.ops:
+            if isinstance(op, StageOp):
+                yield op
 
     def inputs(self) -> Iterator[InputOp]:
         for op in self.body.ops:
@@ -100,10 +106,20 @@ class PipelineOp(ObjectScope):
                 yield op
 
     def verify_(self) -> None:
-        stages = Counter(stage.sym_name.data for stage in self.stages())
-        for stage, count in stages.items():
+        runs = Counter(name for core in self.cores() for name in core.stages)
+        for stage, count in runs.items():
             if count > 1:
-                raise VerifyException(f"two stages are named @{stage}")
+                raise VerifyException(
+                    f"stage {stage} runs on one core, and is listed {count} times"
+                )
+        names = {get_name_if_symbol(op) for op in self.body.ops}
+        for stage in self.stages():
+            for held in stage.held():
+                if held.sym_name.data in names:
+                    raise VerifyException(
+                        f"stage @{stage.sym_name.data} holds @{held.sym_name.data}, and outside of "
+                        "it something else has that name"
+                    )
         writers = Counter(port.object.root_reference.data for port in self.inputs())
         for stage in self.stages():
             writers.update(write.object.root_reference.data for write in stage.writes())
@@ -177,55 +193,21 @@ class OutputOp(_InterfaceOp):
 
 
 @irdl_op_definition
-class CoreOp(IRDLOperation):
-    """One core: at most one crossbar stage, any number of digital ones, and what they hold.
-
-    ```mlir
-    cmpipe.core @conv {
-      cmpipe.crossbar @w #nn.weights<[[1.0], [2.0], [1.0]]> : tensor<3x1xf32>
-      cmpipe.stage @conv in #poly.set<"{ [w] : 0 <= w < 8 }"> { ... }
-    }
-    ```
-    """
-
-    name = "cmpipe.core"
-
-    sym_name = prop_def(SymbolNameConstraint())
-    body = region_def("single_block")
-
-    traits = traits_def(NoTerminator(), SymbolTable(), SymbolOpInterface(), HasParent(PipelineOp))
-
-    assembly_format = "$sym_name $body attr-dict"
-
-    def __init__(self, name: str, body: Region):
-        super().__init__(properties={"sym_name": StringAttr(name)}, regions=[body])
-
-    def stages(self) -> Iterator[StageOp]:
-        for op in self.body.ops:
-            if isinstance(op, StageOp):
-                yield op
-
-    def verify_(self) -> None:
-        driving = [s for s in self.stages() if any(isinstance(o, MxvOp) for o in s.body.ops)]
-        if len(driving) > 1:
-            names = " and ".join(f"@{s.sym_name.data}" for s in driving)
-            raise VerifyException(f"a core has one crossbar stage, and {names} both drive it")
-        crossbars = [op for op in self.body.ops if isinstance(op, CrossbarOp)]
-        if len(crossbars) > 1:
-            names = " and ".join(f"@{c.sym_name.data}" for c in crossbars)
-            raise VerifyException(f"a core has one crossbar, and this one holds {names}")
-
-
-@irdl_op_definition
 class StageOp(IRDLOperation, IterationScope):
     """One perfect loop nest with one body, executed in lexicographic order of its domain.
+
+    It is complete in itself: beside the body it holds the crossbar and the constants that the body
+    needs.
 
     An iteration's result can be used `latency` cycles after its start; the next one may start
     after `interval` cycles. Both are 1 unless given.
 
     ```mlir
-    cmpipe.stage @relu in #poly.set<"{ [h, w] : 0 <= h < 8 and 0 <= w < 8 }"> latency 3 {
-      ...
+    cmpipe.stage @conv in #poly.set<"{ [w] : 0 <= w < 8 }"> latency 3 {
+      cmpipe.crossbar @w #nn.weights<[[1.0], [2.0], [1.0]]> : tensor<3x1xf32>
+      %v = cmpipe.read @a #poly.map<"{ [w, k, c] -> [w + k, c] }"> : vector<3x1xf32>
+      %y = cmpipe.mxv @w %v : vector<3x1xf32> -> vector<1xf32>
+      cmpipe.write %y, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
     }
     ```
     """
@@ -238,7 +220,7 @@ class StageOp(IRDLOperation, IterationScope):
     interval = opt_prop_def(IntegerAttr[I64])
     body = region_def("single_block")
 
-    traits = traits_def(NoTerminator(), SymbolOpInterface(), HasParent(CoreOp))
+    traits = traits_def(NoTerminator(), SymbolTable(), SymbolOpInterface(), HasParent(PipelineOp))
 
     assembly_format = (
         "$sym_name `in` qualified($domain) (`latency` $latency^)? (`interval` $interval^)? "
@@ -265,6 +247,12 @@ class StageOp(IRDLOperation, IterationScope):
     def iterations(self) -> isl.Set:
         """The domain, as an isl set named as the stage."""
         return self.domain.data.set_tuple_name(self.sym_name.data)
+
+    def held(self) -> Iterator[ObjectOp | CrossbarOp]:
+        """The constants and the crossbar that the stage holds."""
+        for op in self.body.ops:
+            if isinstance(op, ObjectOp | CrossbarOp):
+                yield op
 
     def reads(self) -> Iterator[ReadOp]:
         for op in self.body.ops:
@@ -298,6 +286,61 @@ class StageOp(IRDLOperation, IterationScope):
         for attribute, value in (("latency", self.latency), ("interval", self.interval)):
             if value is not None and value.value.data < 1:
                 raise VerifyException(f"the {attribute} of a stage is at least 1 cycle")
+
+
+def expect_one_crossbar(stages: Sequence[StageOp]) -> None:
+    """Verify that a core that runs these stages needs one crossbar, and one of them drives it."""
+    driving = [s for s in stages if any(isinstance(op, MxvOp) for op in s.body.ops)]
+    if len(driving) > 1:
+        names = " and ".join(f"@{s.sym_name.data}" for s in driving)
+        raise VerifyException(f"a core has one crossbar stage, and {names} both drive it")
+    crossbars = [op for s in stages for op in s.held() if isinstance(op, CrossbarOp)]
+    if len(crossbars) > 1:
+        names = " and ".join(f"@{c.sym_name.data}" for c in crossbars)
+        raise VerifyException(f"a core has one crossbar, and this one holds {names}")
+
+
+@irdl_op_definition
+class CoreOp(IRDLOperation):
+    """One core: the stages that it runs, in order; at most one of them drives the crossbar.
+
+    ```mlir
+    cmpipe.core @core0 runs [@conv, @pool]
+    ```
+    """
+
+    name = "cmpipe.core"
+
+    sym_name = prop_def(SymbolNameConstraint())
+    stages = prop_def(ArrayAttr[FlatSymbolRefAttr])
+
+    traits = traits_def(SymbolOpInterface(), HasParent(PipelineOp))
+
+    assembly_format = "$sym_name `runs` $stages attr-dict"
+
+    def __init__(self, name: str, stages: Sequence[str]):
+        super().__init__(
+            properties={
+                "sym_name": StringAttr(name),
+                "stages": ArrayAttr([SymbolRefAttr(stage) for stage in stages]),
+            }
+        )
+
+    def runs(self) -> Iterator[StageOp]:
+        """The stages; VerifyException if there is no stage of a name."""
+        pipeline = self.parent_op()
+        assert isinstance(pipeline, PipelineOp)
+        for name in self.stages:
+            stage = pipeline.symbol(name.root_reference)
+            if not isinstance(stage, StageOp):
+                raise VerifyException(f"there is no stage {name}")
+            yield stage
+
+    def verify_(self) -> None:
+        stages = list(self.runs())
+        if not stages:
+            raise VerifyException("a core runs at least one stage")
+        expect_one_crossbar(stages)
 
 
 @irdl_op_definition
@@ -363,10 +406,8 @@ class ChannelOp(IRDLOperation):
             raise VerifyException("a ring has at least 1 slot")
         pipeline = self.parent_op()
         assert isinstance(pipeline, PipelineOp)
-        reader = next(
-            (s for s in pipeline.stages() if s.sym_name == self.reader.root_reference), None
-        )
-        if reader is None:
+        reader = pipeline.symbol(self.reader.root_reference)
+        if not isinstance(reader, StageOp):
             raise VerifyException(f"there is no stage {self.reader}")
         if all(read.object != self.object for read in reader.reads()):
             raise VerifyException(f"stage {self.reader} does not read {self.object}")

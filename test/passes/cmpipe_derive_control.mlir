@@ -11,13 +11,12 @@ cmpipe.pipeline @window {
   cmpipe.object @a : memref<8x8xvector<1xf32>>
   cmpipe.object @b : memref<8x8xvector<1xf32>>
   cmpipe.input "x" @a #poly.map<"{ [n, c, h, w] -> [h, w, c] }"> : tensor<1x1x8x8xf32>
-  cmpipe.core @conv {
-    cmpipe.stage @conv in #poly.set<"{ [h, w] : 0 <= h < 8 and 0 <= w < 8 }"> {
-      %v = cmpipe.read @a #poly.map<"{ [h, w, kh, kw, c] -> [h + kh - 1, w + kw - 1, c] }"> : vector<3x3x1xf32>
-      %y = cmpipe.reduce add %v : vector<3x3x1xf32> -> vector<1xf32>
-      cmpipe.write %y, @b #poly.map<"{ [h, w] -> [h, w] }"> : vector<1xf32>
-    }
+  cmpipe.stage @conv in #poly.set<"{ [h, w] : 0 <= h < 8 and 0 <= w < 8 }"> {
+    %v = cmpipe.read @a #poly.map<"{ [h, w, kh, kw, c] -> [h + kh - 1, w + kw - 1, c] }"> : vector<3x3x1xf32>
+    %y = cmpipe.reduce add %v : vector<3x3x1xf32> -> vector<1xf32>
+    cmpipe.write %y, @b #poly.map<"{ [h, w] -> [h, w] }"> : vector<1xf32>
   }
+  cmpipe.core @core0 runs [@conv]
 }
 
 // What counts is when an element is written, not where it lies: a writer that goes through columns
@@ -29,19 +28,17 @@ cmpipe.pipeline @columns_first {
   cmpipe.object @b : memref<3x8xvector<1xf32>>
   cmpipe.object @c : memref<3xvector<1xf32>>
   cmpipe.input "x" @a #poly.map<"{ [n, c, h, w] -> [h, w, c] }"> : tensor<1x1x3x8xf32>
-  cmpipe.core @copy {
-    cmpipe.stage @copy in #poly.set<"{ [w, h] : 0 <= w < 8 and 0 <= h < 3 }"> {
-      %v = cmpipe.read @a #poly.map<"{ [w, h, c] -> [h, w, c] }"> : vector<1xf32>
-      cmpipe.write %v, @b #poly.map<"{ [w, h] -> [h, w] }"> : vector<1xf32>
-    }
+  cmpipe.stage @copy in #poly.set<"{ [w, h] : 0 <= w < 8 and 0 <= h < 3 }"> {
+    %v = cmpipe.read @a #poly.map<"{ [w, h, c] -> [h, w, c] }"> : vector<1xf32>
+    cmpipe.write %v, @b #poly.map<"{ [w, h] -> [h, w] }"> : vector<1xf32>
   }
-  cmpipe.core @rows {
-    cmpipe.stage @rows in #poly.set<"{ [h] : 0 <= h < 3 }"> {
-      %v = cmpipe.read @b #poly.map<"{ [h, w, c] -> [h, w, c] }"> : vector<8x1xf32>
-      %y = cmpipe.reduce max %v : vector<8x1xf32> -> vector<1xf32>
-      cmpipe.write %y, @c #poly.map<"{ [h] -> [h] }"> : vector<1xf32>
-    }
+  cmpipe.core @core0 runs [@copy]
+  cmpipe.stage @rows in #poly.set<"{ [h] : 0 <= h < 3 }"> {
+    %v = cmpipe.read @b #poly.map<"{ [h, w, c] -> [h, w, c] }"> : vector<8x1xf32>
+    %y = cmpipe.reduce max %v : vector<8x1xf32> -> vector<1xf32>
+    cmpipe.write %y, @c #poly.map<"{ [h] -> [h] }"> : vector<1xf32>
   }
+  cmpipe.core @core1 runs [@rows]
 }
 
 // Windows wholly in the padding need nothing: they may run `from` the start of an image.
@@ -53,12 +50,11 @@ cmpipe.pipeline @padding {
   cmpipe.object @a : memref<8xvector<1xf32>>
   cmpipe.object @b : memref<8xvector<1xf32>>
   cmpipe.input "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x8xf32>
-  cmpipe.core @shift {
-    cmpipe.stage @shift in #poly.set<"{ [w] : 0 <= w < 8 }"> {
-      %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w - 3, c] }"> : vector<1xf32>
-      cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
-    }
+  cmpipe.stage @shift in #poly.set<"{ [w] : 0 <= w < 8 }"> {
+    %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w - 3, c] }"> : vector<1xf32>
+    cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
   }
+  cmpipe.core @core0 runs [@shift]
 }
 
 // Elements that are not read are free as soon as those before them are: here a[0] from the start,
@@ -72,12 +68,11 @@ cmpipe.pipeline @unread {
   cmpipe.object @a : memref<8xvector<1xf32>>
   cmpipe.object @b : memref<3xvector<1xf32>>
   cmpipe.input "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x8xf32>
-  cmpipe.core @odd {
-    cmpipe.stage @odd in #poly.set<"{ [w] : 0 <= w < 3 }"> {
-      %v = cmpipe.read @a #poly.map<"{ [w, c] -> [2w + 1, c] }"> : vector<1xf32>
-      cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
-    }
+  cmpipe.stage @odd in #poly.set<"{ [w] : 0 <= w < 3 }"> {
+    %v = cmpipe.read @a #poly.map<"{ [w, c] -> [2w + 1, c] }"> : vector<1xf32>
+    cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
   }
+  cmpipe.core @core0 runs [@odd]
 }
 
 // An object that a stage reads twice has one channel, for both reads; two objects have two.
@@ -94,22 +89,20 @@ cmpipe.pipeline @residual {
   cmpipe.object @b : memref<8xvector<1xf32>>
   cmpipe.object @c : memref<6xvector<1xf32>>
   cmpipe.input "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x8xf32>
-  cmpipe.core @copy {
-    cmpipe.stage @copy in #poly.set<"{ [w] : 0 <= w < 8 }"> {
-      %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
-      cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
-    }
+  cmpipe.stage @copy in #poly.set<"{ [w] : 0 <= w < 8 }"> {
+    %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+    cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
   }
-  cmpipe.core @add {
-    cmpipe.stage @add in #poly.set<"{ [w] : 0 <= w < 6 }"> {
-      %left = cmpipe.read @b #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
-      %right = cmpipe.read @b #poly.map<"{ [w, c] -> [w + 2, c] }"> : vector<1xf32>
-      %input = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
-      %sum = arith.addf %left, %right : vector<1xf32>
-      %y = arith.addf %sum, %input : vector<1xf32>
-      cmpipe.write %y, @c #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
-    }
+  cmpipe.core @core0 runs [@copy]
+  cmpipe.stage @add in #poly.set<"{ [w] : 0 <= w < 6 }"> {
+    %left = cmpipe.read @b #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+    %right = cmpipe.read @b #poly.map<"{ [w, c] -> [w + 2, c] }"> : vector<1xf32>
+    %input = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+    %sum = arith.addf %left, %right : vector<1xf32>
+    %y = arith.addf %sum, %input : vector<1xf32>
+    cmpipe.write %y, @c #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
   }
+  cmpipe.core @core1 runs [@add]
 }
 
 // Channels that were there are derived again.
@@ -120,11 +113,10 @@ cmpipe.pipeline @again {
   cmpipe.object @a : memref<8xvector<1xf32>>
   cmpipe.object @b : memref<8xvector<1xf32>>
   cmpipe.input "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x8xf32>
-  cmpipe.core @copy {
-    cmpipe.stage @copy in #poly.set<"{ [w] : 0 <= w < 8 }"> {
-      %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
-      cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
-    }
+  cmpipe.stage @copy in #poly.set<"{ [w] : 0 <= w < 8 }"> {
+    %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+    cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
   }
+  cmpipe.core @core0 runs [@copy]
   cmpipe.channel @a for @copy slots 2 ready #poly.map<"{ a[w] -> copy[w] : w = 3 }"> free #poly.map<"{ copy[w] -> a[w] : w = 3 }">
 }

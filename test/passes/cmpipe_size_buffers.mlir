@@ -11,13 +11,12 @@ cmpipe.pipeline @window {
   cmpipe.object @a : memref<8x8xvector<1xf32>>
   cmpipe.object @b : memref<8x8xvector<1xf32>>
   cmpipe.input "x" @a #poly.map<"{ [n, c, h, w] -> [h, w, c] }"> : tensor<1x1x8x8xf32>
-  cmpipe.core @conv {
-    cmpipe.stage @conv in #poly.set<"{ [h, w] : 0 <= h < 8 and 0 <= w < 8 }"> {
-      %v = cmpipe.read @a #poly.map<"{ [h, w, kh, kw, c] -> [h + kh - 1, w + kw - 1, c] }"> : vector<3x3x1xf32>
-      %y = cmpipe.reduce add %v : vector<3x3x1xf32> -> vector<1xf32>
-      cmpipe.write %y, @b #poly.map<"{ [h, w] -> [h, w] }"> : vector<1xf32>
-    }
+  cmpipe.stage @conv in #poly.set<"{ [h, w] : 0 <= h < 8 and 0 <= w < 8 }"> {
+    %v = cmpipe.read @a #poly.map<"{ [h, w, kh, kw, c] -> [h + kh - 1, w + kw - 1, c] }"> : vector<3x3x1xf32>
+    %y = cmpipe.reduce add %v : vector<3x3x1xf32> -> vector<1xf32>
+    cmpipe.write %y, @b #poly.map<"{ [h, w] -> [h, w] }"> : vector<1xf32>
   }
+  cmpipe.core @core0 runs [@conv]
 }
 
 // Of an object with two readers that meet again, the short way holds what the long way asks for.
@@ -35,19 +34,17 @@ cmpipe.pipeline @residual {
   cmpipe.object @b : memref<12xvector<1xf32>>
   cmpipe.object @c : memref<12xvector<1xf32>>
   cmpipe.input "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x16xf32>
-  cmpipe.core @sum {
-    cmpipe.stage @sum in #poly.set<"{ [w] : 0 <= w < 12 }"> {
-      %v = cmpipe.read @a #poly.map<"{ [w, k, c] -> [w + k, c] }"> : vector<5x1xf32>
-      %y = cmpipe.reduce add %v : vector<5x1xf32> -> vector<1xf32>
-      cmpipe.write %y, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
-    }
+  cmpipe.stage @sum in #poly.set<"{ [w] : 0 <= w < 12 }"> {
+    %v = cmpipe.read @a #poly.map<"{ [w, k, c] -> [w + k, c] }"> : vector<5x1xf32>
+    %y = cmpipe.reduce add %v : vector<5x1xf32> -> vector<1xf32>
+    cmpipe.write %y, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
   }
-  cmpipe.core @add {
-    cmpipe.stage @add in #poly.set<"{ [w] : 0 <= w < 12 }"> {
-      %u = cmpipe.read @b #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
-      %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
-      %y = arith.addf %u, %v : vector<1xf32>
-      cmpipe.write %y, @c #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
-    }
+  cmpipe.core @core0 runs [@sum]
+  cmpipe.stage @add in #poly.set<"{ [w] : 0 <= w < 12 }"> {
+    %u = cmpipe.read @b #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+    %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+    %y = arith.addf %u, %v : vector<1xf32>
+    cmpipe.write %y, @c #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
   }
+  cmpipe.core @core1 runs [@add]
 }

@@ -9,21 +9,19 @@ cmpipe.pipeline @residual {
   cmpipe.object @b : memref<12xvector<1xf32>>
   cmpipe.object @c : memref<12xvector<1xf32>>
   cmpipe.input "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x16xf32>
-  cmpipe.core @sum {
-    cmpipe.stage @sum in #poly.set<"{ [w] : 0 <= w < 12 }"> {
-      %v = cmpipe.read @a #poly.map<"{ [w, k, c] -> [w + k, c] }"> : vector<5x1xf32>
-      %y = cmpipe.reduce add %v : vector<5x1xf32> -> vector<1xf32>
-      cmpipe.write %y, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
-    }
+  cmpipe.stage @sum in #poly.set<"{ [w] : 0 <= w < 12 }"> {
+    %v = cmpipe.read @a #poly.map<"{ [w, k, c] -> [w + k, c] }"> : vector<5x1xf32>
+    %y = cmpipe.reduce add %v : vector<5x1xf32> -> vector<1xf32>
+    cmpipe.write %y, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
   }
-  cmpipe.core @add {
-    cmpipe.stage @add in #poly.set<"{ [w] : 0 <= w < 12 }"> {
-      %u = cmpipe.read @b #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
-      %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
-      %y = arith.addf %u, %v : vector<1xf32>
-      cmpipe.write %y, @c #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
-    }
+  cmpipe.core @core0 runs [@sum]
+  cmpipe.stage @add in #poly.set<"{ [w] : 0 <= w < 12 }"> {
+    %u = cmpipe.read @b #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+    %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+    %y = arith.addf %u, %v : vector<1xf32>
+    cmpipe.write %y, @c #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
   }
+  cmpipe.core @core1 runs [@add]
   cmpipe.channel @a for @sum
     ready #poly.map<"{ a[i] -> sum[i - 4] : 4 <= i < 16 }">
     free #poly.map<"{ sum[w] -> a[w] : 0 <= w < 11; sum[11] -> a[15] }">

@@ -7,7 +7,7 @@
 // CHECK:           cmctrl.credits @a for @scale count 2
 // CHECK-NEXT:      cmctrl.credits @a for @add count 3
 // CHECK-NEXT:      cmctrl.program @a_stream over #poly.set<"{ [i0] : 0 <= i0 <= 7 }"> {
-// CHECK:         cmctrl.core @both {
+// CHECK:         cmctrl.core @core0 {
 // CHECK-NEXT:      cmpipe.object @scales
 // CHECK-NEXT:      cmctrl.ring @a for @scale at 0 slots 2
 // CHECK-NEXT:      cmctrl.ring @a for @add at 32 slots 3
@@ -23,21 +23,20 @@ cmpipe.pipeline @shared {
   cmpipe.object @b : memref<8xvector<4xf32>>
   cmpipe.object @c : memref<8xvector<4xf32>>
   cmpipe.input "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x4x8xf32>
-  cmpipe.core @both {
+  cmpipe.stage @scale in #poly.set<"{ [w] : 0 <= w < 8 }"> latency 3 interval 2 {
     cmpipe.object @scales #nn.weights<splat 0.5 shape [8, 4]> : memref<8xvector<4xf32>>
-    cmpipe.stage @scale in #poly.set<"{ [w] : 0 <= w < 8 }"> latency 3 interval 2 {
-      %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<4xf32>
-      %s = cmpipe.read @scales #poly.map<"{ [w, c] -> [w, c] }"> : vector<4xf32>
-      %y = arith.mulf %v, %s : vector<4xf32>
-      cmpipe.write %y, @b #poly.map<"{ [w] -> [w] }"> : vector<4xf32>
-    }
-    cmpipe.stage @add in #poly.set<"{ [w] : 0 <= w < 8 }"> {
-      %u = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<4xf32>
-      %v = cmpipe.read @b #poly.map<"{ [w, c] -> [w, c] }"> : vector<4xf32>
-      %y = arith.addf %u, %v : vector<4xf32>
-      cmpipe.write %y, @c #poly.map<"{ [w] -> [w] }"> : vector<4xf32>
-    }
+    %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<4xf32>
+    %s = cmpipe.read @scales #poly.map<"{ [w, c] -> [w, c] }"> : vector<4xf32>
+    %y = arith.mulf %v, %s : vector<4xf32>
+    cmpipe.write %y, @b #poly.map<"{ [w] -> [w] }"> : vector<4xf32>
   }
+  cmpipe.stage @add in #poly.set<"{ [w] : 0 <= w < 8 }"> {
+    %u = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<4xf32>
+    %v = cmpipe.read @b #poly.map<"{ [w, c] -> [w, c] }"> : vector<4xf32>
+    %y = arith.addf %u, %v : vector<4xf32>
+    cmpipe.write %y, @c #poly.map<"{ [w] -> [w] }"> : vector<4xf32>
+  }
+  cmpipe.core @core0 runs [@scale, @add]
   cmpipe.channel @a for @scale slots 2 ready #poly.map<"{ a[i] -> scale[i] : 0 <= i < 8 }"> free #poly.map<"{ scale[i] -> a[i] : 0 <= i < 8 }">
   cmpipe.channel @a for @add slots 3 ready #poly.map<"{ a[i] -> add[i] : 0 <= i < 8 }"> free #poly.map<"{ add[i] -> a[i] : 0 <= i < 8 }">
   cmpipe.channel @b for @add slots 1 ready #poly.map<"{ b[i] -> add[i] : 0 <= i < 8 }"> free #poly.map<"{ add[i] -> b[i] : 0 <= i < 8 }">
@@ -70,19 +69,17 @@ cmpipe.pipeline @machines {
   cmpipe.object @b : memref<2x4xvector<1xf32>>
   cmpipe.object @c : memref<4xvector<1xf32>>
   cmpipe.input "x" @a #poly.map<"{ [n, c, h, w] -> [h, w, c] }"> : tensor<1x1x2x4xf32>
-  cmpipe.core @shift {
-    cmpipe.stage @shift in #poly.set<"{ [w] : 0 <= w < 4 }"> {
-      %v = cmpipe.read @b #poly.map<"{ [w, h, c] -> [h, w - 1, c] }"> : vector<2x1xf32>
-      %y = cmpipe.reduce add %v : vector<2x1xf32> -> vector<1xf32>
-      cmpipe.write %y, @c #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
-    }
+  cmpipe.stage @shift in #poly.set<"{ [w] : 0 <= w < 4 }"> {
+    %v = cmpipe.read @b #poly.map<"{ [w, h, c] -> [h, w - 1, c] }"> : vector<2x1xf32>
+    %y = cmpipe.reduce add %v : vector<2x1xf32> -> vector<1xf32>
+    cmpipe.write %y, @c #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
   }
-  cmpipe.core @columns {
-    cmpipe.stage @columns in #poly.set<"{ [w, h] : 0 <= w < 4 and 0 <= h < 2 }"> {
-      %v = cmpipe.read @a #poly.map<"{ [w, h, c] -> [h, w, c] }"> : vector<1xf32>
-      cmpipe.write %v, @b #poly.map<"{ [w, h] -> [h, w] }"> : vector<1xf32>
-    }
+  cmpipe.core @core0 runs [@shift]
+  cmpipe.stage @columns in #poly.set<"{ [w, h] : 0 <= w < 4 and 0 <= h < 2 }"> {
+    %v = cmpipe.read @a #poly.map<"{ [w, h, c] -> [h, w, c] }"> : vector<1xf32>
+    cmpipe.write %v, @b #poly.map<"{ [w, h] -> [h, w] }"> : vector<1xf32>
   }
+  cmpipe.core @core1 runs [@columns]
   cmpipe.channel @b for @shift slots 4
     ready #poly.map<"{ b[h, w] -> shift[w + 1] : h = 1 and 0 <= w < 3 }"> from #poly.set<"{ shift[0] }">
     free #poly.map<"{ shift[w] -> b[1, w - 1] : 1 <= w < 3; shift[3] -> b[1, 3] }">

@@ -1,24 +1,25 @@
 // RUN: cmc-opt %s -p convert-nn-to-cmpipe | filecheck %s
 
-// A convolution, its bias, the residual add and the activation are one stage; its core holds the
-// matrix, and the padding is no data: the window is read beyond the border.
+// A convolution, its bias, the residual add and the activation are one stage, which holds the
+// matrix; the padding is no data: the window is read beyond the border.
 // CHECK-LABEL: cmpipe.pipeline @residual {
 // CHECK-NEXT:    cmpipe.object @x : memref<6x6xvector<2xf32>>
 // CHECK-NEXT:    cmpipe.object @conv_out : memref<6x6xvector<2xf32>>
 // CHECK-NEXT:    cmpipe.input "x" @x #poly.map<"{ [t0, t1, t2, t3] -> [t2, t3, t1] }"> : tensor<1x2x6x6xf32>
 // CHECK-NEXT:    cmpipe.output "output0" @conv_out #poly.map<"{ [t0, t1, t2, t3] -> [t2, t3, t1] }"> : tensor<1x2x6x6xf32>
-// CHECK-NEXT:    cmpipe.core @conv {
+// CHECK-NEXT:    cmpipe.stage @conv in #poly.set<"{ [h, w] : 0 <= h <= 5 and 0 <= w <= 5 }"> {
 // CHECK-NEXT:      cmpipe.crossbar @weights #nn.weights<{{.*}}> : tensor<18x2xf32>
-// CHECK-NEXT:      cmpipe.stage @conv in #poly.set<"{ [h, w] : 0 <= h <= 5 and 0 <= w <= 5 }"> {
-// CHECK-NEXT:        %0 = cmpipe.read @x #poly.map<"{ [h, w, kh, kw, c] -> [-1 + h + kh, -1 + w + kw, c] }"> : vector<3x3x2xf32>
-// CHECK-NEXT:        %1 = cmpipe.mxv @weights %0 : vector<3x3x2xf32> -> vector<2xf32>
-// CHECK-NEXT:        %2 = cmpipe.constant #nn.weights<[1.0, 2.0]> : vector<2xf32>
-// CHECK-NEXT:        %3 = arith.addf %1, %2 : vector<2xf32>
-// CHECK-NEXT:        %4 = cmpipe.read @x #poly.map<"{ [h, w, c] -> [h, w, c] }"> : vector<2xf32>
-// CHECK-NEXT:        %5 = arith.addf %3, %4 : vector<2xf32>
-// CHECK-NEXT:        %6 = arith.constant dense<0.000000e+00> : vector<2xf32>
-// CHECK-NEXT:        %7 = arith.maximumf %5, %6 : vector<2xf32>
-// CHECK-NEXT:        cmpipe.write %7, @conv_out #poly.map<"{ [h, w] -> [h, w] }"> : vector<2xf32>
+// CHECK-NEXT:      %0 = cmpipe.read @x #poly.map<"{ [h, w, kh, kw, c] -> [-1 + h + kh, -1 + w + kw, c] }"> : vector<3x3x2xf32>
+// CHECK-NEXT:      %1 = cmpipe.mxv @weights %0 : vector<3x3x2xf32> -> vector<2xf32>
+// CHECK-NEXT:      %2 = cmpipe.constant #nn.weights<[1.0, 2.0]> : vector<2xf32>
+// CHECK-NEXT:      %3 = arith.addf %1, %2 : vector<2xf32>
+// CHECK-NEXT:      %4 = cmpipe.read @x #poly.map<"{ [h, w, c] -> [h, w, c] }"> : vector<2xf32>
+// CHECK-NEXT:      %5 = arith.addf %3, %4 : vector<2xf32>
+// CHECK-NEXT:      %6 = arith.constant dense<0.000000e+00> : vector<2xf32>
+// CHECK-NEXT:      %7 = arith.maximumf %5, %6 : vector<2xf32>
+// CHECK-NEXT:      cmpipe.write %7, @conv_out #poly.map<"{ [h, w] -> [h, w] }"> : vector<2xf32>
+// CHECK-NEXT:    }
+// CHECK-NEXT:    cmpipe.core @core0 runs [@conv]
 func.func @residual(%x: tensor<1x2x6x6xf32> {nn.name = "x"}) -> tensor<1x2x6x6xf32> {
   %w = nn.constant #nn.weights<splat 0.5 shape [2, 2, 3, 3]> : tensor<2x2x3x3xf32>
   %b = nn.constant #nn.weights<[1.0, 2.0]> : tensor<2xf32>
@@ -45,6 +46,7 @@ func.func @pooling(%x: tensor<1x2x6x6xf32>) -> tensor<1x2x4x4xf32> {
 // CHECK-LABEL: cmpipe.pipeline @flatten {
 // CHECK:         cmpipe.object @x : memref<3x4xvector<2xf32>>
 // CHECK:         cmpipe.stage @dense in #poly.set<"{ [] }"> {
+// CHECK-NEXT:      cmpipe.crossbar @weights
 // CHECK-NEXT:      cmpipe.read @x #poly.map<"{ [k] -> [floor((k)/8), floor((k)/2) - 4*floor((k)/8), (k) mod 2] }"> : vector<24xf32>
 func.func @flatten(%x: tensor<1x2x3x4xf32> {nn.name = "x"}) -> tensor<1x5xf32> {
   %w = nn.constant #nn.weights<splat 0.5 shape [24, 5]> : tensor<24x5xf32>
@@ -76,18 +78,17 @@ func.func @concat(%x: tensor<1x2x4xf32> {nn.name = "x"}, %y: tensor<1x3x4xf32> {
 }
 
 // What broadcasts is read at fewer coordinates. A constant per channel is part of the body, one
-// that varies from iteration to iteration an object of the core.
+// that varies from iteration to iteration an object of the stage.
 // CHECK-LABEL: cmpipe.pipeline @broadcast {
-// CHECK:         cmpipe.core @mul {
+// CHECK:         cmpipe.stage @mul in #poly.set<"{ [w] : 0 <= w <= 3 }"> {
 // CHECK-NEXT:      cmpipe.object @constant0 #nn.weights<[1.0, 2.0, 3.0, 4.0]> : memref<vector<4xf32>>
-// CHECK-NEXT:      cmpipe.stage @mul in #poly.set<"{ [w] : 0 <= w <= 3 }"> {
-// CHECK-NEXT:        cmpipe.read @x #poly.map<"{ [w, c] -> [w, c] }"> : vector<2xf32>
-// CHECK-NEXT:        cmpipe.read @y #poly.map<"{ [w, c] -> [0, c] }"> : vector<2xf32>
-// CHECK-NEXT:        arith.mulf
-// CHECK-NEXT:        cmpipe.constant #nn.weights<[1.0, 2.0]> : vector<2xf32>
-// CHECK-NEXT:        arith.addf
-// CHECK-NEXT:        cmpipe.read @constant0 #poly.map<"{ [w, c] -> [w] }"> : vector<2xf32>
-// CHECK-NEXT:        arith.addf
+// CHECK-NEXT:      cmpipe.read @x #poly.map<"{ [w, c] -> [w, c] }"> : vector<2xf32>
+// CHECK-NEXT:      cmpipe.read @y #poly.map<"{ [w, c] -> [0, c] }"> : vector<2xf32>
+// CHECK-NEXT:      arith.mulf
+// CHECK-NEXT:      cmpipe.constant #nn.weights<[1.0, 2.0]> : vector<2xf32>
+// CHECK-NEXT:      arith.addf
+// CHECK-NEXT:      cmpipe.read @constant0 #poly.map<"{ [w, c] -> [w] }"> : vector<2xf32>
+// CHECK-NEXT:      arith.addf
 func.func @broadcast(%x: tensor<1x2x4xf32> {nn.name = "x"}, %y: tensor<1x2x1xf32> {nn.name = "y"}) -> tensor<1x2x4xf32> {
   %channels = nn.constant #nn.weights<[[1.0], [2.0]]> : tensor<2x1xf32>
   %pixels = nn.constant #nn.weights<[1.0, 2.0, 3.0, 4.0]> : tensor<4xf32>
@@ -110,11 +111,11 @@ func.func @depthwise(%x: tensor<1x2x4xf32> {nn.name = "x"}) -> tensor<1x2x2xf32>
 
 // Branches of elementwise operators that meet again are one stage.
 // CHECK-LABEL: cmpipe.pipeline @swish {
-// CHECK:         cmpipe.core @conv {
+// CHECK:         cmpipe.stage @conv in
 // CHECK:         arith.divf
 // CHECK-NEXT:    arith.mulf
 // CHECK-NEXT:    cmpipe.write
-// CHECK-NOT:     cmpipe.core
+// CHECK-NOT:     cmpipe.stage
 func.func @swish(%x: tensor<1x2x4xf32>) -> tensor<1x2x4xf32> {
   %w = nn.constant #nn.weights<splat 0.5 shape [2, 2, 1]> : tensor<2x2x1xf32>
   %0 = nn.conv %x, %w : (tensor<1x2x4xf32>, tensor<2x2x1xf32>) -> tensor<1x2x4xf32> loc("conv")

@@ -23,8 +23,8 @@ cmctrl.chip @two_convolutions {
       }
     }
   }
-  // LOWERED:      cmctrl.core @conv1 {
-  cmctrl.core @conv1 {
+  // LOWERED:      cmctrl.core @core0 {
+  cmctrl.core @core0 {
     cmpipe.crossbar @w #nn.weights<[[1.0], [2.0], [3.0]]> : tensor<3x1xf32>
     cmctrl.ring @a for @conv1 at 0 slots 3
     cmctrl.machine ready @a for @conv1 {
@@ -52,8 +52,8 @@ cmctrl.chip @two_convolutions {
       }
     }
   }
-  // LOWERED:      cmctrl.core @conv2 {
-  cmctrl.core @conv2 {
+  // LOWERED:      cmctrl.core @core1 {
+  cmctrl.core @core1 {
     // LOWERED-NEXT: cmpipe.crossbar @w
     cmpipe.crossbar @w #nn.weights<[[4.0], [5.0], [6.0]]> : tensor<3x1xf32>
     // LOWERED-NEXT: cmctrl.ring @b for @conv2 at 0 slots 3

@@ -12,20 +12,18 @@ cmpipe.pipeline @two_convolutions {
   cmpipe.object @c : memref<6xvector<1xf32>>
   cmpipe.input "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x10xf32>
   cmpipe.output "y" @c #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x6xf32>
-  cmpipe.core @conv1 {
+  cmpipe.stage @conv1 in #poly.set<"{ [w] : 0 <= w < 8 }"> {
     cmpipe.crossbar @w #nn.weights<[[1.0], [2.0], [3.0]]> : tensor<3x1xf32>
-    cmpipe.stage @conv1 in #poly.set<"{ [w] : 0 <= w < 8 }"> {
-      %v = cmpipe.read @a #poly.map<"{ [w, k, c] -> [w + k, c] }"> : vector<3x1xf32>
-      %y = cmpipe.mxv @w %v : vector<3x1xf32> -> vector<1xf32>
-      cmpipe.write %y, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
-    }
+    %v = cmpipe.read @a #poly.map<"{ [w, k, c] -> [w + k, c] }"> : vector<3x1xf32>
+    %y = cmpipe.mxv @w %v : vector<3x1xf32> -> vector<1xf32>
+    cmpipe.write %y, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
   }
-  cmpipe.core @conv2 {
+  cmpipe.stage @conv2 in #poly.set<"{ [w] : 0 <= w < 6 }"> {
     cmpipe.crossbar @w #nn.weights<[[4.0], [5.0], [6.0]]> : tensor<3x1xf32>
-    cmpipe.stage @conv2 in #poly.set<"{ [w] : 0 <= w < 6 }"> {
-      %v = cmpipe.read @b #poly.map<"{ [w, k, c] -> [w + k, c] }"> : vector<3x1xf32>
-      %y = cmpipe.mxv @w %v : vector<3x1xf32> -> vector<1xf32>
-      cmpipe.write %y, @c #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
-    }
+    %v = cmpipe.read @b #poly.map<"{ [w, k, c] -> [w + k, c] }"> : vector<3x1xf32>
+    %y = cmpipe.mxv @w %v : vector<3x1xf32> -> vector<1xf32>
+    cmpipe.write %y, @c #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
   }
+  cmpipe.core @core0 runs [@conv1]
+  cmpipe.core @core1 runs [@conv2]
 }

@@ -23,7 +23,7 @@ cmpipe.pipeline @p {
 
 // -----
 
-// CHECK: error: 'cmpipe.object' op an object in a core is a constant and has a value; outside it travels and has none
+// CHECK: error: 'cmpipe.object' op an object in a stage is a constant and has a value; outside it travels, without
 cmpipe.pipeline @p {
   cmpipe.object @a #nn.weights<splat 1.0 shape [8, 4]> : memref<8xvector<4xf32>>
 }
@@ -32,7 +32,7 @@ cmpipe.pipeline @p {
 
 // CHECK: error: 'cmpipe.object' op the value has the shape [4, 8], expected [8, 4]
 cmpipe.pipeline @p {
-  cmpipe.core @c {
+  cmpipe.stage @s in #poly.set<"{ [] }"> {
     cmpipe.object @a #nn.weights<splat 1.0 shape [4, 8]> : memref<8xvector<4xf32>>
   }
 }
@@ -91,7 +91,7 @@ cmpipe.pipeline @p {
 
 // CHECK: error: 'cmpipe.crossbar' op the matrix has the shape [4, 2], and its type says [2, 4]
 cmpipe.pipeline @p {
-  cmpipe.core @c {
+  cmpipe.stage @s in #poly.set<"{ [] }"> {
     cmpipe.crossbar @w #nn.weights<splat 1.0 shape [4, 2]> : tensor<2x4xf32>
   }
 }
@@ -100,7 +100,7 @@ cmpipe.pipeline @p {
 
 // CHECK: error: 'cmpipe.crossbar' op a crossbar holds a matrix, or several on its diagonal
 cmpipe.pipeline @p {
-  cmpipe.core @c {
+  cmpipe.stage @s in #poly.set<"{ [] }"> {
     cmpipe.crossbar @w #nn.weights<splat 1.0 shape [4]> : tensor<4xf32>
   }
 }
@@ -109,10 +109,14 @@ cmpipe.pipeline @p {
 
 // CHECK: error: 'cmpipe.core' op a core has one crossbar, and this one holds @v and @w
 cmpipe.pipeline @p {
-  cmpipe.core @c {
+  cmpipe.object @a : memref<vector<1xf32>>
+  cmpipe.stage @s in #poly.set<"{ [] }"> {
     cmpipe.crossbar @v #nn.weights<splat 1.0 shape [4, 2]> : tensor<4x2xf32>
     cmpipe.crossbar @w #nn.weights<splat 1.0 shape [4, 2]> : tensor<4x2xf32>
+    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+    cmpipe.write %v, @a #poly.map<"{ [] -> [] }"> : vector<1xf32>
   }
+  cmpipe.core @c runs [@s]
 }
 
 // -----
@@ -121,38 +125,74 @@ cmpipe.pipeline @p {
 cmpipe.pipeline @p {
   cmpipe.object @a : memref<vector<1xf32>>
   cmpipe.object @b : memref<vector<1xf32>>
-  cmpipe.core @c {
+  cmpipe.stage @first in #poly.set<"{ [] }"> {
     cmpipe.crossbar @w #nn.weights<[[1.0]]> : tensor<1x1xf32>
-    cmpipe.stage @first in #poly.set<"{ [] }"> {
-      %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
-      %y = cmpipe.mxv @w %v : vector<1xf32> -> vector<1xf32>
-      cmpipe.write %y, @a #poly.map<"{ [] -> [] }"> : vector<1xf32>
-    }
-    cmpipe.stage @second in #poly.set<"{ [] }"> {
-      %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
-      %y = cmpipe.mxv @w %v : vector<1xf32> -> vector<1xf32>
-      cmpipe.write %y, @b #poly.map<"{ [] -> [] }"> : vector<1xf32>
-    }
+    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+    %y = cmpipe.mxv @w %v : vector<1xf32> -> vector<1xf32>
+    cmpipe.write %y, @a #poly.map<"{ [] -> [] }"> : vector<1xf32>
   }
+  cmpipe.stage @second in #poly.set<"{ [] }"> {
+    cmpipe.crossbar @w #nn.weights<[[1.0]]> : tensor<1x1xf32>
+    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+    %y = cmpipe.mxv @w %v : vector<1xf32> -> vector<1xf32>
+    cmpipe.write %y, @b #poly.map<"{ [] -> [] }"> : vector<1xf32>
+  }
+  cmpipe.core @c runs [@first, @second]
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.core' op there is no stage @s
+cmpipe.pipeline @p {
+  cmpipe.core @c runs [@s]
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.core' op a core runs at least one stage
+cmpipe.pipeline @p {
+  cmpipe.core @c runs []
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.core' op expects parent op 'cmpipe.pipeline'
+cmpipe.core @c runs [@s]
+
+// -----
+
+// CHECK: error: 'cmpipe.pipeline' op stage @s runs on one core, and is listed 2 times
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<vector<1xf32>>
+  cmpipe.stage @s in #poly.set<"{ [] }"> {
+    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+    cmpipe.write %v, @a #poly.map<"{ [] -> [] }"> : vector<1xf32>
+  }
+  cmpipe.core @c runs [@s]
+  cmpipe.core @d runs [@s]
 }
 
 // -----
 
 // Stages.
 
-// CHECK: error: 'cmpipe.core' op expects parent op 'cmpipe.pipeline'
-cmpipe.core @c {
-  cmpipe.crossbar @w #nn.weights<[[1.0]]> : tensor<1x1xf32>
+// CHECK: error: 'cmpipe.pipeline' op stage @s holds @a, and outside of it something else has that name
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<vector<1xf32>>
+  cmpipe.object @b : memref<vector<1xf32>>
+  cmpipe.stage @s in #poly.set<"{ [] }"> {
+    cmpipe.object @a #nn.weights<[1.0]> : memref<vector<1xf32>>
+    %v = cmpipe.read @a #poly.map<"{ [c] -> [c] }"> : vector<1xf32>
+    cmpipe.write %v, @b #poly.map<"{ [] -> [] }"> : vector<1xf32>
+  }
 }
 
 // -----
 
 // CHECK: error: 'cmpipe.stage' op the domain of a stage is finite and not empty
 cmpipe.pipeline @p {
-  cmpipe.core @c {
-    cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w }"> {
-      %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
-    }
+  cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w }"> {
+    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
   }
 }
 
@@ -160,10 +200,8 @@ cmpipe.pipeline @p {
 
 // CHECK: error: 'cmpipe.stage' op a stage writes exactly one object
 cmpipe.pipeline @p {
-  cmpipe.core @c {
-    cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 8 }"> {
-      %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
-    }
+  cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 8 }"> {
+    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
   }
 }
 
@@ -172,11 +210,9 @@ cmpipe.pipeline @p {
 // CHECK: error: 'cmpipe.stage' op two iterations write the same element of @a
 cmpipe.pipeline @p {
   cmpipe.object @a : memref<8xvector<1xf32>>
-  cmpipe.core @c {
-    cmpipe.stage @s in #poly.set<"{ [h, w] : 0 <= h < 2 and 0 <= w < 8 }"> {
-      %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
-      cmpipe.write %v, @a #poly.map<"{ [h, w] -> [w] }"> : vector<1xf32>
-    }
+  cmpipe.stage @s in #poly.set<"{ [h, w] : 0 <= h < 2 and 0 <= w < 8 }"> {
+    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+    cmpipe.write %v, @a #poly.map<"{ [h, w] -> [w] }"> : vector<1xf32>
   }
 }
 
@@ -185,11 +221,9 @@ cmpipe.pipeline @p {
 // CHECK: error: 'cmpipe.stage' op the iterations write { a[i0] : 0 <= i0 <= 6 }, and @a has the elements { a[i0] : 0 <= i0 <= 7 }
 cmpipe.pipeline @p {
   cmpipe.object @a : memref<8xvector<1xf32>>
-  cmpipe.core @c {
-    cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 7 }"> {
-      %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
-      cmpipe.write %v, @a #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
-    }
+  cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 7 }"> {
+    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+    cmpipe.write %v, @a #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
   }
 }
 
@@ -198,31 +232,25 @@ cmpipe.pipeline @p {
 // CHECK: error: 'cmpipe.stage' op the interval of a stage is at least 1 cycle
 cmpipe.pipeline @p {
   cmpipe.object @a : memref<8xvector<1xf32>>
-  cmpipe.core @c {
-    cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 8 }"> interval 0 {
-      %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
-      cmpipe.write %v, @a #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
-    }
+  cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 8 }"> interval 0 {
+    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+    cmpipe.write %v, @a #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
   }
 }
 
 // -----
 
-// CHECK: error: 'cmpipe.pipeline' op two stages are named @s
+// CHECK: error: 'cmpipe.pipeline' op Redefinition of symbol "s"
 cmpipe.pipeline @p {
   cmpipe.object @a : memref<vector<1xf32>>
   cmpipe.object @b : memref<vector<1xf32>>
-  cmpipe.core @c {
-    cmpipe.stage @s in #poly.set<"{ [] }"> {
-      %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
-      cmpipe.write %v, @a #poly.map<"{ [] -> [] }"> : vector<1xf32>
-    }
+  cmpipe.stage @s in #poly.set<"{ [] }"> {
+    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+    cmpipe.write %v, @a #poly.map<"{ [] -> [] }"> : vector<1xf32>
   }
-  cmpipe.core @d {
-    cmpipe.stage @s in #poly.set<"{ [] }"> {
-      %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
-      cmpipe.write %v, @b #poly.map<"{ [] -> [] }"> : vector<1xf32>
-    }
+  cmpipe.stage @s in #poly.set<"{ [] }"> {
+    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+    cmpipe.write %v, @b #poly.map<"{ [] -> [] }"> : vector<1xf32>
   }
 }
 
@@ -232,10 +260,8 @@ cmpipe.pipeline @p {
 
 // CHECK: error: 'cmpipe.read' op there is no object @b
 cmpipe.pipeline @p {
-  cmpipe.core @c {
-    cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 8 }"> {
-      %v = cmpipe.read @b #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
-    }
+  cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 8 }"> {
+    %v = cmpipe.read @b #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
   }
 }
 
@@ -244,10 +270,8 @@ cmpipe.pipeline @p {
 // CHECK: error: 'cmpipe.read' op the access to @a should map 3 to 2 dimensions (iteration and window to element and channel), and maps 2 to 2
 cmpipe.pipeline @p {
   cmpipe.object @a : memref<8xvector<4xf32>>
-  cmpipe.core @c {
-    cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 8 }"> {
-      %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<3x4xf32>
-    }
+  cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 8 }"> {
+    %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<3x4xf32>
   }
 }
 
@@ -256,10 +280,8 @@ cmpipe.pipeline @p {
 // CHECK: error: 'cmpipe.read' op the access to @a gives several elements for one place in the window
 cmpipe.pipeline @p {
   cmpipe.object @a : memref<8xvector<4xf32>>
-  cmpipe.core @c {
-    cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 6 }"> {
-      %v = cmpipe.read @a #poly.map<"{ [w, k, c] -> [i, c] : w <= i < w + 3 }"> : vector<3x4xf32>
-    }
+  cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 6 }"> {
+    %v = cmpipe.read @a #poly.map<"{ [w, k, c] -> [i, c] : w <= i < w + 3 }"> : vector<3x4xf32>
   }
 }
 
@@ -268,20 +290,16 @@ cmpipe.pipeline @p {
 // CHECK: error: 'cmpipe.read' op expected to be in the body of a stage
 cmpipe.pipeline @p {
   cmpipe.object @a : memref<8xvector<4xf32>>
-  cmpipe.core @c {
-    %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<3x4xf32>
-  }
+  %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<3x4xf32>
 }
 
 // -----
 
-// CHECK: error: 'cmpipe.mxv' op there is no crossbar @w in this core
+// CHECK: error: 'cmpipe.mxv' op there is no crossbar @w in this stage
 cmpipe.pipeline @p {
-  cmpipe.core @c {
-    cmpipe.stage @s in #poly.set<"{ [] }"> {
-      %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
-      %y = cmpipe.mxv @w %v : vector<1xf32> -> vector<1xf32>
-    }
+  cmpipe.stage @s in #poly.set<"{ [] }"> {
+    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+    %y = cmpipe.mxv @w %v : vector<1xf32> -> vector<1xf32>
   }
 }
 
@@ -289,12 +307,10 @@ cmpipe.pipeline @p {
 
 // CHECK: error: 'cmpipe.mxv' op the input of @w has 4 floats, and vector<3xf32> has 3
 cmpipe.pipeline @p {
-  cmpipe.core @c {
+  cmpipe.stage @s in #poly.set<"{ [] }"> {
     cmpipe.crossbar @w #nn.weights<splat 1.0 shape [4, 2]> : tensor<4x2xf32>
-    cmpipe.stage @s in #poly.set<"{ [] }"> {
-      %v = cmpipe.constant #nn.weights<[1.0, 2.0, 3.0]> : vector<3xf32>
-      %y = cmpipe.mxv @w %v : vector<3xf32> -> vector<2xf32>
-    }
+    %v = cmpipe.constant #nn.weights<[1.0, 2.0, 3.0]> : vector<3xf32>
+    %y = cmpipe.mxv @w %v : vector<3xf32> -> vector<2xf32>
   }
 }
 
@@ -302,12 +318,10 @@ cmpipe.pipeline @p {
 
 // CHECK: error: 'cmpipe.mxv' op the result of @w has 6 floats, and vector<2xf32> has 2
 cmpipe.pipeline @p {
-  cmpipe.core @c {
+  cmpipe.stage @s in #poly.set<"{ [] }"> {
     cmpipe.crossbar @w #nn.weights<splat 1.0 shape [3, 1, 2]> : tensor<3x1x2xf32>
-    cmpipe.stage @s in #poly.set<"{ [] }"> {
-      %v = cmpipe.constant #nn.weights<[1.0, 2.0, 3.0]> : vector<3xf32>
-      %y = cmpipe.mxv @w %v : vector<3xf32> -> vector<2xf32>
-    }
+    %v = cmpipe.constant #nn.weights<[1.0, 2.0, 3.0]> : vector<3xf32>
+    %y = cmpipe.mxv @w %v : vector<3xf32> -> vector<2xf32>
   }
 }
 
@@ -315,11 +329,9 @@ cmpipe.pipeline @p {
 
 // CHECK: error: 'cmpipe.reduce' op 3 floats are not rows of 2
 cmpipe.pipeline @p {
-  cmpipe.core @c {
-    cmpipe.stage @s in #poly.set<"{ [] }"> {
-      %v = cmpipe.constant #nn.weights<[1.0, 2.0, 3.0]> : vector<3xf32>
-      %y = cmpipe.reduce add %v : vector<3xf32> -> vector<2xf32>
-    }
+  cmpipe.stage @s in #poly.set<"{ [] }"> {
+    %v = cmpipe.constant #nn.weights<[1.0, 2.0, 3.0]> : vector<3xf32>
+    %y = cmpipe.reduce add %v : vector<3xf32> -> vector<2xf32>
   }
 }
 
@@ -327,10 +339,8 @@ cmpipe.pipeline @p {
 
 // CHECK: error: 'cmpipe.constant' op the value has the shape [2], and its type is vector<3xf32>
 cmpipe.pipeline @p {
-  cmpipe.core @c {
-    cmpipe.stage @s in #poly.set<"{ [] }"> {
-      %v = cmpipe.constant #nn.weights<[1.0, 2.0]> : vector<3xf32>
-    }
+  cmpipe.stage @s in #poly.set<"{ [] }"> {
+    %v = cmpipe.constant #nn.weights<[1.0, 2.0]> : vector<3xf32>
   }
 }
 
@@ -338,12 +348,10 @@ cmpipe.pipeline @p {
 
 // CHECK: error: 'cmpipe.write' op @scale is a constant
 cmpipe.pipeline @p {
-  cmpipe.core @c {
+  cmpipe.stage @s in #poly.set<"{ [] }"> {
     cmpipe.object @scale #nn.weights<[1.0]> : memref<vector<1xf32>>
-    cmpipe.stage @s in #poly.set<"{ [] }"> {
-      %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
-      cmpipe.write %v, @scale #poly.map<"{ [] -> [] }"> : vector<1xf32>
-    }
+    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+    cmpipe.write %v, @scale #poly.map<"{ [] -> [] }"> : vector<1xf32>
   }
 }
 
@@ -352,11 +360,9 @@ cmpipe.pipeline @p {
 // CHECK: error: 'cmpipe.write' op the access to @a should map 1 to 1 dimensions (iteration to element), and maps 1 to 2
 cmpipe.pipeline @p {
   cmpipe.object @a : memref<8xvector<1xf32>>
-  cmpipe.core @c {
-    cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 8 }"> {
-      %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
-      cmpipe.write %v, @a #poly.map<"{ [w] -> [w, 0] }"> : vector<1xf32>
-    }
+  cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 8 }"> {
+    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+    cmpipe.write %v, @a #poly.map<"{ [w] -> [w, 0] }"> : vector<1xf32>
   }
 }
 
@@ -365,11 +371,9 @@ cmpipe.pipeline @p {
 // CHECK: error: 'cmpipe.write' op an iteration writes one element
 cmpipe.pipeline @p {
   cmpipe.object @a : memref<8xvector<1xf32>>
-  cmpipe.core @c {
-    cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 4 }"> {
-      %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
-      cmpipe.write %v, @a #poly.map<"{ [w] -> [i] : 2w <= i <= 2w + 1 }"> : vector<1xf32>
-    }
+  cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 4 }"> {
+    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+    cmpipe.write %v, @a #poly.map<"{ [w] -> [i] : 2w <= i <= 2w + 1 }"> : vector<1xf32>
   }
 }
 
@@ -378,11 +382,9 @@ cmpipe.pipeline @p {
 // CHECK: error: 'cmpipe.write' op @a holds vectors of 4 floats, not vector<1xf32>
 cmpipe.pipeline @p {
   cmpipe.object @a : memref<8xvector<4xf32>>
-  cmpipe.core @c {
-    cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 8 }"> {
-      %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
-      cmpipe.write %v, @a #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
-    }
+  cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 8 }"> {
+    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+    cmpipe.write %v, @a #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
   }
 }
 
@@ -395,11 +397,9 @@ cmpipe.pipeline @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmpipe.object @b : memref<2xvector<1xf32>>
   cmpipe.input "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x2x1xf32>
-  cmpipe.core @c {
-    cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 2 }"> {
-      %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
-      cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
-    }
+  cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 2 }"> {
+    %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+    cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
   }
   cmpipe.channel @a for @t ready #poly.map<"{ a[i] -> t[i] }"> free #poly.map<"{ t[i] -> a[i] }">
 }
@@ -411,11 +411,9 @@ cmpipe.pipeline @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmpipe.object @b : memref<2xvector<1xf32>>
   cmpipe.input "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x2x1xf32>
-  cmpipe.core @c {
-    cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 2 }"> {
-      %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
-      cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
-    }
+  cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 2 }"> {
+    %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+    cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
   }
   cmpipe.channel @b for @s ready #poly.map<"{ b[i] -> s[i] }"> free #poly.map<"{ s[i] -> b[i] }">
 }
@@ -427,11 +425,9 @@ cmpipe.pipeline @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmpipe.object @b : memref<2xvector<1xf32>>
   cmpipe.input "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x2x1xf32>
-  cmpipe.core @c {
-    cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 2 }"> {
-      %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
-      cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
-    }
+  cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 2 }"> {
+    %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+    cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
   }
   cmpipe.channel @a for @s ready #poly.map<"{ s[i] -> a[i] }"> free #poly.map<"{ s[i] -> a[i] }">
 }
@@ -443,11 +439,9 @@ cmpipe.pipeline @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmpipe.object @b : memref<2xvector<1xf32>>
   cmpipe.input "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x2x1xf32>
-  cmpipe.core @c {
-    cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 2 }"> {
-      %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
-      cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
-    }
+  cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 2 }"> {
+    %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+    cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
   }
   cmpipe.channel @a for @s
     ready #poly.map<"{ a[i] -> s[i] }">
@@ -461,11 +455,9 @@ cmpipe.pipeline @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmpipe.object @b : memref<2xvector<1xf32>>
   cmpipe.input "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x2x1xf32>
-  cmpipe.core @c {
-    cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 2 }"> {
-      %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
-      cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
-    }
+  cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 2 }"> {
+    %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+    cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
   }
   cmpipe.channel @a for @s
     ready #poly.map<"{ a[i] -> s[i] }"> from #poly.set<"{ a[0] }">
@@ -479,11 +471,9 @@ cmpipe.pipeline @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmpipe.object @b : memref<2xvector<1xf32>>
   cmpipe.input "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x2x1xf32>
-  cmpipe.core @c {
-    cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 2 }"> {
-      %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
-      cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
-    }
+  cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 2 }"> {
+    %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+    cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
   }
   cmpipe.channel @a for @s
     ready #poly.map<"{ a[i] -> s[i] }">
@@ -506,11 +496,9 @@ cmpipe.pipeline @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmpipe.object @b : memref<2xvector<1xf32>>
   cmpipe.input "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x2x1xf32>
-  cmpipe.core @c {
-    cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 2 }"> {
-      %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
-      cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
-    }
+  cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 2 }"> {
+    %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+    cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
   }
   cmpipe.channel @a for @s ready #poly.map<"{ a[i] -> s[i] }"> free #poly.map<"{ s[i] -> a[i] }">
   cmpipe.channel @a for @s ready #poly.map<"{ a[i] -> s[i] }"> free #poly.map<"{ s[i] -> a[i] }">

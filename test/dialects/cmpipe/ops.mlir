@@ -21,48 +21,45 @@ cmpipe.pipeline @rows {
   // CHECK-NEXT: cmpipe.output "y" @pairs #poly.map<"{ [n, c, h] -> [h, c] }"> : tensor<1x2x4xf32>
   cmpipe.output "y" @pairs #poly.map<"{ [n, c, h] -> [h, c] }"> : tensor<1x2x4xf32>
 
-  // CHECK-NEXT: cmpipe.core @conv {
-  // GENERIC: "cmpipe.core"() <{sym_name = "conv"}>
-  cmpipe.core @conv {
+  // CHECK-NEXT: cmpipe.stage @conv in #poly.set<"{ [h] : 0 <= h <= 7 }"> latency 3 interval 2 {
+  // GENERIC: "cmpipe.stage"() <{sym_name = "conv", domain = #poly.set<"{ [h] : 0 <= h <= 7 }">, latency = 3 : i64, interval = 2 : i64}>
+  cmpipe.stage @conv in #poly.set<"{ [h] : 0 <= h < 8 }"> latency 3 interval 2 {
     // CHECK-NEXT: cmpipe.crossbar @w #nn.weights<{{.*}}> : tensor<8x2xf32>
     // GENERIC: "cmpipe.crossbar"() <{sym_name = "w", value = #nn.weights<{{.*}}>, type = tensor<8x2xf32>}> : () -> ()
     cmpipe.crossbar @w #nn.weights<splat 0.5 shape [8, 2]> : tensor<8x2xf32>
-    // CHECK-NEXT: cmpipe.stage @conv in #poly.set<"{ [h] : 0 <= h <= 7 }"> latency 3 interval 2 {
-    // GENERIC: "cmpipe.stage"() <{sym_name = "conv", domain = #poly.set<"{ [h] : 0 <= h <= 7 }">, latency = 3 : i64, interval = 2 : i64}>
-    cmpipe.stage @conv in #poly.set<"{ [h] : 0 <= h < 8 }"> latency 3 interval 2 {
-      // CHECK-NEXT: %v = cmpipe.read @image #poly.map<"{ [h, k, c] -> [-1 + h + k, c] }"> pad -1.0 : vector<2x4xf32>
-      // GENERIC: %v = "cmpipe.read"() <{object = @image, access = #poly.map<"{ [h, k, c] -> [-1 + h + k, c] }">, pad = -1.000000e+00 : f32}> : () -> vector<2x4xf32>
-      %v = cmpipe.read @image #poly.map<"{ [h, k, c] -> [h + k - 1, c] }"> pad -1.0 : vector<2x4xf32>
-      // CHECK-NEXT: %y = cmpipe.mxv @w %v : vector<2x4xf32> -> vector<2xf32>
-      // GENERIC: %y = "cmpipe.mxv"(%v) <{crossbar = @w}> : (vector<2x4xf32>) -> vector<2xf32>
-      %y = cmpipe.mxv @w %v : vector<2x4xf32> -> vector<2xf32>
-      // CHECK-NEXT: %b = cmpipe.constant #nn.weights<[1.0, 2.0]> : vector<2xf32>
-      // GENERIC: %b = "cmpipe.constant"() <{value = #nn.weights<[1.0, 2.0]>}> : () -> vector<2xf32>
-      %b = cmpipe.constant #nn.weights<[1.0, 2.0]> : vector<2xf32>
-      %z = arith.addf %y, %b : vector<2xf32>
-      // CHECK:      cmpipe.write %z, @features #poly.map<"{ [h] -> [h] }"> : vector<2xf32>
-      // GENERIC: "cmpipe.write"(%z) <{object = @features, access = #poly.map<"{ [h] -> [h] }">}> : (vector<2xf32>) -> ()
-      cmpipe.write %z, @features #poly.map<"{ [h] -> [h] }"> : vector<2xf32>
-    }
+    // CHECK-NEXT: %v = cmpipe.read @image #poly.map<"{ [h, k, c] -> [-1 + h + k, c] }"> pad -1.0 : vector<2x4xf32>
+    // GENERIC: %v = "cmpipe.read"() <{object = @image, access = #poly.map<"{ [h, k, c] -> [-1 + h + k, c] }">, pad = -1.000000e+00 : f32}> : () -> vector<2x4xf32>
+    %v = cmpipe.read @image #poly.map<"{ [h, k, c] -> [h + k - 1, c] }"> pad -1.0 : vector<2x4xf32>
+    // CHECK-NEXT: %y = cmpipe.mxv @w %v : vector<2x4xf32> -> vector<2xf32>
+    // GENERIC: %y = "cmpipe.mxv"(%v) <{crossbar = @w}> : (vector<2x4xf32>) -> vector<2xf32>
+    %y = cmpipe.mxv @w %v : vector<2x4xf32> -> vector<2xf32>
+    // CHECK-NEXT: %b = cmpipe.constant #nn.weights<[1.0, 2.0]> : vector<2xf32>
+    // GENERIC: %b = "cmpipe.constant"() <{value = #nn.weights<[1.0, 2.0]>}> : () -> vector<2xf32>
+    %b = cmpipe.constant #nn.weights<[1.0, 2.0]> : vector<2xf32>
+    %z = arith.addf %y, %b : vector<2xf32>
+    // CHECK:      cmpipe.write %z, @features #poly.map<"{ [h] -> [h] }"> : vector<2xf32>
+    // GENERIC: "cmpipe.write"(%z) <{object = @features, access = #poly.map<"{ [h] -> [h] }">}> : (vector<2xf32>) -> ()
+    cmpipe.write %z, @features #poly.map<"{ [h] -> [h] }"> : vector<2xf32>
   }
 
-  // CHECK:      cmpipe.core @pool {
-  cmpipe.core @pool {
+  // CHECK:      cmpipe.stage @pool in #poly.set<"{ [h] : 0 <= h <= 3 }"> {
+  cmpipe.stage @pool in #poly.set<"{ [h] : 0 <= h < 4 }"> {
     // CHECK-NEXT: cmpipe.object @scale #nn.weights<{{.*}}> : memref<4xvector<1xf32>>
     // GENERIC: "cmpipe.object"() <{sym_name = "scale", value = #nn.weights<{{.*}}>, type = memref<4xvector<1xf32>>}> : () -> ()
     cmpipe.object @scale #nn.weights<[[1.0], [2.0], [3.0], [4.0]]> : memref<4xvector<1xf32>>
-    // CHECK-NEXT: cmpipe.stage @pool in #poly.set<"{ [h] : 0 <= h <= 3 }"> {
-    cmpipe.stage @pool in #poly.set<"{ [h] : 0 <= h < 4 }"> {
-      %v = cmpipe.read @features #poly.map<"{ [h, k, c] -> [2h + k, c] }"> : vector<2x2xf32>
-      // CHECK:      %m = cmpipe.reduce max %{{.*}} : vector<2x2xf32> -> vector<2xf32>
-      // GENERIC: %m = "cmpipe.reduce"(%{{.*}}) <{kind = #cmpipe<reduction max>}> : (vector<2x2xf32>) -> vector<2xf32>
-      %m = cmpipe.reduce max %v : vector<2x2xf32> -> vector<2xf32>
-      // CHECK-NEXT: %s = cmpipe.read @scale #poly.map<"{ [h, c] -> [h, 0] }"> : vector<2xf32>
-      %s = cmpipe.read @scale #poly.map<"{ [h, c] -> [h, 0] }"> : vector<2xf32>
-      %p = arith.mulf %m, %s : vector<2xf32>
-      cmpipe.write %p, @pairs #poly.map<"{ [h] -> [h] }"> : vector<2xf32>
-    }
+    %v = cmpipe.read @features #poly.map<"{ [h, k, c] -> [2h + k, c] }"> : vector<2x2xf32>
+    // CHECK:      %m = cmpipe.reduce max %{{.*}} : vector<2x2xf32> -> vector<2xf32>
+    // GENERIC: %m = "cmpipe.reduce"(%{{.*}}) <{kind = #cmpipe<reduction max>}> : (vector<2x2xf32>) -> vector<2xf32>
+    %m = cmpipe.reduce max %v : vector<2x2xf32> -> vector<2xf32>
+    // CHECK-NEXT: %s = cmpipe.read @scale #poly.map<"{ [h, c] -> [h, 0] }"> : vector<2xf32>
+    %s = cmpipe.read @scale #poly.map<"{ [h, c] -> [h, 0] }"> : vector<2xf32>
+    %p = arith.mulf %m, %s : vector<2xf32>
+    cmpipe.write %p, @pairs #poly.map<"{ [h] -> [h] }"> : vector<2xf32>
   }
+
+  // CHECK:      cmpipe.core @core0 runs [@conv, @pool]
+  // GENERIC: "cmpipe.core"() <{sym_name = "core0", stages = [@conv, @pool]}> : () -> ()
+  cmpipe.core @core0 runs [@conv, @pool]
 
   // CHECK:      cmpipe.channel @image for @conv slots 2 ready #poly.map<"{ image[i] -> conv[i] : 0 <= i <= 7 }"> free
   // GENERIC: "cmpipe.channel"() <{object = @image, reader = @conv, slots = 2 : i64, ready = #poly.map<{{.*}}>, free = #poly.map<{{.*}}>, free_from = #poly.set<"{ image[0] }">}> : () -> ()
