@@ -33,7 +33,7 @@ from cmc.passes import get_all_passes
 from cmc.pipeline import BufferPolicy, standard_pipeline
 from cmc.report import Report
 from cmc.simulator import Mode, Result, Simulator, chip_of
-from cmc.simulator.ports import image_shape
+from cmc.simulator.ports import port_shapes
 from cmc.streams import check_stream
 from cmc.track import Track, no_track
 
@@ -52,12 +52,12 @@ class Program:
     @property
     def inputs(self) -> dict[str, tuple[int, ...]]:
         """The shape of one image by input name, without the axis that counts the images."""
-        return {op.tensor_name.data: image_shape(op) for op in chip_of(self.module).gcu.inputs()}
+        return port_shapes(chip_of(self.module).gcu.inputs())
 
     @property
     def outputs(self) -> dict[str, tuple[int, ...]]:
         """The shape of one image's result by output name."""
-        return {op.tensor_name.data: image_shape(op) for op in chip_of(self.module).gcu.outputs()}
+        return port_shapes(chip_of(self.module).gcu.outputs())
 
     @cached_property
     def _simulator(self) -> Simulator:

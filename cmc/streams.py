@@ -14,6 +14,14 @@ Shapes = Mapping[str, tuple[int, ...]]
 Stream = dict[str, NDArray[np.float32]]
 
 
+def image_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of one image of a tensor: without the batch axis, if there is one.
+
+    A network may squeeze it out of an output, or move it away from the front.
+    """
+    return shape[1:] if shape[:1] == (1,) else shape
+
+
 def check_stream(shapes: Shapes, arrays: Mapping[str, ArrayLike]) -> Stream:
     """`arrays` as float32, `[images, ...]` each; `CmcError` for what does not fit `shapes`."""
     for name in arrays:

@@ -15,11 +15,8 @@ import numpy as np
 from xdsl.context import Context
 from xdsl.dialects import func
 from xdsl.dialects.builtin import (
-    ArrayAttr,
-    DictionaryAttr,
     ModuleOp,
     NameLoc,
-    StringAttr,
     TensorType,
     f32,
 )
@@ -45,7 +42,7 @@ from cmc.poly.relations import box
 from cmc.semantics.builder import HELD_NAMES, Floats, StageBuilder
 from cmc.semantics.elementwise import ELEMENTWISE, operand
 from cmc.semantics.stages import STAGES
-from cmc.semantics.tensors import Layout, View, steps_along
+from cmc.semantics.tensors import Layout, View, steps_along, tensor_names
 from cmc.semantics.views import VIEWS
 
 _ISL_WORDS = frozenset(
@@ -149,12 +146,14 @@ class _Partition:
     def run(self, network: func.FuncOp) -> None:
         block = network.body.block
         self._position = {op: i for i, op in enumerate(block.ops)}
-        for index, argument in enumerate(block.args):
-            self._input(argument, _tensor_name(network.arg_attrs, index, "input"))
+        names = tensor_names(network.arg_attrs, len(block.args), "input")
+        for argument, name in zip(block.args, names, strict=True):
+            self._input(argument, name)
         for op in block.ops:
             if isinstance(op, func.ReturnOp):
-                for index, value in enumerate(op.arguments):
-                    self._output(value, _tensor_name(network.res_attrs, index, "output"))
+                names = tensor_names(network.res_attrs, len(op.arguments), "output")
+                for value, name in zip(op.arguments, names, strict=True):
+                    self._output(value, name)
             elif not isinstance(op, nn.ConstantOp):
                 self._convert(op)
 
@@ -191,7 +190,7 @@ class _Partition:
         self.ports.append(OutputOp(tensor_name, view.object, MapAttr(view.simple), tensor))
 
     def _view(self, op: Operation) -> None:
-        places, pad = VIEWS[type(op)](op)
+        places, pad = VIEWS[type(op)].places(op)
         shape, source = nn.shape_of(op.results[0]), op.operands[0]
         array = self.constant(source)
         if array is not None:
@@ -212,7 +211,7 @@ class _Partition:
             stage.live[value] if value in stage.live else operand(stage.builder, value)
             for value in op.operands
         ]
-        self._computed(op, stage, ELEMENTWISE[type(op)](op, stage.builder, values))
+        self._computed(op, stage, ELEMENTWISE[type(op)].emit(op, stage.builder, values))
         for value in set(op.operands):
             if value in stage.live and self._spent(value, op):
                 del stage.live[value]
@@ -316,14 +315,6 @@ class _Partition:
         return name
 
 
-def _tensor_name(attributes: ArrayAttr[DictionaryAttr] | None, index: int, default: str) -> str:
-    if attributes is not None:
-        name = attributes.data[index].data.get("nn.name")
-        if isinstance(name, StringAttr):
-            return name.data
-    return f"{default}{index}"
-
-
 def _default_channel(shape: tuple[int, ...]) -> int:
     return 1 if len(shape) > 2 else max(len(shape) - 1, 0)
 
@@ -345,7 +336,7 @@ def _preferred_channel(value: SSAValue) -> int | None:
         elif type(op) in VIEWS:
             after = _preferred_channel(op.results[0])
             if after is not None:
-                places, _ = VIEWS[type(op)](op)
+                places, _ = VIEWS[type(op)].places(op)
                 channel = steps_along(places, nn.shape_of(op.results[0]), after)
         if channel is not None:
             return channel

@@ -21,8 +21,8 @@ from xdsl.traits import Commutative
 from xdsl.transforms.dead_code_elimination import dce
 
 from cmc.dialects import nn
-from cmc.evaluator import evaluate_op
 from cmc.passes.nn_rewriting import channel_constant, constant_like, replace
+from cmc.semantics.operators import compute
 from cmc.weights import ArrayWeights
 from cmc.window import Window
 
@@ -35,7 +35,7 @@ class FoldConstants(RewritePattern):
         arrays = [nn.constant_array(operand) for operand in op.operands]
         known = [array for array in arrays if array is not None]
         if known and len(known) == len(arrays):
-            weights = ArrayWeights(evaluate_op(op, known), op.result.name_hint)
+            weights = ArrayWeights(compute(op, known), op.result.name_hint)
             replace(rewriter, op, nn.ConstantOp(weights))
 
 

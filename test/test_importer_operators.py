@@ -7,9 +7,9 @@ import numpy as np
 import onnx
 import pytest
 
-from cmc.evaluator import evaluate
 from cmc.importer import import_model
 from cmc.reference import Reference
+from cmc.semantics.network import evaluate
 from onnx_models import int64, normal, one_node_model
 
 Case = onnx.ModelProto

@@ -1,9 +1,9 @@
-"""Elementwise operators: what they do to one vector."""
+"""Elementwise operators: what they do to arrays, and to one vector."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Concatenate
 
 import numpy as np
 from xdsl.dialects import arith, math
@@ -11,42 +11,63 @@ from xdsl.ir import Operation, SSAValue
 
 from cmc.dialects import nn
 from cmc.dialects.cmpipe import vector_shape
-from cmc.semantics.builder import StageBuilder
+from cmc.semantics.builder import Floats, StageBuilder
+from cmc.semantics.operator import ElementwiseOperator, OpT, of
 
-Emit = Callable[[Operation, StageBuilder, Sequence[SSAValue]], SSAValue]
-"""Append what an operator does, given its operands as vectors of the same length."""
-
-ELEMENTWISE: dict[type[Operation], Emit] = {}
-
-OpT = TypeVar("OpT", bound=Operation)
+ELEMENTWISE: dict[type[Operation], ElementwiseOperator] = {}
 
 
 def _register(
-    op_type: type[OpT], emit: Callable[[OpT, StageBuilder, Sequence[SSAValue]], SSAValue]
-):
-    def checked(op: Operation, body: StageBuilder, operands: Sequence[SSAValue]) -> SSAValue:
-        assert isinstance(op, op_type)
-        return emit(op, body, operands)
+    op_type: type[OpT],
+    compute: Callable[Concatenate[OpT, ...], Floats],
+    emit: Callable[[OpT, StageBuilder, Sequence[SSAValue]], SSAValue],
+) -> None:
+    ELEMENTWISE[op_type] = ElementwiseOperator(of(op_type, compute), of(op_type, emit))
 
-    ELEMENTWISE[op_type] = checked
+
+def _register_same(
+    op_type: type[Operation], function: Callable[..., Floats], make: Callable[..., Operation]
+) -> None:
+    """An operator that one function of numpy computes, and one operation on vectors."""
+
+    def compute(op: Operation, *arrays: Floats) -> Floats:
+        return function(*arrays)
+
+    ELEMENTWISE[op_type] = ElementwiseOperator(compute, lambda op, body, x: body.add(make(*x)))
 
 
 def _like(body: StageBuilder, value: float, vector: SSAValue) -> SSAValue:
     return body.splat(value, vector_shape(vector.type))
 
 
-def _relu(op: nn.ReluOp, body: StageBuilder, x: Sequence[SSAValue]) -> SSAValue:
+def _relu(op: nn.ReluOp, x: Floats) -> Floats:
+    return np.maximum(x, np.float32(0))
+
+
+def _emit_relu(op: nn.ReluOp, body: StageBuilder, x: Sequence[SSAValue]) -> SSAValue:
     return body.add(arith.MaximumfOp(x[0], _like(body, 0.0, x[0])))
 
 
-def _leaky_relu(op: nn.LeakyReluOp, body: StageBuilder, x: Sequence[SSAValue]) -> SSAValue:
+def _leaky_relu(op: nn.LeakyReluOp, x: Floats) -> Floats:
+    return np.where(x < 0, np.float32(op.alpha.value.data) * x, x)
+
+
+def _emit_leaky_relu(op: nn.LeakyReluOp, body: StageBuilder, x: Sequence[SSAValue]) -> SSAValue:
     zero = _like(body, 0.0, x[0])
     negative = body.add(arith.MinimumfOp(x[0], zero))
     scaled = body.add(arith.MulfOp(negative, _like(body, op.alpha.value.data, x[0])))
     return body.add(arith.AddfOp(body.add(arith.MaximumfOp(x[0], zero)), scaled))
 
 
-def _clip(op: nn.ClipOp, body: StageBuilder, x: Sequence[SSAValue]) -> SSAValue:
+def _clip(op: nn.ClipOp, x: Floats) -> Floats:
+    if op.min is not None:
+        x = np.maximum(x, np.float32(op.min.value.data))
+    if op.max is not None:
+        x = np.minimum(x, np.float32(op.max.value.data))
+    return x
+
+
+def _emit_clip(op: nn.ClipOp, body: StageBuilder, x: Sequence[SSAValue]) -> SSAValue:
     value = x[0]
     if op.min is not None:
         value = body.add(arith.MaximumfOp(value, _like(body, op.min.value.data, value)))
@@ -55,28 +76,32 @@ def _clip(op: nn.ClipOp, body: StageBuilder, x: Sequence[SSAValue]) -> SSAValue:
     return value
 
 
-def _sigmoid(op: nn.SigmoidOp, body: StageBuilder, x: Sequence[SSAValue]) -> SSAValue:
+def _sigmoid(op: nn.SigmoidOp, x: Floats) -> Floats:
+    return np.reciprocal(np.exp(-x) + np.float32(1))
+
+
+def _emit_sigmoid(op: nn.SigmoidOp, body: StageBuilder, x: Sequence[SSAValue]) -> SSAValue:
     one = _like(body, 1.0, x[0])
     exponential = body.add(math.ExpOp(body.add(arith.NegfOp(x[0]))))
     return body.add(arith.DivfOp(one, body.add(arith.AddfOp(one, exponential))))
 
 
-_register(nn.ReluOp, _relu)
-_register(nn.LeakyReluOp, _leaky_relu)
-_register(nn.ClipOp, _clip)
-_register(nn.SigmoidOp, _sigmoid)
-_register(nn.TanhOp, lambda op, body, x: body.add(math.TanhOp(x[0])))
-_register(nn.ExpOp, lambda op, body, x: body.add(math.ExpOp(x[0])))
-_register(nn.SqrtOp, lambda op, body, x: body.add(math.SqrtOp(x[0])))
-_register(nn.NegOp, lambda op, body, x: body.add(arith.NegfOp(x[0])))
-_register(nn.AbsOp, lambda op, body, x: body.add(math.AbsFOp(x[0])))
-_register(nn.AddOp, lambda op, body, x: body.add(arith.AddfOp(x[0], x[1])))
-_register(nn.SubOp, lambda op, body, x: body.add(arith.SubfOp(x[0], x[1])))
-_register(nn.MulOp, lambda op, body, x: body.add(arith.MulfOp(x[0], x[1])))
-_register(nn.DivOp, lambda op, body, x: body.add(arith.DivfOp(x[0], x[1])))
-_register(nn.MaximumOp, lambda op, body, x: body.add(arith.MaximumfOp(x[0], x[1])))
-_register(nn.MinimumOp, lambda op, body, x: body.add(arith.MinimumfOp(x[0], x[1])))
-_register(nn.PowOp, lambda op, body, x: body.add(math.PowFOp(x[0], x[1])))
+_register(nn.ReluOp, _relu, _emit_relu)
+_register(nn.LeakyReluOp, _leaky_relu, _emit_leaky_relu)
+_register(nn.ClipOp, _clip, _emit_clip)
+_register(nn.SigmoidOp, _sigmoid, _emit_sigmoid)
+_register_same(nn.TanhOp, np.tanh, math.TanhOp)
+_register_same(nn.ExpOp, np.exp, math.ExpOp)
+_register_same(nn.SqrtOp, np.sqrt, math.SqrtOp)
+_register_same(nn.NegOp, np.negative, arith.NegfOp)
+_register_same(nn.AbsOp, np.abs, math.AbsFOp)
+_register_same(nn.AddOp, np.add, arith.AddfOp)
+_register_same(nn.SubOp, np.subtract, arith.SubfOp)
+_register_same(nn.MulOp, np.multiply, arith.MulfOp)
+_register_same(nn.DivOp, np.divide, arith.DivfOp)
+_register_same(nn.MaximumOp, np.maximum, arith.MaximumfOp)
+_register_same(nn.MinimumOp, np.minimum, arith.MinimumfOp)
+_register_same(nn.PowOp, np.power, math.PowFOp)
 
 
 def operand(body: StageBuilder, value: SSAValue) -> SSAValue:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import prod
-from typing import Generic, TypeVar
+from typing import Concatenate
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from xdsl.dialects import arith, math, vector
 from xdsl.dialects.builtin import VectorType, f32
 from xdsl.ir import Operation, SSAValue
@@ -17,43 +17,44 @@ from cmc.dialects.cmpipe import ReduceOp, ReductionKind
 from cmc.dialects.nn.weights import WeightsAttr
 from cmc.errors import CmcError
 from cmc.semantics.builder import Floats, StageBuilder
+from cmc.semantics.operator import OpT, StageOperator, of
+from cmc.semantics.views import pad_array
+from cmc.window import Window
 
-OpT = TypeVar("OpT", bound=Operation)
-
-
-@dataclass(frozen=True)
-class StageOperator(Generic[OpT]):
-    """An operator that becomes a stage.
-
-    `channel` gives the axis along which its result is cut into vectors, `operand_channel` the one
-    along which it would like its first operand cut, or None where that does not matter; `body`
-    computes one vector of the result.
-    """
-
-    channel: Callable[[OpT], int | None]
-    operand_channel: Callable[[OpT], int | None]
-    body: Callable[[OpT, StageBuilder], SSAValue]
-
-
-STAGES: dict[type[Operation], StageOperator[Operation]] = {}
+STAGES: dict[type[Operation], StageOperator] = {}
 
 
 def _register(
     op_type: type[OpT],
+    compute: Callable[Concatenate[OpT, ...], Floats],
     body: Callable[[OpT, StageBuilder], SSAValue],
     channel: Callable[[OpT], int | None],
     operand_channel: Callable[[OpT], int | None] | None = None,
 ) -> None:
-    def checked(op: Operation) -> OpT:
-        assert isinstance(op, op_type)
-        return op
-
-    operand = operand_channel or channel
     STAGES[op_type] = StageOperator(
-        lambda op: channel(checked(op)),
-        lambda op: operand(checked(op)),
-        lambda op, builder: body(checked(op), builder),
+        of(op_type, compute),
+        of(op_type, channel),
+        of(op_type, operand_channel or channel),
+        of(op_type, body),
     )
+
+
+def _windows(x: Floats, window: Window, fill: float) -> Floats:
+    """All windows over `x` [1, C, spatial...], as [C, output..., kernel...]; padded by `fill`."""
+    spatial = x.shape[2:]
+    high = [a + b for a, b in zip(window.high, window.overhangs(spatial), strict=True)]
+    padded = pad_array(x[0], (0, *window.low), (0, *high), fill)
+    view = sliding_window_view(padded, window.extents, tuple(range(1, padded.ndim)))
+    return view[
+        (
+            slice(None),
+            *(
+                slice(0, (count - 1) * stride + 1, stride)
+                for count, stride in zip(window.output_shape(spatial), window.strides, strict=True)
+            ),
+            *(slice(None, None, dilation) for dilation in window.dilations),
+        )
+    ]
 
 
 def _window(op: nn.ConvOp | nn.PoolOp, names: tuple[str, ...]) -> tuple[list[str], dict[str, int]]:
@@ -74,7 +75,20 @@ def _spatial(body: StageBuilder) -> tuple[str, ...]:
     return body.layout.names
 
 
-def _conv(op: nn.ConvOp, body: StageBuilder) -> SSAValue:
+def _conv(op: nn.ConvOp, x: Floats, weight: Floats, bias: Floats | None = None) -> Floats:
+    windows = _windows(x, op.window, 0.0)
+    rank, group = op.window.rank, op.group.value.data
+    output = windows.shape[1 : 1 + rank]
+    # One matrix product per group: filters by elements of a window, times those by windows.
+    columns = np.moveaxis(windows, range(1, 1 + rank), range(1 + rank, 1 + 2 * rank))
+    product = weight.reshape(group, weight.shape[0] // group, -1) @ columns.reshape(
+        group, -1, int(np.prod(output))
+    )
+    result = product.reshape(1, weight.shape[0], *output)
+    return result if bias is None else result + bias.reshape(-1, *(1,) * rank)
+
+
+def _conv_body(op: nn.ConvOp, body: StageBuilder) -> SSAValue:
     weight = body.tensors.constant(op.weight)
     if weight is None:
         raise CmcError("a convolution needs constant weights, to hold them in a crossbar")
@@ -100,14 +114,24 @@ def _conv(op: nn.ConvOp, body: StageBuilder) -> SSAValue:
     return body.add(arith.AddfOp(result, body.constant(bias)))
 
 
-def _max_pool(op: nn.MaxPoolOp, body: StageBuilder) -> SSAValue:
+def _max_pool(op: nn.MaxPoolOp, x: Floats) -> Floats:
+    windows = _windows(x, op.window, -np.inf)
+    return windows.max(tuple(range(-op.window.rank, 0)))[np.newaxis]
+
+
+def _max_pool_body(op: nn.MaxPoolOp, body: StageBuilder) -> SSAValue:
     places, window = _window(op, _spatial(body))
     channels = body.layout.vector
     value = body.read(op.input, ["0", "c", *places], {**window, "c": channels}, pad=-np.inf)
     return body.add(ReduceOp(ReductionKind.MAX, value, channels))
 
 
-def _average_pool(op: nn.AveragePoolOp, body: StageBuilder) -> SSAValue:
+def _average_pool(op: nn.AveragePoolOp, x: Floats) -> Floats:
+    sums = _windows(x, op.window, 0.0).sum(tuple(range(-op.window.rank, 0)))
+    return (sums / _counts(op))[np.newaxis]
+
+
+def _average_pool_body(op: nn.AveragePoolOp, body: StageBuilder) -> SSAValue:
     places, window = _window(op, _spatial(body))
     channels = body.layout.vector
     value = body.read(op.input, ["0", "c", *places], {**window, "c": channels})
@@ -125,22 +149,24 @@ def _average_pool(op: nn.AveragePoolOp, body: StageBuilder) -> SSAValue:
 
 def _counts(op: nn.AveragePoolOp) -> Floats:
     """For each place of the window, the number of elements that the mean is taken over."""
-    window = op.window
+    window, spatial = op.window, nn.shape_of(op.input)[2:]
     result = np.ones((), np.float32)
-    spatial = nn.shape_of(op.input)[2:]
-    for axis, (size, count) in enumerate(zip(spatial, window.output_shape(spatial), strict=True)):
-        starts = np.arange(count) * window.strides[axis] - window.low[axis]
-        places = starts[:, None] + np.arange(window.kernel[axis]) * window.dilations[axis]
-        low, high = 0, size
+    for axis, size in enumerate(window.output_shape(spatial)):
+        low, high = 0, spatial[axis]
         if op.count_include_pad is not None:
-            low, high = -window.low[axis], size + window.high[axis]
-        counts = ((places >= low) & (places < high)).sum(axis=1, dtype=np.float32)
-        result = result[..., None] * counts
+            low, high = low - window.low[axis], high + window.high[axis]
+        elements = window.elements(axis, size)
+        counted = ((low <= elements) & (elements < high)).sum(1, dtype=np.float32)
+        result = result[..., None] * counted
     # A window wholly in the padding has the mean 0, of no elements.
     return np.maximum(result, 1).astype(np.float32)
 
 
-def _matmul(op: nn.MatMulOp, body: StageBuilder) -> SSAValue:
+def _matmul(op: nn.MatMulOp, lhs: Floats, rhs: Floats) -> Floats:
+    return np.matmul(lhs, rhs)
+
+
+def _matmul_body(op: nn.MatMulOp, body: StageBuilder) -> SSAValue:
     left, right = nn.shape_of(op.lhs), nn.shape_of(op.rhs)
     if min(len(left), len(right)) < 2:
         raise CmcError("a product with a tensor of one axis is not supported: reshape it to two")
@@ -175,7 +201,13 @@ def _matmul_channel(op: nn.MatMulOp) -> int:
     return rank - 2 if on_left else rank - 1
 
 
-def _softmax(op: nn.SoftmaxOp, body: StageBuilder) -> SSAValue:
+def _softmax(op: nn.SoftmaxOp, x: Floats) -> Floats:
+    axis = op.axis.value.data
+    powers = np.exp(x - x.max(axis, keepdims=True))
+    return powers / powers.sum(axis, keepdims=True)
+
+
+def _softmax_body(op: nn.SoftmaxOp, body: StageBuilder) -> SSAValue:
     length = body.layout.vector
     type = VectorType(f32, [length])
     value = body.read(op.input, body.layout.coordinates(), {"c": length})
@@ -186,7 +218,17 @@ def _softmax(op: nn.SoftmaxOp, body: StageBuilder) -> SSAValue:
     return body.add(arith.DivfOp(exponential, body.add(vector.BroadcastOp(total, type))))
 
 
-def _lrn(op: nn.LRNOp, body: StageBuilder) -> SSAValue:
+def _lrn(op: nn.LRNOp, x: Floats) -> Floats:
+    size = op.size.value.data
+    low = (size - 1) // 2
+    squares = np.pad(np.square(x), [(0, 0), (low, size - 1 - low), *[(0, 0)] * (x.ndim - 2)])
+    sums = sliding_window_view(squares, size, 1).sum(-1)
+    alpha, beta, bias = (np.float32(value.value.data) for value in (op.alpha, op.beta, op.bias))
+    powers: Floats = np.power(bias + alpha / np.float32(size) * sums, beta)
+    return x / powers
+
+
+def _lrn_body(op: nn.LRNOp, body: StageBuilder) -> SSAValue:
     size, channels = op.size.value.data, body.layout.vector
     coordinates = body.layout.coordinates()
     value = body.read(op.input, coordinates, {"c": channels})
@@ -202,7 +244,11 @@ def _lrn(op: nn.LRNOp, body: StageBuilder) -> SSAValue:
     return body.add(arith.DivfOp(value, power))
 
 
-def _concat(op: nn.ConcatOp, body: StageBuilder) -> SSAValue:
+def _concat(op: nn.ConcatOp, *inputs: Floats) -> Floats:
+    return np.concatenate(inputs, op.axis.value.data)
+
+
+def _concat_body(op: nn.ConcatOp, body: StageBuilder) -> SSAValue:
     """Each operand is -0.0 outside of its part: what x + -0.0 leaves as it is, for every x."""
     axis, offset = op.axis.value.data, 0
     result: SSAValue | None = None
@@ -224,10 +270,10 @@ def _last_of_lhs(op: nn.MatMulOp) -> int:
     return len(nn.shape_of(op.lhs)) - 1
 
 
-_register(nn.ConvOp, _conv, _second)
-_register(nn.MaxPoolOp, _max_pool, _second)
-_register(nn.AveragePoolOp, _average_pool, _second)
-_register(nn.MatMulOp, _matmul, _matmul_channel, _last_of_lhs)
-_register(nn.SoftmaxOp, _softmax, lambda op: op.axis.value.data)
-_register(nn.LRNOp, _lrn, _second)
-_register(nn.ConcatOp, _concat, lambda op: None)
+_register(nn.ConvOp, _conv, _conv_body, _second)
+_register(nn.MaxPoolOp, _max_pool, _max_pool_body, _second)
+_register(nn.AveragePoolOp, _average_pool, _average_pool_body, _second)
+_register(nn.MatMulOp, _matmul, _matmul_body, _matmul_channel, _last_of_lhs)
+_register(nn.SoftmaxOp, _softmax, _softmax_body, lambda op: op.axis.value.data)
+_register(nn.LRNOp, _lrn, _lrn_body, _second)
+_register(nn.ConcatOp, _concat, _concat_body, lambda op: None)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import islpy as isl
 import numpy as np
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, StringAttr
 
+from cmc.dialects import nn
 from cmc.poly.evaluate import grid, tabulate
 from cmc.poly.relations import box
 
@@ -119,3 +121,14 @@ def steps_along(function: isl.Map, shape: Sequence[int], axis: int) -> int | Non
     if len(moving) != 1 or np.any(np.diff(moving[0][1]) != 1):
         return None
     return moving[0][0]
+
+
+def tensor_names(
+    attributes: ArrayAttr[DictionaryAttr] | None, count: int, default: str
+) -> list[str]:
+    """The ONNX names of a function's arguments or results; numbered ones if they have none."""
+    names = [f"{default}{index}" for index in range(count)]
+    for index, dictionary in enumerate(attributes or ()):
+        if isinstance(name := dictionary.data.get(nn.NAME), StringAttr):
+            names[index] = name.data
+    return names

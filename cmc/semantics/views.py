@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from math import prod
-from typing import TypeVar
 
 import islpy as isl
+import numpy as np
 from xdsl.ir import Operation
 
 from cmc.dialects import nn
 from cmc.poly.relations import box, union
+from cmc.semantics.builder import Floats
+from cmc.semantics.operator import OpT, Places, ViewOperator, of
 
-Places = tuple[isl.Map, float | None]
-"""From the result's coordinates to the operand's, and what stands where the map is undefined."""
-
-VIEWS: dict[type[Operation], Callable[[Operation], Places]] = {}
-
-OpT = TypeVar("OpT", bound=Operation)
+VIEWS: dict[type[Operation], ViewOperator] = {}
 
 
-def _register(op_type: type[OpT], places: Callable[[OpT], Places]) -> None:
-    def checked(op: Operation) -> Places:
-        assert isinstance(op, op_type)
-        return places(op)
-
-    VIEWS[op_type] = checked
+def _register(
+    op_type: type[OpT],
+    compute: Callable[[OpT, Floats], Floats],
+    places: Callable[[OpT], Places],
+) -> None:
+    VIEWS[op_type] = ViewOperator(of(op_type, compute), of(op_type, places))
 
 
 def _map(rank: int, coordinates: list[str], condition: str = "") -> isl.Map:
@@ -34,18 +31,36 @@ def _map(rank: int, coordinates: list[str], condition: str = "") -> isl.Map:
     return isl.Map(f"{{ [{source}] -> [{', '.join(coordinates)}] {condition} }}")
 
 
-def _transpose(op: nn.TransposeOp) -> Places:
+def _transpose(op: nn.TransposeOp, x: Floats) -> Floats:
+    return x.transpose(op.perm.get_values())
+
+
+def _transpose_places(op: nn.TransposeOp) -> Places:
     perm = op.perm.get_values()
     return _map(len(perm), [f"t{perm.index(a)}" for a in range(len(perm))]), None
 
 
-def _slice(op: nn.SliceOp) -> Places:
+def _slice(op: nn.SliceOp, x: Floats) -> Floats:
+    indices = [
+        start + step * np.arange(size)
+        for start, step, size in zip(
+            op.starts.get_values(), op.step_values, nn.shape_of(op.result), strict=True
+        )
+    ]
+    return x[np.ix_(*indices)]
+
+
+def _slice_places(op: nn.SliceOp) -> Places:
     steps = zip(op.starts.get_values(), op.step_values, strict=True)
     coordinates = [f"{start} + {step}*t{a}" for a, (start, step) in enumerate(steps)]
     return _map(len(coordinates), coordinates), None
 
 
-def _reshape(op: nn.ReshapeOp) -> Places:
+def _reshape(op: nn.ReshapeOp, x: Floats) -> Floats:
+    return x.reshape(nn.shape_of(op.result))
+
+
+def _reshape_places(op: nn.ReshapeOp) -> Places:
     """Both sides count their elements in row-major order.
 
     Axes that both sides share, from the left, map to each other; only the rest is renumbered.
@@ -91,7 +106,36 @@ def _matching_groups(a: tuple[int, ...], b: tuple[int, ...]) -> list[tuple[range
     return groups
 
 
-def _pad(op: nn.PadOp) -> Places:
+def _pad(op: nn.PadOp, x: Floats) -> Floats:
+    low, high = op.low.get_values(), op.high.get_values()
+    match op.mode.data:
+        case nn.PadMode.CONSTANT:
+            return pad_array(x, low, high, op.value.value.data)
+        case nn.PadMode.EDGE:
+            mode = "edge"
+        case nn.PadMode.REFLECT:
+            mode = "reflect"
+    widths = [(max(0, a), max(0, b)) for a, b in zip(low, high, strict=True)]
+    return _crop(np.pad(x, widths, mode), low, high)
+
+
+def pad_array(x: Floats, low: Sequence[int], high: Sequence[int], fill: float) -> Floats:
+    """`x` with `fill` around it; negative pads take elements away."""
+    widths = [(max(0, a), max(0, b)) for a, b in zip(low, high, strict=True)]
+    return _crop(np.pad(x, widths, constant_values=np.float32(fill)), low, high)
+
+
+def _crop(x: Floats, low: Sequence[int], high: Sequence[int]) -> Floats:
+    """`x` without as many elements as the pads are negative."""
+    return x[
+        tuple(
+            slice(max(0, -a), size - max(0, -b))
+            for size, a, b in zip(x.shape, low, high, strict=True)
+        )
+    ]
+
+
+def _pad_places(op: nn.PadOp) -> Places:
     low, high, shape = op.low.get_values(), op.high.get_values(), nn.shape_of(op.input)
     rank = len(shape)
     shifted = [f"t{a} - {low[a]}" if low[a] else f"t{a}" for a in range(rank)]
@@ -121,7 +165,7 @@ def _axis(rank: int, at: str, sides: Mapping[str, str]) -> isl.Map:
     return union([_map(rank, [at], f": {inside}" if sides else ""), *places])
 
 
-_register(nn.TransposeOp, _transpose)
-_register(nn.SliceOp, _slice)
-_register(nn.ReshapeOp, _reshape)
-_register(nn.PadOp, _pad)
+_register(nn.TransposeOp, _transpose, _transpose_places)
+_register(nn.SliceOp, _slice, _slice_places)
+_register(nn.ReshapeOp, _reshape, _reshape_places)
+_register(nn.PadOp, _pad, _pad_places)

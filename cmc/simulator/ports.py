@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,15 +10,12 @@ import numpy as np
 from cmc.dialects.cmpipe import InputOp, OutputOp, find_object
 from cmc.poly.evaluate import Ints, grid, tabulate
 from cmc.simulator.gather import Floats, flat_index
+from cmc.streams import image_shape
 
 
-def image_shape(port: InputOp | OutputOp) -> tuple[int, ...]:
-    """The shape of one image's tensor in a stream: without the batch axis, if there is one.
-
-    A network may squeeze it out of an output, or move it away from the front.
-    """
-    shape = port.tensor.get_shape()
-    return shape[1:] if shape[:1] == (1,) else shape
+def port_shapes(ports: Iterable[InputOp | OutputOp]) -> dict[str, tuple[int, ...]]:
+    """The shape of one image by the name of its tensor."""
+    return {op.tensor_name.data: image_shape(op.tensor.get_shape()) for op in ports}
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +38,7 @@ class Port:
         table = tabulate(op.layout.data, grid(shape))
         flat = flat_index(table.coordinates, (*object.shape, object.vector), 1)
         places = np.broadcast_to(flat, shape).reshape(-1)
-        return Port(op.tensor_name.data, object.sym_name.data, image_shape(op), places)
+        return Port(op.tensor_name.data, object.sym_name.data, image_shape(shape), places)
 
     def enter(self, images: Floats, elements: Floats) -> None:
         """Put a stream of an input's images where its object lies, `[images, elements, vector]`."""
