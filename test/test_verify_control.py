@@ -25,6 +25,7 @@ from cmc.parsing import parse_file
 from cmc.pass_pipeline import parse_passes
 from cmc.passes import get_all_passes
 from cmc.pipeline import BufferPolicy
+from cmc.proof import loops
 from cmc.proof.chip import Known, prove
 from cmc.simulator import Simulator, chip_of
 from conftest import ROOT, SHARED_MODELS
@@ -161,6 +162,12 @@ def test_the_proof_is_independent_of_what_it_proves():
 
 
 # What the compiler makes is accepted.
+
+
+@pytest.fixture(params=[0, loops.MANY], ids=["by visits", "by relations"])
+def many(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways to prove loops, whatever the length of what is written out."""
+    monkeypatch.setattr(loops, "MANY", request.param)
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -325,6 +332,7 @@ def replaced(*changes: tuple[str, str]) -> str:
 """,
     ],
 )
+@pytest.mark.usefixtures("many")
 def test_it_is_the_meaning_of_loops_that_counts(ready: str):
     module = parsed(replaced((READY, ready)))
     assert proof_of(module) is None
@@ -446,6 +454,7 @@ def test_it_is_the_meaning_of_loops_that_counts(ready: str):
         ),
     ],
 )
+@pytest.mark.usefixtures("many")
 def test_what_is_wrong_is_named(old: str, new: str, message: str):
     error = proof_of(parsed(replaced((old, new))))
     assert error is not None
@@ -495,6 +504,32 @@ def with_slots(module: ModuleOp, slots: dict[Channel, int]) -> ModuleOp:
         elif isinstance(op, CreditsOp):
             op.properties["count"] = IntegerAttr(slots[op.channel], i64)
     return copy
+
+
+def written_out(iterations: int, *changes: tuple[int, str]) -> str:
+    """The chip with more iterations, and all steps of its machines one by one.
+
+    `changes` has the steps of the ready machine that are other ones, by their numbers.
+    """
+    ready = [f"cmctrl.await [{i + 2}]\ncmctrl.enable [{i}]" for i in range(iterations)]
+    for number, step in changes:
+        ready[number] = step
+    free = [f"cmctrl.await [{i}]\ncmctrl.release [{i}]" for i in range(iterations)]
+    free[-1] = f"cmctrl.await [{iterations - 1}]\ncmctrl.release [{iterations + 1}]"
+    text = replaced((READY, "READY"), (FREE, "FREE"))
+    text = text.replace("8", str(iterations)).replace("10", str(iterations + 2))
+    return text.replace("READY", "\n".join(ready)).replace("FREE", "\n".join(free))
+
+
+def test_long_machines_may_be_written_out():
+    """isl would take minutes for some hundred points that are joined by no loop."""
+    assert proof_of(parsed(written_out(800))) is None
+    error = proof_of(parsed(written_out(800, (700, "cmctrl.await [701]\ncmctrl.enable [700]"))))
+    assert error is not None
+    assert error.message == (
+        "the ready machine of @a for @sum enables @sum[700] once @a[701] is written, and "
+        "@sum[700] reads @a[702], which comes later"
+    )
 
 
 @pytest.mark.parametrize("name", SMALL)

@@ -5,11 +5,17 @@ image that it needs, and for slots that are released in its own image or an earl
 waits for a later image. So a cycle of iterations that wait for each other lies within one image,
 and if one image gets through, all do: waiting does not depend on data, and the first image waits
 for everything that any image waits for within itself.
+
+A cycle that is as short as can be goes out of a program by another channel than it came in by, or
+it stays on one channel: coming back by the same one, it could go on in the program before, or stay
+there. So where every ring holds what one iteration needs at once, cycles lie where channels
+do: only the programs of these are run through an image.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import islpy as isl
@@ -18,11 +24,11 @@ import numpy as np
 from cmc.dialects.cmctrl import Channel
 from cmc.errors import CmcError
 from cmc.flow import Edge, Flow, Process, Steps, deadlock, solve
-from cmc.poly.evaluate import Ints, tabulate
-from cmc.poly.order import Order
+from cmc.poly.counting import Iterations
 from cmc.proof.machines import Driven
 from cmc.proof.points import coordinates, image
 from cmc.proof.programs import Program
+from cmc.runs import Runs
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,92 +46,103 @@ class Link:
 def prove_live(programs: Mapping[str, Program], links: list[Link]) -> None:
     """CmcError, or `Deadlock`, that names the iterations that would wait for ever."""
     counts = _Counts()
-    edges = [counts.edge(link) for link in links]
-    for link, edge in zip(links, edges, strict=True):
-        _fits(link, edge, counts)
-    processes = {name: counts.process(program) for name, program in programs.items()}
-    flow = Flow(processes, tuple(edges))
-    times = solve(flow, images=1)
-    if not times.complete:
-        raise deadlock(flow, 1, times.begun)
+    for link in links:
+        _fits(link, counts)
+    tangled = _tangled(links)
+    if not tangled or counts.gets_through(programs, tangled) is None:
+        return
+    error = counts.gets_through(programs, links)
+    assert error is not None
+    raise error
 
 
-_Machine = tuple[isl.Map, isl.Set, isl.Set]
-"""What drives what by which signals, and the iterations on both sides."""
+def _tangled(links: Iterable[Link]) -> list[Link]:
+    """The channels but for those, one after the other, that are a program's only ones."""
+    left = list(links)
+    while True:
+        ends = Counter(name for link in left for name in (link.writer.name, link.reader.name))
+        kept = [link for link in left if ends[link.writer.name] > 1 < ends[link.reader.name]]
+        if len(kept) == len(left):
+            return kept
+        left = kept
 
 
 @dataclass
 class _Counts:
-    """Iterations by their numbers; programs and machines that are alike are counted once."""
+    """Iterations by their numbers; programs that are alike are counted once."""
 
-    orders: dict[isl.Set, Order] = field(default_factory=dict[isl.Set, Order])
-    steps: dict[_Machine, Steps] = field(default_factory=dict[_Machine, Steps])
+    known: dict[isl.Set, Iterations] = field(default_factory=dict[isl.Set, Iterations])
+    steps: dict[Runs, Steps] = field(default_factory=dict[Runs, Steps])
 
-    def order(self, program: Program) -> Order:
-        known = self.orders.get(program.iterations)
+    def of(self, program: Program) -> Iterations:
+        known = self.known.get(program.iterations)
         if known is None:
-            known = self.orders[program.iterations] = Order.of(program.iterations)
+            known = self.known[program.iterations] = Iterations(program.iterations)
         return known
 
-    def process(self, program: Program) -> Process:
-        points = self.order(program).points
-        op = program.op
+    def gets_through(self, programs: Mapping[str, Program], links: list[Link]) -> CmcError | None:
+        """Why an image does not get through these links; None if it does."""
+        names = {name for link in links for name in (link.writer.name, link.reader.name)}
+        processes = {n: self._process(p) for n, p in programs.items() if n in names}
+        flow = Flow(processes, tuple(map(self._edge, links)))
+        times = solve(flow, images=1)
+        return None if times.complete else deadlock(flow, 1, times.begun)
+
+    def _process(self, program: Program) -> Process:
+        iterations, op = self.of(program), program.op
         return Process(
             program.name,
-            len(points),
+            iterations.count,
             1 if op.latency is None else op.latency.value.data,
             1 if op.interval is None else op.interval.value.data,
-            lambda number: f"@{program.name}{coordinates(tuple(points[number].tolist()))}",
+            lambda number: f"@{program.name}{coordinates(tuple(iterations.coordinates(number)))}",
         )
 
-    def edge(self, link: Link) -> Edge:
+    def _edge(self, link: Link) -> Edge:
         return Edge(
             str(link.channel),
             link.writer.name,
             link.reader.name,
-            self._steps(link.ready, link.writer, link.reader),
-            self._steps(link.free, link.reader, link.writer),
+            self._steps(link.ready),
+            self._steps(link.free),
             link.slots,
         )
 
-    def _steps(self, machine: Driven, signals: Program, driven: Program) -> Steps:
-        key = (machine.got, signals.iterations, driven.iterations)
-        if key not in self.steps:
-            self.steps[key] = _table(machine.got, self.order(signals), self.order(driven))
-        return self.steps[key]
+    def _steps(self, machine: Driven) -> Steps:
+        """The steps of a machine: one for each signal that something waits for first."""
+        if machine.waits not in self.steps:
+            waits = machine.waits.expanded()
+            last = np.append(np.flatnonzero(np.diff(waits)), len(waits) - 1)
+            steps = last[waits[last] > 0]
+            initial = int(np.count_nonzero(waits == 0))
+            self.steps[machine.waits] = Steps(waits[steps], steps + 1, initial)
+        return self.steps[machine.waits]
 
 
-def _table(got: isl.Map, signals: Order, driven: Order) -> Steps:
-    """The steps of a machine: one for each signal that something waits for first."""
-    count = len(driven.points)
-    table = tabulate(got, tuple(driven.points.T))
-    places = np.empty((count, signals.points.shape[1]), np.int64)
-    for axis, column in enumerate(table.coordinates):
-        places[:, axis] = column
-    awaited: Ints = np.where(table.defined, signals.reached(places), 0)
-    last = np.append(np.flatnonzero(np.diff(awaited)), count - 1)
-    started = awaited[last] == 0
-    steps = last[~started]
-    return Steps(awaited[steps], steps + 1, int(np.count_nonzero(awaited == 0)))
-
-
-def _fits(link: Link, edge: Edge, counts: _Counts) -> None:
+def _fits(link: Link, counts: _Counts) -> None:
     """What one iteration of the reader needs at once is no more than the ring holds.
 
     Necessary, and the better message than a deadlock.
     """
-    readers, writers = counts.order(link.reader), counts.order(link.writer)
-    needed = edge.ready.needs(len(readers.points))
-    released = edge.free.needs(len(writers.points))
-    kept = np.searchsorted(released, np.arange(len(readers.points)), "right")
-    held = needed - kept
-    worst = int(np.argmax(held > link.slots))
+    needed, released = link.ready.waits, link.free.waits
+    # What is held is at its most just before a release, or where needs begin or end to grow.
+    ends = np.concatenate([needed.starts, needed.starts + needed.counts - 1])
+    next_release = released.below(ends + 1)
+    releases = np.concatenate([released.starts, released.starts + released.counts - 1])
+    releases = np.concatenate([releases, next_release, next_release - 1])
+    before = released.at(np.clip(releases, 0, released.length - 1)) - 1
+    places = np.unique(np.concatenate([ends, before]))
+    places = places[(places >= 0) & (places < needed.length)]
+    kept = released.below(places + 1)
+    held = needed.at(places) - kept
+    worst = int(np.argmax(held))
     if held[worst] > link.slots:
+        readers, writers = counts.of(link.reader), counts.of(link.writer)
         oldest, newest = (
-            image(link.writer.writes, tuple(writers.points[number].tolist()))
-            for number in (int(kept[worst]), int(needed[worst]) - 1)
+            image(link.writer.writes, tuple(writers.coordinates(number)))
+            for number in (int(kept[worst]), int(needed.at(places)[worst]) - 1)
         )
-        at = coordinates(tuple(readers.points[worst].tolist()))
+        at = coordinates(tuple(readers.coordinates(int(places[worst]))))
         raise CmcError(
             f"the ring of {link.channel} has {link.slots} slots, and @{link.reader.name}{at} needs "
             f"{held[worst]}: all from @{link.channel.object}{coordinates(oldest)}, which is not "

@@ -38,6 +38,11 @@ class Visit:
     conditions: tuple[str, ...]
 
 
+MANY = 64
+"""Operations in a block. What isl does with relations of more pieces grows with the cube of them:
+then visits are looked at one by one."""
+
+
 @dataclass(frozen=True)
 class Timeline:
     """All visits of the operations at points in one block, and the length of their times."""
@@ -50,6 +55,11 @@ class Timeline:
         """CmcError where the block holds what is no affine control."""
         visits = tuple(_Reader({}, (), (), count()).visits(block))
         return Timeline(visits, max((len(v.time) for v in visits), default=1))
+
+    @property
+    def is_long(self) -> bool:
+        """Whether so much is written out that visits should be looked at one by one."""
+        return len(self.visits) > MANY
 
     def text(self, kind: type[PointOp], rank: int) -> str:
         """The relation from times to points of rank `rank`, for operations of one kind."""

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import islpy as isl
+import numpy as np
 
 from cmc.diagnostics import describe_location
 from cmc.dialects.cmctrl import (
@@ -32,13 +33,17 @@ from cmc.dialects.cmctrl import (
     ReleaseOp,
 )
 from cmc.errors import CmcError
+from cmc.poly.counting import Iterations, counted
+from cmc.poly.evaluate import Ints, tabulate
 from cmc.poly.extremes import lexmax, lexmin
 from cmc.proof.loops import Timeline
 from cmc.proof.points import (
     Point,
+    as_set,
     before,
     beyond,
     coordinates,
+    first_descent,
     first_pair,
     first_point,
     image,
@@ -46,16 +51,19 @@ from cmc.proof.points import (
     upto,
 )
 from cmc.proof.programs import Program
+from cmc.runs import Runs
+from cmc.simulator.expand import Visits, visits
 
 
 @dataclass(frozen=True, eq=False)
 class Driven:
-    """What a machine was proved to do: the signal that everything driven waits for, if any.
+    """What a machine was proved to do, in numbers.
 
-    `got` maps iterations of the driven side to iterations of the signalling side.
+    `waits` has, for everything driven in its order, the number of signals that it waits for. What
+    waits for none happens from the start.
     """
 
-    got: isl.Map
+    waits: Runs
 
 
 MachineKey = tuple[MachineKind, str, str, isl.Map, isl.Map, isl.Set]
@@ -97,7 +105,11 @@ def prove_machine(
             if ready
             else _Proof(op.title, where, _FREE, iterations, elements, needs.reverse())
         )
-        proved[key] = proof.prove(isl.Map(awaits), isl.Map(advances))
+        proved[key] = (
+            proof.by_steps(visits(op.body.block))
+            if timeline.is_long
+            else proof.by_relations(isl.Map(awaits), isl.Map(advances))
+        )
     return proved[key]
 
 
@@ -158,10 +170,7 @@ class _Proof:
     driven: _Side
     needs: isl.Map
 
-    def error(self, what: str) -> CmcError:
-        return CmcError(f"{self.title} {what}", self.where)
-
-    def prove(self, awaits: isl.Map, advances: isl.Map) -> Driven:
+    def by_relations(self, awaits: isl.Map, advances: isl.Map) -> Driven:
         """`awaits` and `advances` map times to what is named then."""
         awaits = self.ascending(awaits, self.signals, "awaits")
         advances = self.ascending(advances, self.driven, self.words.drives)
@@ -172,25 +181,21 @@ class _Proof:
         from_start = earlier.intersect_range(free).domain()
         after = earlier.apply_range(guarded)
         if (missing := outside(self.driven.order, after.domain().union(from_start))) is not None:
-            raise self.error(f"never {self.words.drives} {self.driven.name(first_point(missing))}")
+            raise self.never(first_point(missing))
         self.sound(from_start, after)
         got = lexmin(after.subtract_domain(from_start)).coalesce()
         self.tight(got)
         self.ends(awaits, got)
-        return Driven(got)
+        return Driven(_suffix(got, Iterations(self.driven.order), Iterations(self.signals.order)))
 
     def ascending(self, steps: isl.Map, side: _Side, verb: str) -> isl.Map:
         """`steps` by points of the side; each is one, and none comes after a later one."""
         if (unknown := outside(steps.range(), side.called.range())) is not None:
-            point = coordinates(first_point(unknown))
-            raise self.error(f"{verb} {point}, which is no {side.kind}")
+            raise self.unknown(first_point(unknown), side, verb)
         steps = steps.apply_range(side.called.reverse())
         order = steps.reverse().apply_range(before(steps.domain())).apply_range(steps)
         if (wrong := beyond(order, upto(side.order))) is not None:
-            later, earlier = first_pair(wrong)
-            raise self.error(
-                f"{verb} {side.name(later)} before {side.name(earlier)}, which is first"
-            )
+            raise self.disorder(*first_pair(wrong), side, verb)
         return steps
 
     def sound(self, from_start: isl.Set, after: isl.Map) -> None:
@@ -199,24 +204,12 @@ class _Proof:
         `after` has, for each point driven, the last signals that were awaited before any advance to
         it or beyond. This does not ask for the first such advance: a proof by emptiness alone.
         """
-        words = self.words
         unguarded = self.needs.intersect_domain(from_start)
         if not unguarded.is_empty():
-            point, needed = first_pair(unguarded)
-            driven, signal = self.driven.name(point), self.signals.name(needed)
-            raise self.error(
-                f"{words.drives} {driven} from the start, and "
-                f"{words.needs.format(driven=driven, signal=signal)}"
-            )
+            raise self.unguarded(first_point(unguarded.domain()))
         too_early = after.intersect(self.needs.apply_range(before(self.signals.order).reverse()))
         if not too_early.is_empty():
-            point, got = first_pair(too_early)
-            needed = image(lexmax(self.needs), point)
-            driven, signal = self.driven.name(point), self.signals.name(needed)
-            raise self.error(
-                f"{words.drives} {driven} once {self.signals.name(got)} {words.happened}, and "
-                f"{words.needs.format(driven=driven, signal=signal)}, which comes later"
-            )
+            raise self.too_early(*first_pair(too_early))
 
     def tight(self, got: isl.Map) -> None:
         # The first of what needs a signal is not after what waits for the signal.
@@ -224,21 +217,123 @@ class _Proof:
         early = first.intersect(upto(self.driven.order).reverse())
         if (held := outside(got.domain(), early.domain())) is not None:
             point = first_point(held)
-            driven, signal = self.driven.name(point), self.signals.name(image(got, point))
-            raise self.error(
-                f"does not {self.words.drive} {driven} until {signal} {self.words.happened}, and "
-                f"{self.words.needless}"
-            )
+            raise self.needless(point, image(got, point))
 
     def ends(self, awaits: isl.Map, got: isl.Map) -> None:
         """The machine awaits nothing after its last advance: that would hold up the next image."""
         useful = got.range().apply(upto(self.signals.order).reverse())
         if (late := outside(awaits.range(), useful)) is not None:
-            signal = self.signals.name(first_point(late))
-            raise self.error(
-                f"awaits {signal} at the end of an image and {self.words.drives} nothing more: "
-                "that holds up the next image"
-            )
+            raise self.late(first_point(late))
+
+    def by_steps(self, found: list[Visits]) -> Driven:
+        """The same in numbers, from all visits of a machine."""
+        signals, driven = Iterations(self.signals.order), Iterations(self.driven.order)
+        times, awaited = self.in_time(found, True, self.signals, signals, "awaits")
+        advances, reached = self.in_time(found, False, self.driven, driven, self.words.drives)
+        seen = np.append(0, awaited)[np.searchsorted(times, advances)]
+        step = np.searchsorted(reached, np.arange(1, driven.count + 1))
+        if len(step) and step[-1] == len(reached):
+            raise self.never(_point(driven, int(np.argmax(step == len(reached)))))
+        got = seen[step]
+        needed = _table(lexmax(self.needs), driven, signals)
+        if np.any(wrong := needed > got):
+            first = int(np.argmax(wrong))
+            if got[first] == 0:
+                raise self.unguarded(_point(driven, first))
+            raise self.too_early(_point(driven, first), _point(signals, int(got[first]) - 1))
+        first_needing = _table(lexmin(self.needs.reverse()), signals, driven)
+        first_needing = np.append(1, np.where(first_needing, first_needing, driven.count + 1))
+        if np.any(held := first_needing[got] > np.arange(1, driven.count + 1)):
+            first = int(np.argmax(held))
+            raise self.needless(_point(driven, first), _point(signals, int(got[first]) - 1))
+        late = awaited > got.max(initial=0)
+        if np.any(late):
+            raise self.late(_point(signals, int(awaited[late][0]) - 1))
+        return Driven(Runs.of(got))
+
+    def in_time(
+        self, found: list[Visits], awaits: bool, side: _Side, points: Iterations, verb: str
+    ) -> tuple[Ints, Ints]:
+        """The times of awaits, or of advances, and up to how many points of the side each goes."""
+        chosen = [v for v in found if isinstance(v.op, AwaitOp) is awaits]
+        if not chosen:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        times = np.concatenate([v.time for v in chosen])
+        order = np.argsort(times)
+        named = np.concatenate([v.points for v in chosen])[order]
+        table = tabulate(side.called.reverse(), tuple(named.T))
+        defined = np.broadcast_to(table.defined, len(named))
+        if not np.all(defined):
+            raise self.unknown(tuple(named[np.argmin(defined)].tolist()), side, verb)
+        places = np.empty((len(named), len(table.coordinates)), np.int64)
+        for axis, column in enumerate(table.coordinates):
+            places[:, axis] = column
+        counts = points.reached(places)
+        if (pair := first_descent(counts)) is not None:
+            later, earlier = (_point(points, count - 1) for count in pair)
+            raise self.disorder(later, earlier, side, verb)
+        return times[order], counts
+
+    def error(self, what: str) -> CmcError:
+        return CmcError(f"{self.title} {what}", self.where)
+
+    def unknown(self, named: Point, side: _Side, verb: str) -> CmcError:
+        return self.error(f"{verb} {coordinates(named)}, which is no {side.kind}")
+
+    def disorder(self, later: Point, earlier: Point, side: _Side, verb: str) -> CmcError:
+        return self.error(f"{verb} {side.name(later)} before {side.name(earlier)}, which is first")
+
+    def never(self, point: Point) -> CmcError:
+        return self.error(f"never {self.words.drives} {self.driven.name(point)}")
+
+    def unguarded(self, point: Point) -> CmcError:
+        driven = self.driven.name(point)
+        signal = self.signals.name(first_point(as_set(point).apply(self.needs)))
+        return self.error(
+            f"{self.words.drives} {driven} from the start, and "
+            f"{self.words.needs.format(driven=driven, signal=signal)}"
+        )
+
+    def too_early(self, point: Point, got: Point) -> CmcError:
+        driven = self.driven.name(point)
+        signal = self.signals.name(image(lexmax(self.needs), point))
+        return self.error(
+            f"{self.words.drives} {driven} once {self.signals.name(got)} {self.words.happened}, "
+            f"and {self.words.needs.format(driven=driven, signal=signal)}, which comes later"
+        )
+
+    def needless(self, point: Point, got: Point) -> CmcError:
+        return self.error(
+            f"does not {self.words.drive} {self.driven.name(point)} until "
+            f"{self.signals.name(got)} {self.words.happened}, and {self.words.needless}"
+        )
+
+    def late(self, signal: Point) -> CmcError:
+        return self.error(
+            f"awaits {self.signals.name(signal)} at the end of an image and {self.words.drives} "
+            "nothing more: that holds up the next image"
+        )
+
+
+def _point(points: Iterations, number: int) -> Point:
+    return tuple(points.coordinates(number))
+
+
+def _suffix(function: isl.Map, domain: Iterations, image: Iterations) -> Runs:
+    """For each point of the domain, how many there are up to its image; 0 before it has one."""
+    places, values = counted(function, domain, image)
+    before = domain.count - places.length
+    if values.length:
+        assert places.increasing and places.first == before + 1
+    return Runs.joined([Runs.line(before, 0), values]).merged()
+
+
+def _table(function: isl.Map, domain: Iterations, image: Iterations) -> Ints:
+    """For each point of the domain, how many there are up to its image; 0 where it has none."""
+    places, values = counted(function, domain, image)
+    table = np.zeros(domain.count, np.int64)
+    table[places.expanded() - 1] = values.expanded()
+    return table
 
 
 def _last_before(times: isl.Set, others: isl.Set) -> isl.Map:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import islpy as isl
+import numpy as np
 
+from cmc.poly.evaluate import Ints
 from cmc.poly.extremes import lexmin
 
 Point = tuple[int, ...]
@@ -56,3 +58,15 @@ def before(points: isl.Set) -> isl.Map:
 def upto(points: isl.Set) -> isl.Map:
     """From each point of the space of `points` to itself and those that come later."""
     return isl.Map.lex_le(points.get_space())
+
+
+def first_descent(sequence: Ints) -> tuple[int, int] | None:
+    """The least member that a lesser one comes after, and the least one after it, if any is."""
+    if len(sequence) < 2:
+        return None
+    least = np.minimum.accumulate(sequence[:0:-1])[::-1]
+    descends = sequence[:-1] > least
+    if not np.any(descends):
+        return None
+    at = int(np.argmin(np.where(descends, sequence[:-1], sequence.max())))
+    return int(sequence[at]), int(least[at])

@@ -7,22 +7,27 @@ from dataclasses import dataclass
 from functools import reduce
 
 import islpy as isl
+import numpy as np
 
 from cmc.diagnostics import describe_location
 from cmc.dialects.cmctrl import CoreOp, GcuOp, IterationOp, PointOp, ProgramOp, SendOp
 from cmc.dialects.cmpipe import ObjectOp, ReadOp, WriteOp, find_object
 from cmc.errors import CmcError
 from cmc.poly.extremes import lexmin
+from cmc.poly.order import Order
 from cmc.proof.loops import Timeline
 from cmc.proof.points import (
+    Point,
     before,
     beyond,
     coordinates,
+    first_descent,
     first_pair,
     first_point,
     image,
     outside,
 )
+from cmc.simulator.expand import Visits, visits
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +68,10 @@ def prove_program(op: ProgramOp, side: GcuOp | CoreOp, proved: set[ProgramKey]) 
     writes = _writes(body, domain)
     key = (started, domain, writes, object.shape)
     if key not in proved:
-        proof.runs(isl.Map(started), domain)
+        if timeline.is_long:
+            proof.runs_each(visits(op.body.block), Order.of(domain))
+        else:
+            proof.runs(isl.Map(started), domain)
         proof.fills(writes, domain, object)
         proved.add(key)
     return Program(op, where, domain, object, writes, _reads(op, domain))
@@ -116,22 +124,49 @@ class _Proof:
         """`started`, from times to iterations, goes through `domain` in lexicographic order."""
         if not started.is_injective():
             twice = started.reverse()
-            twice = twice.subtract(lexmin(twice)).domain()
-            raise self.error(f"starts iteration {coordinates(first_point(twice))} twice")
+            raise self.twice(first_point(twice.subtract(lexmin(twice)).domain()))
         found = started.range()
         if (extra := outside(found, domain)) is not None:
-            raise self.error(
-                f"starts iteration {coordinates(first_point(extra))}, which it does not claim"
-            )
+            raise self.unclaimed(first_point(extra))
         if (missing := outside(domain, found)) is not None:
-            raise self.error(f"never starts iteration {coordinates(first_point(missing))}")
+            raise self.never(first_point(missing))
         order = started.reverse().apply_range(before(started.domain())).apply_range(started)
         if (wrong := beyond(order, before(domain))) is not None:
-            first, second = first_pair(wrong)
-            raise self.error(
-                f"starts iteration {coordinates(first)} before {coordinates(second)}, and they run "
-                "in lexicographic order"
-            )
+            raise self.disorder(*first_pair(wrong))
+
+    def runs_each(self, found: list[Visits], claimed: Order) -> None:
+        """The same of all visits, one by one."""
+        points = np.empty((sum(len(v.points) for v in found), claimed.points.shape[1]), np.int64)
+        for v in found:
+            points[v.time] = v.points
+
+        distinct, starts = np.unique(points, axis=0, return_counts=True)
+        numbers = claimed.number(distinct)
+        missing = np.bincount(numbers[numbers >= 0], minlength=len(claimed.points)) == 0
+        for wrong, where, error in (
+            (starts > 1, distinct, self.twice),
+            (numbers < 0, distinct, self.unclaimed),
+            (missing, claimed.points, self.never),
+        ):
+            if np.any(wrong):
+                raise error(tuple(where[np.argmax(wrong)].tolist()))
+        if (pair := first_descent(claimed.number(points))) is not None:
+            raise self.disorder(*(tuple(claimed.points[number].tolist()) for number in pair))
+
+    def twice(self, point: Point) -> CmcError:
+        return self.error(f"starts iteration {coordinates(point)} twice")
+
+    def unclaimed(self, point: Point) -> CmcError:
+        return self.error(f"starts iteration {coordinates(point)}, which it does not claim")
+
+    def never(self, point: Point) -> CmcError:
+        return self.error(f"never starts iteration {coordinates(point)}")
+
+    def disorder(self, first: Point, second: Point) -> CmcError:
+        return self.error(
+            f"starts iteration {coordinates(first)} before {coordinates(second)}, and they run in "
+            "lexicographic order"
+        )
 
     def fills(self, writes: isl.Map, domain: isl.Set, object: ObjectOp) -> None:
         """`writes`, from iterations to elements, is one to one and onto the object."""
