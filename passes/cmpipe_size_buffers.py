@@ -23,21 +23,28 @@ from cmc.sizing.throughput import throughput_slots
 
 def slots_by_policy(model: Model, policy: BufferPolicy) -> list[int]:
     """The slots of each of the pipeline's channels, in order."""
-    if policy == "minimal":
-        return minimal_slots(model.counts)
     slots = throughput_slots(model.counts)
-    if policy == "throughput":
-        return slots
-    wholes = [size(find_object(c, c.object).shape) for c in model.channels]
-    return [-(-count // whole) * whole for count, whole in zip(slots, wholes, strict=True)]
+    objects = [find_object(channel, channel.object) for channel in model.channels]
+    match policy:
+        case "throughput":
+            return slots
+        case "minimal":
+            # Where a machine stops early, the pipeline may deadlock with rings of any size.
+            widths = [object.vector for object in objects]
+            return minimal_slots(model.counts, slots, widths) if model.counts.complete else slots
+        case "whole":
+            wholes = [size(object.shape) for object in objects]
+            return [-(-count // whole) * whole for count, whole in zip(slots, wholes, strict=True)]
 
 
 @dataclass(frozen=True)
 class CmpipeSizeBuffersPass(ModulePass):
     """Size the rings.
 
-    `minimal`: the fewest slots that do not deadlock. `throughput`: few, and an image every
-    iterations-of-the-slowest-stage cycles. `whole`: whole images, as many as that takes.
+    `minimal`: so few slots that with one less on any ring it deadlocks, and on no ring more than
+    with `throughput`; the sum of all is not claimed to be the least. `throughput`: what one
+    schedule needs with an image every iterations-of-the-slowest-stage cycles; another one might
+    need less of some ring. `whole`: whole images, as many as that takes.
     """
 
     name = "cmpipe-size-buffers"

@@ -10,6 +10,7 @@ import pytest
 from cmc.flow import Flow, Process, Times, solve
 from cmc.runs import Runs
 from cmc.sizing.counts import Counts, Link
+from cmc.sizing.live import is_live
 from cmc.sizing.minimal import minimal_slots
 from cmc.sizing.staircase import Staircase
 from cmc.sizing.throughput import period, throughput_slots
@@ -53,9 +54,25 @@ def times_with(counts: Counts, slots: Sequence[int], images: int) -> Times:
 
 
 @pytest.mark.parametrize("seed", range(200))
-def test_minimal_rings_never_deadlock(seed: int):
-    counts = random_counts(Random(seed))
-    assert times_with(counts, minimal_slots(counts), 4).complete
+def test_minimal_rings_are_minimal(seed: int):
+    random = Random(seed)
+    counts = random_counts(random)
+    most = throughput_slots(counts)
+    slots = minimal_slots(counts, most, [random.randint(1, 9) for _ in most])
+    assert times_with(counts, slots, 4).complete
+    for number, count in enumerate(slots):
+        assert count <= most[number]
+        if count > 1:  # there is no ring with none
+            fewer = [*slots[:number], count - 1, *slots[number + 1 :]]
+            assert not times_with(counts, fewer, 1).complete
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_rings_of_any_sizes_are_live_or_not(seed: int):
+    random = Random(seed)
+    counts = random_counts(random)
+    slots = [random.randint(1, enough) for enough in throughput_slots(counts)]
+    assert is_live(counts, slots) == times_with(counts, slots, 3).complete
 
 
 @pytest.mark.parametrize("seed", range(200))
@@ -73,13 +90,6 @@ def two_processes(ready: Staircase, free: Staircase, writes: int, reads: int) ->
     """One channel."""
     processes = {"w": Process("w", writes), "r": Process("r", reads)}
     return Counts(processes, (Link("w for r", "w", "r", ready, free),))
-
-
-def test_what_is_never_freed_is_kept_to_the_last_step():
-    ready = Staircase(runs_of([2, 4, 6, 8]), runs_of([1, 2, 3, 6]), 0)
-    counts = two_processes(ready, Staircase(runs_of([1]), runs_of([3]), 0), 15, 6)
-    assert not counts.complete
-    assert minimal_slots(counts) == [5]
 
 
 def test_what_a_machine_leaves_is_free_when_it_begins_the_next_image():

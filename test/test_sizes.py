@@ -24,7 +24,7 @@ from cmc.importer import import_model
 from cmc.pipeline import BufferPolicy
 from cmc.streams import random_stream
 from end_to_end import bound, compile_with, lower, pipeline_of, programs
-from networks import Network, tangled_networks
+from networks import Network
 from networks.layout import Slice, Transpose
 from networks.pointwise import Activation
 from networks.steps import Step
@@ -177,7 +177,7 @@ def with_one_slot_less(model: Path | onnx.ModelProto, chosen: str) -> Program:
 
 
 def assert_minimal(model: Path | onnx.ModelProto) -> Counter[str]:
-    """One slot less on any channel of a chain, and nothing comes through.
+    """One slot less on any channel, and nothing comes through.
 
     The chip is configured without a question, and the simulator finds out; a pipeline with such
     slots is refused, with the same words. Returns how often either was tried.
@@ -260,8 +260,8 @@ def crossed(length: int) -> onnx.ModelProto:
 
 def test_outputs_that_never_meet_do_not_wait_for_each_other():
     enough = slots(pipeline_of(sized(crossed(6))))
-    # Either output begins with the other one's second half, which waits meanwhile.
-    assert sorted(enough.values()) == [1, 1, 5, 6]
+    # One output takes its inputs as they come; what the other one begins with waits meanwhile.
+    assert sorted(enough.values()) == [1, 1, 1, 6]
     assert cmc.compile(crossed(6), buffers="minimal").time(2).images == 2
 
 
@@ -279,19 +279,6 @@ def test_what_nothing_asks_for_is_made_room_for():
     # The second half of b is x: it comes after all of a, which nothing but b reads to the end.
     assert slots(pipeline_of(module))["x for b"] == 9
     lower(module, "convert-cmpipe-to-cmctrl")
-
-
-@settings(
-    max_examples=120,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-@given(tangled_networks())
-def test_minimal_rings_of_tangled_networks_do_not_deadlock(network: Network):
-    report = cmc.compile(network.model, buffers="minimal").time(3)
-    assert report.images == 3
 
 
 # What rings cost.

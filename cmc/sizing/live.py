@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cmc.flow import deadlock, memory, solve
-from cmc.sizing.minimal import minimal_slots
+from cmc.sizing.counts import Counts
+from cmc.sizing.minimal import Rings
 from cmc.sizing.model import Model
+from cmc.sizing.throughput import throughput_slots
 
 
 def check_live(model: Model) -> None:
     """Deadlock if the pipeline would not get through a stream."""
-    if _surely_live(model):
+    if model.counts.complete and is_live(model.counts, model.slots):
         return
     flow = model.flow
     images = memory(flow)
@@ -18,12 +22,16 @@ def check_live(model: Model) -> None:
         raise deadlock(flow, images, times.begun)
 
 
-def _surely_live(model: Model) -> bool:
-    """Whether no ring is smaller than a minimal one, and all machines go on to their ends.
+def is_live(counts: Counts, slots: Sequence[int]) -> bool:
+    """Whether rings of these sizes let everything happen, where all machines do.
 
-    Larger rings never stop what gets through smaller ones.
+    Rings that are large enough are shrunk to these sizes, one after the other.
     """
-    fewest = minimal_slots(model.counts)
-    return model.counts.complete and all(
-        slots >= least for slots, least in zip(model.slots, fewest, strict=True)
-    )
+    enough = throughput_slots(counts)
+    rings = Rings(counts, list(map(max, slots, enough)))
+    for link, count, plenty in zip(counts.links, slots, enough, strict=True):
+        if count < plenty:
+            if count < rings.fewest(link):
+                return False
+            rings.slots[link] = count
+    return True

@@ -1,181 +1,124 @@
-"""The fewest slots: the rings that a demand-driven schedule needs.
+"""The fewest slots: rings of which none can lose a slot without a deadlock.
 
-Run a pipeline from its end: to run an iteration, first run what it needs, just far enough. How full
-each ring gets in this schedule is a size with which nothing deadlocks, for the schedule itself is
-the witness.
+An iteration waits for the one before it, for the writes that it needs, and for slots that are freed
+by iterations of its own image or of an earlier one. So a pipeline is live if no iteration of an
+image waits for itself, and a ring may be as small as it likes, as long as what frees a slot never
+waits for a write into that slot.
 
-On a channel to a reader that nothing else overtakes, the reader's iteration i finds all elements
-from the oldest that it or a later one wants to the newest that it needs: the ring holds these, and
-no fewer would do. Where a writer has several readers, and the ways from it meet again in a stage j,
-iteration k of j makes the writer emit whatever any way to j needs for k, while a reader may have
-come no further than j's iteration k - 1 asked for: its ring holds all that lies between.
+How many writes does the reader's iteration j wait for, if it is not for this ring's room? For those
+that it needs itself; for all that the ways on through other channels, to more data and to more room
+with the slots that their rings have, ask of the writer in the end. Before a step of the free
+machine the writer may have written what was freed before and as many elements as there are slots,
+and these must be all that the iterations awaited by the step wait for: this is how many slots a
+ring needs, no more and no less, while the other rings are as they are. It is enough to look at ways
+that go through no process twice, for a wait of a process for itself is one for an earlier
+iteration: that leaves the channels that lie on a ring of channels with this one.
 
-Where the ways never meet, they have several ends, and the schedule runs these in turn, first the
-one that asks least of the writers they share. All such writers see the same turns: each following
-its own, they could wait for each other. What no way asks for, such as a last row that no window
-covers, is emitted all the same: there, too, a way ends.
+Smaller rings elsewhere never let a ring be smaller. So rings that are shrunk one after the other,
+each as far as it goes, are rings of which none can be shrunk any more. There may be other such
+sizes with fewer slots in all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property, reduce
-
-import numpy as np
+from collections.abc import Sequence
+from functools import cached_property
 
 from cmc.runs import Runs, held
 from cmc.sizing.counts import Counts, Link
-from cmc.sizing.staircase import Staircase
 
 
-def minimal_slots(counts: Counts) -> list[int]:
-    """The slots of each link's channel."""
-    forks = _Forks(counts)
-    return [max(1, _alone(link), forks.slots(link)) for link in counts.links]
+def minimal_slots(counts: Counts, live: Sequence[int], widths: Sequence[int]) -> list[int]:
+    """The slots of each link's channel: no more than in sizes with which nothing deadlocks.
 
-
-def _alone(link: Link) -> int:
-    """The slots of a channel whose reader nothing overtakes.
-
-    Before each step of the ready machine the reader is through with all that it might.
+    Rings of the widest slots are shrunk first. All machines of `counts` go on to their ends.
     """
-    return _most_kept(link.ready.awaits, link.ready.starts, link.free)
+    rings = Rings(counts, live)
+    for number in sorted(range(len(live)), key=lambda n: -widths[n]):
+        link = counts.links[number]
+        rings.slots[link] = rings.fewest(link)
+    return [rings.slots[link] for link in counts.links]
 
 
-def _most_kept(written: Runs, done: Runs, free: Staircase) -> int:
-    """The most elements in a ring, when so many are written and the reader has done so much."""
-    if written.length == 0:
-        return 0
-    # From one of these places to the next, what is written and what was done grow evenly, and the
-    # machine takes even steps. So what is kept grows or shrinks evenly from step to step, and is
-    # at its most at the ends, or less than a step away from them.
-    steps = free.awaits.split(free.reaches.starts)
-    places = done.below(np.concatenate([steps.values, steps.lasts]))
-    places = np.concatenate([written.starts, done.starts, places, [written.length - 1]])
-    around = _remainders(done, steps)
-    places = (places[:, None] + np.arange(-around, around + 1)).reshape(-1)
-    places = np.clip(places, 0, written.length - 1)
-    taken = free.awaits.below(done.at(places) + 1)
-    freed = Runs.joined([Runs.line(1, free.initial), free.reaches]).at(taken)
-    return int((written.at(places) - freed).max())
+class Rings:
+    """The rings of a pipeline that is live with their slots."""
 
+    def __init__(self, counts: Counts, slots: Sequence[int]):
+        self._counts = counts
+        self.slots = dict(zip(counts.links, slots, strict=True))
+        self._needs: dict[Link, Runs] = {}
+        self._frees: dict[Link, Runs] = {}
 
-def _remainders(done: Runs, steps: Runs) -> int:
-    """After how many members of `done` the way from a step to the next begins anew."""
-    paces = done.slopes[done.counts > 1]
-    gaps = steps.slopes[steps.counts > 1]
-    return int((gaps // np.gcd(gaps, np.gcd.reduce(paces))).max(initial=1))
+    def fewest(self, link: Link) -> int:
+        """The fewest slots for one of the rings, not to deadlock while the others stay as they are.
 
-
-@dataclass(frozen=True, eq=False)
-class _Forks:
-    """The rings of writers with several readers."""
-
-    counts: Counts
-
-    @cached_property
-    def _below(self) -> Mapping[str, frozenset[str]]:
-        """For each process, itself and all that its data reaches."""
-        below: dict[str, frozenset[str]] = {}
-        for name in reversed(list(self.counts.processes)):
-            ways = (below[link.reader] for link in self.counts.out_of[name])
-            below[name] = frozenset({name}).union(*ways)
-        return below
-
-    @cached_property
-    def _needed(self) -> Mapping[Link, Runs]:
-        """How many elements each reader needs to run that many iterations, from none on."""
-        needed: dict[Link, Runs] = {}
-        for link in self.counts.links:
-            iterations = self.counts.processes[link.reader].iterations
-            need = held(link.ready.starts, link.ready.awaits, iterations, before=0)
-            needed[link] = Runs.joined([Runs.line(1, 0), need])
-        return needed
-
-    @cached_property
-    def _ends(self) -> dict[str, int]:
-        """The processes whose last iterations nothing asks for: how many precede these."""
-        asked = {name: 0 for name in self.counts.processes}
-        for link in self.counts.links:
-            if link.ready.awaits.length:
-                asked[link.writer] = max(asked[link.writer], link.ready.awaits.last)
-        return {n: asked[n] for n, p in self.counts.processes.items() if asked[n] < p.iterations}
-
-    @cached_property
-    def _unavoidable(self) -> Mapping[str, frozenset[str]]:
-        """For each process, itself and all that every way from it to an end goes through."""
-        through: dict[str, frozenset[str]] = {}
-        for name in reversed(list(self.counts.processes)):
-            ways = [through[link.reader] for link in self.counts.out_of[name]]
-            common = frozenset[str]() if name in self._ends else ways[0].intersection(*ways)
-            through[name] = frozenset({name}) | common
-        return through
-
-    @cached_property
-    def _astray(self) -> frozenset[str]:
-        """The writers with several readers from which the ways never meet again."""
-        forks = [name for name, readers in self.counts.out_of.items() if len(readers) > 1]
-        return frozenset(name for name in forks if self._meeting(name) is None)
-
-    @cached_property
-    def _scattered(self) -> frozenset[str]:
-        """All that is reached from there."""
-        return frozenset[str]().union(*(self._below[fork] for fork in self._astray))
-
-    def slots(self, link: Link) -> int:
-        """The slots of one channel, as far as the writer runs for others than the reader."""
-        writer = link.writer
-        if writer in self._astray or (writer in self._ends and writer in self._scattered):
-            asked = self._in_turns
-        elif len(self.counts.out_of[writer]) > 1:
-            meeting = self._meeting(writer)
-            assert meeting is not None
-            asked = self._asked(meeting, self._below[writer])
-        else:
+        It is 1 or more.
+        """
+        if link.free.awaits.length == 0:
             return 1
-        # Before each step the reader has run at least what the step before asked for.
-        done = asked[link.reader]
-        done = Runs.joined([Runs.line(1, 0), done]).head(done.length)
-        return _most_kept(asked[writer], done, link.free)
+        written = self._waits(link).take(link.free.awaits - 1)
+        excess = written + -link.free.starts
+        return max(1, int(excess.values.max()), int(excess.lasts.max()))
 
-    def _meeting(self, fork: str) -> str | None:
-        """Where all ways from a writer first meet again, if they do."""
-        meet = self._unavoidable[fork] - {fork}
-        return next((name for name in self.counts.processes if name in meet), None)
+    def _waits(self, link: Link) -> Runs:
+        """How many writes each iteration of a channel's reader waits for, but for its room."""
+        around = self._around[link]
+        ways = [(one.reader, one.writer, self._needed(one)) for one in reversed(around)]
+        ways += [(one.writer, one.reader, self._room(one)) for one in around if one is not link]
+        asked = {link.reader: Runs.line(self._counts.processes[link.reader].iterations, 1, 1)}
+        passed: dict[int, Runs] = {}
+        more = True
+        while more:
+            more = False
+            for number, (source, target, way) in enumerate(ways):
+                iterations = asked.get(source)
+                if iterations is not None and iterations is not passed.get(number):
+                    passed[number] = iterations
+                    wanted, before = way.take(iterations).merged(), asked.get(target)
+                    asked[target] = wanted if before is None else before.maximum(wanted)
+                    more |= asked[target] is not before
+        return asked[link.writer]
 
-    def _asked(self, end: str, among: frozenset[str]) -> Mapping[str, Runs]:
-        """How many iterations of each of some processes each step of `end` asks for in all."""
-        asked = {end: Runs.line(self.counts.processes[end].iterations, 1, 1)}
-        for name in reversed(list(self.counts.processes)):
-            if name != end and name in among and end in self._below[name]:
-                ways = [
-                    self._needed[link].take(asked[link.reader])
-                    for link in self.counts.out_of[name]
-                    if link.reader in asked
-                ]
-                asked[name] = reduce(Runs.maximum, ways)
-        return asked
+    def _needed(self, link: Link) -> Runs:
+        """How many elements the reader needs to run that many iterations, from none on."""
+        if link not in self._needs:
+            iterations = self._counts.processes[link.reader].iterations
+            need = held(link.ready.starts, link.ready.awaits, iterations, before=0)
+            self._needs[link] = Runs.joined([Runs.line(1, 0), need])
+        return self._needs[link]
+
+    def _room(self, link: Link) -> Runs:
+        """How many iterations the reader runs to make room for that many elements, from none on."""
+        iterations = self._counts.processes[link.writer].iterations
+        if link not in self._frees:
+            free = held(link.free.starts, link.free.awaits, iterations, before=0)
+            self._frees[link] = free
+        empty = Runs.line(min(self.slots[link], iterations) + 1, 0)
+        return Runs.joined([empty, self._frees[link]]).head(iterations + 1)
 
     @cached_property
-    def _in_turns(self) -> Mapping[str, Runs]:
-        """As `_asked`, of all ends of ways that never meet: a step of one of them a turn."""
-        processes = self.counts.processes
-        by_end = [
-            {n: asked.expanded()[before:] for n, asked in self._asked(end, self._scattered).items()}
-            for end, before in reversed(self._ends.items())
-            if end in self._scattered
-        ]
-        shares = [
-            np.max([asked[f] / processes[f].iterations for f in self._astray & asked.keys()], 0)
-            for asked in by_end
-        ]
-        order = np.argsort(np.concatenate(shares), kind="stable")
-        owner = np.repeat(np.arange(len(shares)), [len(share) for share in shares])[order]
-        together = {name: np.zeros(len(order), np.int64) for name in self._scattered}
-        for number, asked in enumerate(by_end):
-            turns = np.cumsum(owner == number)
-            for name, iterations in asked.items():
-                so_far = np.append(0, iterations)[turns]
-                np.maximum(together[name], so_far, out=together[name])
-        return {name: Runs.of(iterations) for name, iterations in together.items()}
+    def _around(self) -> dict[Link, list[Link]]:
+        """All links that lie on a ring of links with each link, and it itself, writers first."""
+        place = {name: number for number, name in enumerate(["", *self._counts.processes])}
+        # A tree: above each process lies its first link, or one to what all inputs have in common.
+        above = {name: links[0] if links else None for name, links in self._counts.into.items()}
+        groups: dict[str | Link, set[str | Link]] = {name: {name} for name in above}
+        for links in self._counts.into.values():
+            for link in links[1:]:
+                # This link, and the links above both its ends, up to where these meet.
+                group: set[str | Link] = {link}
+                one, other = link.writer, link.reader
+                while one != other:
+                    if place[one] < place[other]:
+                        one, other = other, one
+                    group |= groups[one]
+                    first = above[one]
+                    one = "" if first is None else first.writer
+                groups.update(dict.fromkeys(group, group))
+        found: dict[Link, list[Link]] = {}
+        for group in groups.values():
+            links = [above[one] if isinstance(one, str) else one for one in group]
+            links = [link for link in links if link is not None]
+            links.sort(key=lambda link: place[link.writer])
+            found.update(dict.fromkeys(links, links))
+        return found
