@@ -203,7 +203,7 @@ def _matmul_channel(op: nn.MatMulOp) -> int:
 
 def _softmax(op: nn.SoftmaxOp, x: Floats) -> Floats:
     axis = op.axis.value.data
-    powers = np.exp(x - x.max(axis, keepdims=True))
+    powers: Floats = np.exp(x - x.max(axis, keepdims=True))
     return powers / powers.sum(axis, keepdims=True)
 
 

@@ -111,8 +111,9 @@ class BatchNorm(Layer):
         mean, var = self.mean, self.var
         if training:
             mean, var = x.mean(axis=(0, 2, 3)), x.var(axis=(0, 2, 3))
-            self.mean = self.MOMENTUM * self.mean + (1 - self.MOMENTUM) * mean
-            self.var = self.MOMENTUM * self.var + (1 - self.MOMENTUM) * var
+            for kept, current in ((self.mean, mean), (self.var, var)):
+                kept *= self.MOMENTUM
+                kept += (1 - self.MOMENTUM) * current
         self.gain: Array = np.reciprocal(np.sqrt(var + np.float32(self.EPSILON)))
         self.normal: Array = (x - per_channel(mean)) * per_channel(self.gain)
         scale, bias = self.parameters["scale"], self.parameters["bias"]

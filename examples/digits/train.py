@@ -90,7 +90,7 @@ def shifted(images: Array, rng: np.random.Generator) -> Array:
 
 def loss_gradient(scores: Array, labels: Labels) -> Array:
     """The gradient of the mean cross-entropy of softmax(scores)."""
-    odds = np.exp(scores - scores.max(axis=1, keepdims=True))
+    odds: Array = np.exp(scores - scores.max(axis=1, keepdims=True))
     probabilities = odds / odds.sum(axis=1, keepdims=True)
     return (probabilities - np.eye(10, dtype=np.float32)[labels]) / np.float32(len(labels))
 
