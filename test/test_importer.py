@@ -178,12 +178,33 @@ def test_initializers_that_are_inputs_are_constants():
     assert len(main_function(import_model(model)).args) == 1
 
 
-def test_a_batch_that_the_model_insists_on():
-    message = error_of(one_node_model("Reshape", [4, 6], [int64(4, 2, 3)]))
-    assert message == (
-        "Reshape node 'node': a tensor of shape [1, 6] cannot take shape [4, 2, 3] "
-        "(the batch of 4 was made 1: export the model with batch 1)"
-    )
+@pytest.mark.parametrize(
+    ("dims", "shapes"),
+    [
+        ([-1, 3, "?", "?"], {"x:2": 8, "x:3": 9}),
+        (["?", 3, "?", "?"], {"?": 8, "x:3": 9}),
+        ([-1, 3, -1, 9], {"x": 8}),
+    ],
+)
+def test_sizes_by_axis(dims: Dims, shapes: Mapping[str, int]):
+    """Exporters write -1 for what is open, and one name for dimensions that differ."""
+    assert input_shape(import_model(one_node_model("Relu", dims), shapes)) == (1, 3, 8, 9)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (one_node_model("Relu", [1, 2**63 - 1]), "input 'x': a tensor of shape [1, 92233720368"),
+        (one_node_model("Relu", [2**40, 2]), "input 'x': a tensor of shape [1099511627776, 2]"),
+        (
+            one_node_model("Pad", [1, 1, 4, 4], [int64(0, 0, 2**30, 0, 0, 0, 0, 0)]),
+            "Pad node 'node': a tensor of shape [1, 1, 1073741828, 4] takes 17,179,869,248 bytes, "
+            "and the limit is 1,073,741,824",
+        ),
+    ],
+)
+def test_sizes_beyond_memory(model: onnx.ModelProto, message: str):
+    assert error_of(model).startswith(message)
 
 
 # Constants

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from math import prod
 from pathlib import Path
 
 import onnx
@@ -19,6 +20,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from cmc.dialects import nn
 from cmc.errors import CmcError
+from cmc.importer.batch import Batch
 from cmc.importer.folding import fold
 from cmc.importer.inputs import resolve_inputs
 from cmc.importer.load import Array, Model, load_model
@@ -35,9 +37,11 @@ def import_model(
 ) -> ModuleOp:
     """Translate an ONNX model into a module of the `nn` dialect with one function, `@main`.
 
-    The batch becomes one. `shapes` gives the sizes of other dimensions that the model leaves open:
-    by the dimension's name, by the input's name for all its open dimensions without a name, or by
-    `input:axis`. CmcError says what is wrong with a model, and where.
+    The batch becomes one: where the model fixes another, it must be carried untouched from inputs
+    to outputs, so that a stream of images computes what batches would. `shapes` gives the sizes of
+    other dimensions that the model leaves open: by `input:axis`, by the dimension's name, or by the
+    input's name for all its open dimensions without a name. CmcError says what is wrong with a
+    model, and where.
     """
     loaded = load_model(model)
     where = None if loaded.path is None else str(loaded.path)
@@ -55,15 +59,19 @@ class Graph:
     def __init__(self, model: Model, shapes: Mapping[str, int]):
         self.model = model
         graph = model.proto.graph
-        self.inputs = resolve_inputs(
-            (info for info in graph.input if info.name not in model.initializers), shapes
+        self.inputs, batch = resolve_inputs(
+            [info for info in graph.input if info.name not in model.initializers], shapes
         )
+        self._declared_batch = batch
+        self._batch = None if batch in (None, 1) else Batch(batch)
         self.outputs = list(graph.output)
         self._block = Block(arg_types=[nn.tensor_type(input.shape) for input in self.inputs])
         self._values: dict[str, Value] = {}
         self._constants: dict[str, SSAValue] = {}
         for input, argument in zip(self.inputs, self._block.args, strict=True):
             self._define(input.name, argument)
+            if self._batch is not None:
+                self._batch.enter(argument)
         self._nodes, self._used = _live_nodes(graph.node, [info.name for info in self.outputs])
 
     def translate(self) -> ModuleOp:
@@ -72,7 +80,7 @@ class Graph:
             try:
                 results = _translate_node(node)
             except VerifyException as error:
-                raise node.error(f"{error}{self.batch_hint()}") from None
+                raise node.error(str(error)) from None
             except _MALFORMED as error:
                 raise node.error(f"the node is malformed: {error}") from error
             for name, value in zip(proto.output, results, strict=False):
@@ -80,10 +88,12 @@ class Graph:
                     self._define(name, value)
         results = [self._output(info) for info in self.outputs]
         self._block.add_op(ReturnOp(*results))
+        block = self._block if self._batch is None else self._batch.of_one(self._block)
+        assert isinstance(block.last_op, ReturnOp)
         function = FuncOp(
             "main",
-            (self._block.arg_types, [result.type for result in results]),
-            Region(self._block),
+            (block.arg_types, [result.type for result in block.last_op.arguments]),
+            Region(block),
             arg_attrs=_names(input.name for input in self.inputs),
             res_attrs=_names(info.name for info in self.outputs),
         )
@@ -120,6 +130,11 @@ class Graph:
     def emit(self, op: nn.TensorOp, name: str) -> SSAValue:
         """Add an operation that the ONNX node `name` stands for. VerifyException if it is wrong."""
         op.verify_()
+        shape = nn.shape_of(op.result)
+        if not isinstance(op, nn.ConstantOp) and (elements := prod(shape)) > nn.LARGEST:
+            raise VerifyException(nn.too_large(shape, elements))
+        if self._batch is not None:
+            self._batch.follow(op)
         op.location = NameLoc(StringAttr(name), NoneAttr())
         self._block.add_op(op)
         return op.result
@@ -139,6 +154,11 @@ class Graph:
             identity = onnx.NodeProto(op_type="output", output=[info.name])
             value = self.constant(info.name, value, Node(identity, self.model.opset, self))
         self._check_declared_shape(info, nn.shape_of(value))
+        if self._batch is not None:
+            try:
+                self._batch.leave(value)
+            except VerifyException as error:
+                raise CmcError(str(error), f"output {info.name!r}") from None
         return value
 
     def _check_declared_shape(self, info: onnx.ValueInfoProto, shape: Sequence[int]) -> None:
@@ -146,24 +166,17 @@ class Graph:
         if not type_.HasField("shape"):
             return
         declared = type_.shape.dim
-        # The batch has been fixed: the first axis need not agree.
+        # Where the inputs leave the batch open, an output may say what it likes of it.
+        first = 1 if self._declared_batch is None else 0
         if len(declared) != len(shape) or any(
-            dim.HasField("dim_value") and dim.dim_value != size
-            for dim, size in list(zip(declared, shape, strict=True))[1:]
+            dim.HasField("dim_value") and 0 <= dim.dim_value != size
+            for dim, size in list(zip(declared, shape, strict=True))[first:]
         ):
             sizes = [dim.dim_value or dim.dim_param or "?" for dim in declared]
             raise CmcError(
-                f"the model declares shape {sizes}, but its operators give {list(shape)}"
-                f"{self.batch_hint()}",
+                f"the model declares shape {sizes}, but its operators give {list(shape)}",
                 f"output {info.name!r}",
             )
-
-    def batch_hint(self) -> str:
-        """What to add to an error about shapes if the batch has been changed."""
-        changed = [input for input in self.inputs if input.batch not in (None, 1)]
-        if not changed:
-            return ""
-        return f" (the batch of {changed[0].batch} was made 1: export the model with batch 1)"
 
 
 def _translate_node(node: Node) -> Sequence[Value]:

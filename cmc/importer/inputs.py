@@ -1,11 +1,13 @@
-"""Shapes of a model's inputs: the batch is one, and every other dimension is known."""
+"""Shapes of a model's inputs: every dimension is known, and all have the same batch."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from math import prod
 
 import onnx
 from onnx import TensorProto
 
+from cmc.dialects import nn
 from cmc.errors import CmcError
 
 _FLOATS = frozenset(
@@ -15,35 +17,53 @@ _FLOATS = frozenset(
 
 @dataclass(frozen=True)
 class Input:
-    """An input of the network; `shape` begins with a batch of one."""
+    """An input of the network; `shape` begins with the batch."""
 
     name: str
     shape: tuple[int, ...]
-    batch: int | None
-    """The batch that the model was made for, if it says."""
 
 
-def resolve_inputs(inputs: Iterable[onnx.ValueInfoProto], given: Mapping[str, int]) -> list[Input]:
-    """Fix all dimensions of `inputs`.
+def resolve_inputs(
+    inputs: Sequence[onnx.ValueInfoProto], given: Mapping[str, int]
+) -> tuple[list[Input], int | None]:
+    """Fix all dimensions of `inputs`; with them the batch, None where the model leaves it open.
 
-    `given` has values for dimensions that the model leaves open: by the dimension's name; by the
-    input's name, for all its open dimensions without a name; or by `input:axis`. CmcError if one
-    stays open, or if one is given that is not open.
+    An open batch is one. `given` has values for other dimensions that the model leaves open: by
+    `input:axis`; by the dimension's name; or by the input's name, for all its open dimensions
+    without a name. CmcError if one stays open, or if one is given that is not open, or if inputs
+    differ in their batch.
     """
-    resolver = _Resolver(given)
-    resolved = [resolver.resolve(info) for info in inputs]
+    shared = {
+        dim.dim_param or info.name
+        for info in inputs
+        for dim in info.type.tensor_type.shape.dim[1:]
+        if not _is_fixed(dim)
+    }
+    resolver = _Resolver(given, shared)
+    sizes = {info.name: resolver.resolve(info) for info in inputs}
     resolver.check_given()
-    return resolved
+    batches = {name: size[0] for name, size in sizes.items() if size[0] is not None}
+    if len(set(batches.values())) > 1:
+        listed = ", ".join(f"{name!r} {batch}" for name, batch in batches.items())
+        raise CmcError(
+            f"the inputs differ in their batch, the size of the first axis: {listed}; give each "
+            "the images in front, and all as many"
+        )
+    batch = next(iter(batches.values()), None)
+    return [Input(name, (batch or 1, *size)) for name, (_, *size) in sizes.items()], batch
 
 
 class _Resolver:
-    def __init__(self, given: Mapping[str, int]):
+    def __init__(self, given: Mapping[str, int], shared: Set[str]):
+        """`shared` are the keys of dimensions that are not the batch, or not only."""
         self.given = given
+        self.shared = shared
         self.used: set[str] = set()
         self.open: list[str] = []
         self.missing: list[CmcError] = []
 
-    def resolve(self, info: onnx.ValueInfoProto) -> Input:
+    def resolve(self, info: onnx.ValueInfoProto) -> tuple[int | None, *tuple[int, ...]]:
+        """The batch, None if it is open, and the sizes of the other axes."""
         type_ = info.type.tensor_type
         if not info.type.HasField("tensor_type"):
             raise CmcError("only tensors can be inputs", _where(info))
@@ -60,26 +80,27 @@ class _Resolver:
         if not dims:
             raise CmcError("an input needs a batch axis, but this is a scalar", _where(info))
         sizes = [self._size(info, axis, dim) for axis, dim in enumerate(dims)]
-        batch = dims[0].dim_value if dims[0].HasField("dim_value") else None
-        return Input(info.name, (1, *sizes[1:]), batch)
+        if (elements := prod(sizes)) > nn.LARGEST:
+            raise CmcError(nn.too_large(sizes, elements), _where(info))
+        return (sizes[0] if _is_fixed(dims[0]) else None, *sizes[1:])
 
     def _size(
         self, info: onnx.ValueInfoProto, axis: int, dim: onnx.TensorShapeProto.Dimension
     ) -> int:
-        if dim.HasField("dim_value"):
-            if dim.dim_value < 1:
-                raise CmcError(f"axis {axis} has size {dim.dim_value}", _where(info))
+        if _is_fixed(dim):
+            if dim.dim_value == 0:
+                raise CmcError(f"axis {axis} has size 0", _where(info))
             return dim.dim_value
         indexed = f"{info.name}:{axis}"
-        keys = (dim.dim_param,) if dim.dim_param else (indexed, info.name)
-        self.open += keys
-        for key in keys:
-            if key in self.given:
+        name = dim.dim_param or info.name
+        self.open += [dim.dim_param] if dim.dim_param else [indexed, info.name]
+        for key in (indexed, name):
+            if key in self.given and not (axis == 0 and key in self.shared):
                 self.used.add(key)
                 return self._check(key, axis, self.given[key])
         if axis > 0:
             what = f"axis {axis} is left open{f' as {dim.dim_param}' if dim.dim_param else ''}"
-            hint = f"give its size with --shape {keys[0]}=N"
+            hint = f"give its size with --shape {dim.dim_param or indexed}=N"
             self.missing.append(CmcError(f"{what}: {hint}", _where(info)))
         return 1
 
@@ -105,6 +126,11 @@ class _Resolver:
             )
         for error in self.missing:
             raise error
+
+
+def _is_fixed(dim: onnx.TensorShapeProto.Dimension) -> bool:
+    """Whether the model gives a size: some exporters write -1 for one that is open."""
+    return dim.HasField("dim_value") and dim.dim_value >= 0
 
 
 def _where(info: onnx.ValueInfoProto) -> str:

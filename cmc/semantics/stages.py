@@ -40,13 +40,14 @@ def _register(
 
 
 def _windows(x: Floats, window: Window, fill: float) -> Floats:
-    """All windows over `x` [1, C, spatial...], as [C, output..., kernel...]; padded by `fill`."""
+    """All windows over `x`, padded by `fill`, as [N, C, output..., kernel...]."""
     spatial = x.shape[2:]
     high = [a + b for a, b in zip(window.high, window.overhangs(spatial), strict=True)]
-    padded = pad_array(x[0], (0, *window.low), (0, *high), fill)
-    view = sliding_window_view(padded, window.extents, tuple(range(1, padded.ndim)))
+    padded = pad_array(x, (0, 0, *window.low), (0, 0, *high), fill)
+    view = sliding_window_view(padded, window.extents, tuple(range(2, padded.ndim)))
     return view[
         (
+            slice(None),
             slice(None),
             *(
                 slice(0, (count - 1) * stride + 1, stride)
@@ -57,9 +58,11 @@ def _windows(x: Floats, window: Window, fill: float) -> Floats:
     ]
 
 
-def _window(op: nn.ConvOp | nn.PoolOp, names: tuple[str, ...]) -> tuple[list[str], dict[str, int]]:
-    """The places of a sliding window along the spatial axes, and the window's axes."""
+def _window(op: nn.ConvOp | nn.PoolOp, body: StageBuilder) -> tuple[str, list[str], dict[str, int]]:
+    """The place along the first axis, those of a sliding window along the spatial axes, and the
+    window's axes."""
     window = op.window
+    first, _, *names = body.layout.coordinates()
     axes = [f"k{name}" for name in names]
     places = [
         f"{stride}*{name} + {dilation}*{k} - {low}"
@@ -67,24 +70,19 @@ def _window(op: nn.ConvOp | nn.PoolOp, names: tuple[str, ...]) -> tuple[list[str
             names, axes, window.strides, window.dilations, window.low, strict=True
         )
     ]
-    return places, dict(zip(axes, window.kernel, strict=True))
-
-
-def _spatial(body: StageBuilder) -> tuple[str, ...]:
-    """The names of the spatial axes. A batch of 1 and the channels are not among them."""
-    return body.layout.names
+    return first, places, dict(zip(axes, window.kernel, strict=True))
 
 
 def _conv(op: nn.ConvOp, x: Floats, weight: Floats, bias: Floats | None = None) -> Floats:
     windows = _windows(x, op.window, 0.0)
     rank, group = op.window.rank, op.group.value.data
-    output = windows.shape[1 : 1 + rank]
+    output = windows.shape[2 : 2 + rank]
     # One matrix product per group: filters by elements of a window, times those by windows.
-    columns = np.moveaxis(windows, range(1, 1 + rank), range(1 + rank, 1 + 2 * rank))
+    columns = np.moveaxis(windows, range(2, 2 + rank), range(2 + rank, 2 + 2 * rank))
     product = weight.reshape(group, weight.shape[0] // group, -1) @ columns.reshape(
-        group, -1, int(np.prod(output))
+        len(x), group, -1, int(np.prod(output))
     )
-    result = product.reshape(1, weight.shape[0], *output)
+    result = product.reshape(len(x), weight.shape[0], *output)
     return result if bias is None else result + bias.reshape(-1, *(1,) * rank)
 
 
@@ -94,13 +92,13 @@ def _conv_body(op: nn.ConvOp, body: StageBuilder) -> SSAValue:
         raise CmcError("a convolution needs constant weights, to hold them in a crossbar")
     groups = op.group.value.data
     filters, channels, *kernel = weight.shape
-    places, window = _window(op, _spatial(body))
+    first, places, window = _window(op, body)
     if groups == 1:
-        value = body.read(op.input, ["0", "c", *places], {**window, "c": channels})
+        value = body.read(op.input, [first, "c", *places], {**window, "c": channels})
         matrix = np.moveaxis(weight, (0, 1), (-1, -2)).reshape(-1, filters)
     else:
         value = body.read(
-            op.input, ["0", f"{channels}*g + c", *places], {"g": groups, **window, "c": channels}
+            op.input, [first, f"{channels}*g + c", *places], {"g": groups, **window, "c": channels}
         )
         matrix = weight.reshape(groups, filters // groups, channels, *kernel)
         matrix = np.moveaxis(matrix, (1, 2), (-1, -2))
@@ -116,25 +114,25 @@ def _conv_body(op: nn.ConvOp, body: StageBuilder) -> SSAValue:
 
 def _max_pool(op: nn.MaxPoolOp, x: Floats) -> Floats:
     windows = _windows(x, op.window, -np.inf)
-    return windows.max(tuple(range(-op.window.rank, 0)))[np.newaxis]
+    return windows.max(tuple(range(-op.window.rank, 0)))
 
 
 def _max_pool_body(op: nn.MaxPoolOp, body: StageBuilder) -> SSAValue:
-    places, window = _window(op, _spatial(body))
+    first, places, window = _window(op, body)
     channels = body.layout.vector
-    value = body.read(op.input, ["0", "c", *places], {**window, "c": channels}, pad=-np.inf)
+    value = body.read(op.input, [first, "c", *places], {**window, "c": channels}, pad=-np.inf)
     return body.add(ReduceOp(ReductionKind.MAX, value, channels))
 
 
 def _average_pool(op: nn.AveragePoolOp, x: Floats) -> Floats:
     sums = _windows(x, op.window, 0.0).sum(tuple(range(-op.window.rank, 0)))
-    return (sums / _counts(op))[np.newaxis]
+    return sums / _counts(op)
 
 
 def _average_pool_body(op: nn.AveragePoolOp, body: StageBuilder) -> SSAValue:
-    places, window = _window(op, _spatial(body))
+    first, places, window = _window(op, body)
     channels = body.layout.vector
-    value = body.read(op.input, ["0", "c", *places], {**window, "c": channels})
+    value = body.read(op.input, [first, "c", *places], {**window, "c": channels})
     total = body.add(ReduceOp(ReductionKind.ADD, value, channels))
     counts = _counts(op)
     if np.all(counts == counts.flat[0]):
@@ -142,7 +140,7 @@ def _average_pool_body(op: nn.AveragePoolOp, body: StageBuilder) -> SSAValue:
     else:
         # The number of elements differs at the border: a constant tensor, read as any other.
         tensor = nn.ConstantOp(WeightsAttr.from_array(counts[None, None]))
-        coordinates = ["0", "0", *_spatial(body)]
+        coordinates = ["0", "0", *body.layout.coordinates()[2:]]
         count = body.read(tensor.result, coordinates, {"c": channels})
     return body.add(arith.DivfOp(total, count))
 

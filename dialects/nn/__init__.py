@@ -7,7 +7,7 @@ which is one: the machine sees a stream of images, not batches. The graph is the
 
 from xdsl.ir import Dialect
 
-from cmc.dialects.nn.base import F32Tensor, TensorOp, shape_of, tensor_type
+from cmc.dialects.nn.base import LARGEST, F32Tensor, TensorOp, shape_of, tensor_type, too_large
 from cmc.dialects.nn.elementwise import (
     AbsOp,
     AddOp,
@@ -44,6 +44,7 @@ from cmc.dialects.nn.weights import WeightsAttr
 from cmc.dialects.nn.windowed import AveragePoolOp, ConvOp, MaxPoolOp, PoolOp
 
 __all__ = [
+    "LARGEST",
     "NAME",
     "AbsOp",
     "AddOp",
@@ -86,6 +87,7 @@ __all__ = [
     "constant_array",
     "shape_of",
     "tensor_type",
+    "too_large",
 ]
 
 NAME = "nn.name"

@@ -23,7 +23,12 @@ F32Tensor: TypeAlias = TensorType[Float32Type]
 
 Operand: TypeAlias = SSAValue | Operation
 Shape: TypeAlias = tuple[int, ...]
+Axes: TypeAlias = tuple[int | None, ...]
 IntsAttr: TypeAlias = DenseArrayBase[I64]
+
+
+LARGEST = 2**28
+"""How many elements a tensor may have: what a file declares must not take all memory."""
 
 
 class TensorOp(IRDLOperation, ABC):
@@ -34,6 +39,14 @@ class TensorOp(IRDLOperation, ABC):
     @abstractmethod
     def result_shape(self) -> Shape:
         """The shape that operands and properties give. VerifyException if they do not fit."""
+
+    @abstractmethod
+    def carried(self, operand: int) -> Axes:
+        """For each axis of an operand, the axis of the result that it becomes, or None.
+
+        An axis is carried where slice `i` of the result follows from slice `i` of the operand, in
+        the same way for every `i`: a batch of images along it stays one.
+        """
 
     def verify_(self) -> None:
         for value in (*self.operands, *self.results):
@@ -59,6 +72,9 @@ class SameShapeOp(TensorOp, ABC):
     def result_shape(self) -> Shape:
         return shape_of(self.input)
 
+    def carried(self, operand: int) -> Axes:
+        return tuple(range(len(shape_of(self.input))))
+
 
 def tensor_type(shape: Sequence[int]) -> F32Tensor:
     """The type of a float32 tensor."""
@@ -71,6 +87,14 @@ def shape_of(value: Operand) -> Shape:
     if not isinstance(type_, TensorType):
         raise VerifyException(f"expected a tensor, not {type_}")
     return type_.get_shape()
+
+
+def too_large(shape: Sequence[int], elements: int) -> str:
+    """What is wrong with a tensor of more than `LARGEST` elements."""
+    return (
+        f"a tensor of shape {list(shape)} takes {4 * elements:,} bytes, and the limit is "
+        f"{4 * LARGEST:,}"
+    )
 
 
 def format_shape(shape: Shape) -> str:
@@ -91,6 +115,11 @@ def broadcast_shape(*shapes: Shape) -> Shape:
             )
         result.append(others.pop() if others else 1)
     return tuple(result)
+
+
+def all_but(axes: Axes, *lost: int) -> Axes:
+    """`axes`, but for those at `lost`, which are carried nowhere."""
+    return tuple(None if axis in lost else carried for axis, carried in enumerate(axes))
 
 
 def ints(values: Sequence[int]) -> IntsAttr:

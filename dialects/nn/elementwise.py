@@ -7,6 +7,7 @@ from xdsl.irdl import irdl_op_definition, operand_def, opt_prop_def, prop_def, t
 from xdsl.traits import Commutative, Pure
 
 from cmc.dialects.nn.base import (
+    Axes,
     F32Tensor,
     Operand,
     SameShapeOp,
@@ -42,6 +43,10 @@ class BinaryOp(TensorOp, ABC):
 
     def result_shape(self) -> Shape:
         return broadcast_shape(shape_of(self.lhs), shape_of(self.rhs))
+
+    def carried(self, operand: int) -> Axes:
+        rank = len(shape_of(self.result))
+        return tuple(range(rank - len(shape_of(self.operands[operand])), rank))
 
 
 @irdl_op_definition

@@ -20,10 +20,12 @@ from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.str_enum import StrEnum
 
 from cmc.dialects.nn.base import (
+    Axes,
     F32Tensor,
     Operand,
     Shape,
     TensorOp,
+    all_but,
     format_shape,
     ints,
     shape_of,
@@ -62,6 +64,9 @@ class ConstantOp(TensorOp):
     def result_shape(self) -> Shape:
         return self.value.shape
 
+    def carried(self, operand: int) -> Axes:
+        raise IndexError("a constant has no operands")
+
 
 @irdl_op_definition
 class ReshapeOp(TensorOp):
@@ -91,6 +96,12 @@ class ReshapeOp(TensorOp):
             )
         return after
 
+    def carried(self, operand: int) -> Axes:
+        """Axes of one extent, with as many elements before them on both sides."""
+        before, after = shape_of(self.input), shape_of(self.result)
+        places = {(prod(after[:axis]), size): axis for axis, size in enumerate(after)}
+        return tuple(places.get((prod(before[:axis]), size)) for axis, size in enumerate(before))
+
 
 @irdl_op_definition
 class TransposeOp(TensorOp):
@@ -117,6 +128,10 @@ class TransposeOp(TensorOp):
 
     def result_shape(self) -> Shape:
         return _transpose_shape(shape_of(self.input), self.perm.get_values())
+
+    def carried(self, operand: int) -> Axes:
+        perm = self.perm.get_values()
+        return tuple(perm.index(axis) for axis in range(len(perm)))
 
 
 @irdl_op_definition
@@ -147,6 +162,9 @@ class ConcatOp(TensorOp):
 
     def result_shape(self) -> Shape:
         return _concat_shape([shape_of(input) for input in self.inputs], self.axis.value.data)
+
+    def carried(self, operand: int) -> Axes:
+        return all_but(tuple(range(len(shape_of(self.result)))), self.axis.value.data)
 
 
 @irdl_op_definition
@@ -216,6 +234,19 @@ class SliceOp(TensorOp):
                 )
         return sizes
 
+    def carried(self, operand: int) -> Axes:
+        whole = zip(
+            shape_of(self.input),
+            self.starts.get_values(),
+            self.step_values,
+            shape_of(self.result),
+            strict=True,
+        )
+        return tuple(
+            axis if start == 0 and step == 1 and size == extent else None
+            for axis, (extent, start, step, size) in enumerate(whole)
+        )
+
 
 class PadMode(StrEnum):
     """What lies beyond the edge."""
@@ -284,6 +315,10 @@ class PadOp(TensorOp):
         return _pad_shape(
             shape_of(self.input), self.low.get_values(), self.high.get_values(), self.mode.data
         )
+
+    def carried(self, operand: int) -> Axes:
+        pads = zip(self.low.get_values(), self.high.get_values(), strict=True)
+        return tuple(None if low or high else axis for axis, (low, high) in enumerate(pads))
 
 
 def constant_array(value: SSAValue) -> Float32Array | None:

@@ -6,11 +6,13 @@ from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from cmc.dialects.nn.base import (
+    Axes,
     F32Tensor,
     Operand,
     SameShapeOp,
     Shape,
     TensorOp,
+    all_but,
     broadcast_shape,
     format_shape,
     shape_of,
@@ -45,6 +47,17 @@ class MatMulOp(TensorOp):
 
     def result_shape(self) -> Shape:
         return _matmul_shape(shape_of(self.lhs), shape_of(self.rhs))
+
+    def carried(self, operand: int) -> Axes:
+        """The axes that broadcast, the rows of the left operand, the columns of the right."""
+        rank, own = len(shape_of(self.result)), len(shape_of(self.operands[operand]))
+        left, right = len(shape_of(self.lhs)), len(shape_of(self.rhs))
+        # The rows and columns of the result: none where an operand is a vector.
+        rows, columns = min(left - 1, 1), min(right - 1, 1)
+        lead = tuple(range(rank - rows - columns))[max(0, rank - rows - columns - (own - 2)) :]
+        if operand == 0:
+            return (*lead, *(rank - columns - 1,) * rows, None)
+        return (*lead, None, *(rank - 1,) * columns)
 
 
 @irdl_op_definition
@@ -102,6 +115,10 @@ class BatchNormOp(TensorOp):
                 )
         return shape
 
+    def carried(self, operand: int) -> Axes:
+        axes = tuple(range(len(shape_of(self.input))))
+        return all_but(axes, 1) if operand == 0 else (None,)
+
 
 @irdl_op_definition
 class SoftmaxOp(SameShapeOp):
@@ -130,6 +147,9 @@ class SoftmaxOp(SameShapeOp):
         if not 0 <= axis < len(shape):
             raise VerifyException(f"a tensor of shape {format_shape(shape)} has no axis {axis}")
         return shape
+
+    def carried(self, operand: int) -> Axes:
+        return all_but(super().carried(operand), self.axis.value.data)
 
 
 @irdl_op_definition
@@ -176,6 +196,9 @@ class LRNOp(SameShapeOp):
         if size < 1:
             raise VerifyException(f"a neighbourhood of {size} channels holds none")
         return shape
+
+    def carried(self, operand: int) -> Axes:
+        return all_but(super().carried(operand), 1)
 
 
 def _matmul_shape(lhs: Shape, rhs: Shape) -> Shape:

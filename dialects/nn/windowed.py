@@ -16,6 +16,7 @@ from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from cmc.dialects.nn.base import (
+    Axes,
     F32Tensor,
     IntsAttr,
     Operand,
@@ -59,7 +60,7 @@ class WindowedOp(TensorOp, ABC):
 class ConvOp(WindowedOp):
     """A convolution of one, two or three spatial axes, ONNX's `Conv`.
 
-    `input` is [1, C, spatial...], `weight` is [M, C / group, kernel...], `bias` is [M]. Output
+    `input` is [N, C, spatial...], `weight` is [M, C / group, kernel...], `bias` is [M]. Output
     channel m sees the input channels of its group only. Padding is zero; `pads` has all low ones,
     then all high ones. Absent strides and dilations are one, absent pads zero.
 
@@ -117,6 +118,10 @@ class ConvOp(WindowedOp):
             self.group.value.data,
         )
 
+    def carried(self, operand: int) -> Axes:
+        own = shape_of(self.operands[operand])
+        return (0 if operand == 0 else None, *(None,) * (len(own) - 1))
+
 
 class PoolOp(WindowedOp, ABC):
     """A reduction of each window of each channel."""
@@ -131,6 +136,9 @@ class PoolOp(WindowedOp, ABC):
 
     def result_shape(self) -> Shape:
         return _pool_shape(shape_of(self.input), self.window)
+
+    def carried(self, operand: int) -> Axes:
+        return (0, 1, *(None,) * self.window.rank)
 
 
 @irdl_op_definition

@@ -14,10 +14,7 @@ def reshape(node: Node, value: Value, shape: Sequence[int]) -> Value:
     """`value` under another shape of as many elements."""
     before = nn.shape_of(value) if isinstance(value, SSAValue) else value.shape
     if prod(before) != prod(shape):
-        raise node.error(
-            f"a tensor of shape {list(before)} cannot take shape {list(shape)}"
-            f"{node.graph.batch_hint()}"
-        )
+        raise node.error(f"a tensor of shape {list(before)} cannot take shape {list(shape)}")
     if isinstance(value, SSAValue):
         return node.emit(nn.ReshapeOp(value, shape))
     if value.size and not any(value.strides):
@@ -63,7 +60,7 @@ def import_squeeze(node: Node) -> Value:
         axes = node.axes(given, len(shape))
     for axis in axes:
         if shape[axis] != 1:
-            raise node.error(f"axis {axis} has size {shape[axis]}, not 1{node.graph.batch_hint()}")
+            raise node.error(f"axis {axis} has size {shape[axis]}, not 1")
     return reshape(
         node, node.value(0), [size for axis, size in enumerate(shape) if axis not in axes]
     )

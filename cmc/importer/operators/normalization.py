@@ -39,8 +39,8 @@ def import_softmax(node: Node) -> SSAValue:
     axis = node.axis(node.get_int("axis", 1), len(shape))
     if prod(shape[axis + 1 :]) == 1:
         return node.emit(nn.SoftmaxOp(tensor, axis))
-    flat = (prod(shape[:axis]), prod(shape[axis:]))
-    result = node.emit(nn.SoftmaxOp(node.emit(nn.ReshapeOp(tensor, flat)), 1))
+    flat = (*(shape[:axis] or (1,)), prod(shape[axis:]))
+    result = node.emit(nn.SoftmaxOp(node.emit(nn.ReshapeOp(tensor, flat)), len(flat) - 1))
     return node.emit(nn.ReshapeOp(result, shape))
 
 

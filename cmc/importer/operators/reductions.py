@@ -32,11 +32,14 @@ def _pool(make: Pool, node: Node, tensor: SSAValue, axes: list[int]) -> SSAValue
     if axes[0] >= 2 and len(shape) <= 5:
         kernel = [size if axis in axes else 1 for axis, size in enumerate(shape)]
         return node.emit(make(tensor, Window.of(kernel[2:])))
-    # Bring the reduced axes to the end, as one axis behind a batch and a channel axis.
+    # Bring the reduced axes to the end, as one axis behind the first, if that is kept, and a
+    # channel axis.
     kept = [axis for axis in range(len(shape)) if axis not in axes]
     moved = node.emit(nn.TransposeOp(tensor, (*kept, *axes)))
     length = prod(shape[axis] for axis in axes)
-    rows = node.emit(nn.ReshapeOp(moved, (1, prod(shape) // length, length)))
+    first = shape[0] if 0 in kept else 1
+    rest = prod(shape[axis] for axis in kept) // first
+    rows = node.emit(nn.ReshapeOp(moved, (first, rest, length)))
     return node.emit(make(rows, Window.of((length,))))
 
 
