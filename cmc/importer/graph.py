@@ -6,6 +6,7 @@ from math import prod
 from pathlib import Path
 
 import onnx
+from onnx import TensorProto
 from xdsl.dialects.builtin import (
     ArrayAttr,
     DictionaryAttr,
@@ -22,10 +23,11 @@ from cmc.dialects import nn
 from cmc.errors import CmcError
 from cmc.importer.batch import Batch
 from cmc.importer.folding import fold
-from cmc.importer.inputs import resolve_inputs
+from cmc.importer.inputs import FLOATS, resolve_inputs, type_name
 from cmc.importer.load import Array, Model, load_model
 from cmc.importer.node import Node, Value, as_float32
 from cmc.importer.operators import NEVER_FOLDED, TENSOR_OPERATORS, VALUE_OPERATORS
+from cmc.importer.schema import check_node
 from cmc.weights import ArrayWeights
 
 _MALFORMED = (ArithmeticError, LookupError, TypeError, ValueError)
@@ -153,7 +155,7 @@ class Graph:
         if not isinstance(value, SSAValue):
             identity = onnx.NodeProto(op_type="output", output=[info.name])
             value = self.constant(info.name, value, Node(identity, self.model.opset, self))
-        self._check_declared_shape(info, nn.shape_of(value))
+        self._check_declared(info, nn.shape_of(value))
         if self._batch is not None:
             try:
                 self._batch.leave(value)
@@ -161,8 +163,14 @@ class Graph:
                 raise CmcError(str(error), f"output {info.name!r}") from None
         return value
 
-    def _check_declared_shape(self, info: onnx.ValueInfoProto, shape: Sequence[int]) -> None:
+    def _check_declared(self, info: onnx.ValueInfoProto, shape: Sequence[int]) -> None:
         type_ = info.type.tensor_type
+        if type_.elem_type not in (*FLOATS, TensorProto.UNDEFINED):
+            raise CmcError(
+                f"the model declares {type_name(type_.elem_type)}, but its operators give "
+                "floating-point numbers",
+                f"output {info.name!r}",
+            )
         if not type_.HasField("shape"):
             return
         declared = type_.shape.dim
@@ -185,6 +193,10 @@ def _translate_node(node: Node) -> Sequence[Value]:
             f"operator {node.op_type!r} of domain {node.proto.domain!r} is not supported: "
             "export the model with standard operators"
         )
+    try:
+        check_node(node.proto, node.opset)
+    except CmcError as error:
+        raise node.error(error.message) from None
     if node.op_type in VALUE_OPERATORS:
         result = VALUE_OPERATORS[node.op_type](node)
     elif node.op_type not in NEVER_FOLDED and (folded := fold(node)) is not None:

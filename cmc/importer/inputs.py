@@ -10,7 +10,7 @@ from onnx import TensorProto
 from cmc.dialects import nn
 from cmc.errors import CmcError
 
-_FLOATS = frozenset(
+FLOATS = frozenset(
     (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
 )
 
@@ -67,11 +67,10 @@ class _Resolver:
         type_ = info.type.tensor_type
         if not info.type.HasField("tensor_type"):
             raise CmcError("only tensors can be inputs", _where(info))
-        if type_.elem_type not in _FLOATS:
-            known = type_.elem_type in TensorProto.DataType.values()
-            name = TensorProto.DataType.Name(type_.elem_type).lower() if known else "this type"
+        if type_.elem_type not in FLOATS:
             raise CmcError(
-                f"inputs are floating-point numbers, not {name}: convert them before the network",
+                f"inputs are floating-point numbers, not {type_name(type_.elem_type)}: convert "
+                "them before the network",
                 _where(info),
             )
         if not type_.HasField("shape"):
@@ -126,6 +125,12 @@ class _Resolver:
             )
         for error in self.missing:
             raise error
+
+
+def type_name(element_type: int) -> str:
+    """What ONNX calls the type of a tensor's elements."""
+    known = element_type in TensorProto.DataType.values()
+    return TensorProto.DataType.Name(element_type).lower() if known else "this type"
 
 
 def _is_fixed(dim: onnx.TensorShapeProto.Dimension) -> bool:

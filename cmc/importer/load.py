@@ -15,6 +15,7 @@ from onnx.checker import ValidationError
 from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
 from cmc.errors import CmcError
+from cmc.importer.schema import NEWEST_OPSET, check_names
 
 OLDEST_OPSET = 7
 
@@ -61,7 +62,14 @@ def load_model(source: str | Path | onnx.ModelProto) -> Model:
         raise CmcError("not an ONNX model, or one that is cut short", where)
     if proto.functions:
         proto = _inline_functions(proto, where)
-    return Model(proto, _opset(proto, where), path)
+    opset = _opset(proto, where)
+    if not proto.graph.output:
+        raise CmcError("the model has no outputs: there is nothing to compute", where)
+    try:
+        check_names(proto.graph)
+    except CmcError as error:
+        raise CmcError(error.message, error.where or where) from None
+    return Model(proto, opset, path)
 
 
 def _read(path: Path) -> onnx.ModelProto:
@@ -103,6 +111,12 @@ def _opset(proto: onnx.ModelProto, where: str | None) -> int:
         raise CmcError(
             f"opset {versions[0]} is older than {OLDEST_OPSET}, the oldest supported: "
             "raise it with onnx.version_converter",
+            where,
+        )
+    if versions[0] > NEWEST_OPSET:
+        raise CmcError(
+            f"opset {versions[0]} is newer than {NEWEST_OPSET}, the newest that onnx "
+            f"{onnx.__version__} knows: install a newer onnx, or export the model for that opset",
             where,
         )
     return versions[0]

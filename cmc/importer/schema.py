@@ -1,0 +1,64 @@
+"""What ONNX itself says of a model: names that occur once, and nodes as their operators declare."""
+
+from collections import Counter
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+import onnx
+from onnx.defs import OpSchema, SchemaError, get_schema, onnx_opset_version
+
+from cmc.errors import CmcError
+
+NEWEST_OPSET = onnx_opset_version()
+"""The newest that the installed onnx knows."""
+
+
+def check_names(graph: onnx.GraphProto) -> None:
+    """CmcError if two inputs, outputs or arrays have one name, or two nodes write it."""
+    _check_once((info.name for info in graph.input), "inputs of the model")
+    _check_once((info.name for info in graph.output), "outputs of the model")
+    _check_once((tensor.name for tensor in graph.initializer), "arrays of the model")
+    sources = {info.name: "an input of the model" for info in graph.input}
+    sources |= {tensor.name: "an array of the model" for tensor in graph.initializer}
+    for node in graph.node:
+        where = f"{node.op_type} node {node.name or next(iter(node.output), '')!r}"
+        for name in filter(None, node.output):
+            if name in sources:
+                raise CmcError(
+                    f"it writes {name!r}, which {sources[name]} is already: rename one of them",
+                    where,
+                )
+            sources[name] = f"a result of {where}"
+
+
+def check_node(node: onnx.NodeProto, opset: int) -> None:
+    """CmcError if a node has attributes, inputs or outputs that its operator does not have.
+
+    The operators that ONNX does not know are for others to refuse.
+    """
+    try:
+        schema = get_schema(node.op_type, opset)
+    except SchemaError:
+        return
+    for attribute in node.attribute:
+        if attribute.name not in schema.attributes:
+            raise CmcError(_unknown_attribute(attribute.name, schema, opset))
+    for what, given, most in (
+        ("inputs", len(node.input), schema.max_input),
+        ("outputs", len(node.output), schema.max_output),
+    ):
+        if given > most:
+            raise CmcError(f"the operator has at most {most} {what} in opset {opset}, not {given}")
+
+
+def _unknown_attribute(name: str, schema: OpSchema, opset: int) -> str:
+    close = get_close_matches(name, schema.attributes, 1)
+    known = ", ".join(sorted(schema.attributes)) or "none"
+    hint = f"did you mean {close[0]!r}?" if close else f"there is {known}"
+    return f"the operator has no attribute {name!r} in opset {opset}; {hint}"
+
+
+def _check_once(names: Iterable[str], what: str) -> None:
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise CmcError(f"{count} {what} have the name {name!r}: rename all but one of them")
