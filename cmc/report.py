@@ -13,7 +13,7 @@ class RingReport:
     """A channel's buffer in a core's SRAM."""
 
     channel: str
-    """The object and its reader: `@b for @conv2`."""
+    """The object, its writer and its reader: `@b from @conv1 to @conv2`."""
     address: int
     """In bytes."""
     slots: int

@@ -14,7 +14,14 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
-from cmc.dialects.cmpipe import ChannelOp, PipelineOp, read_by, written_by
+from cmc.dialects.cmpipe import (
+    Channel,
+    ChannelOp,
+    PipelineOp,
+    read_by,
+    writers_of,
+    written_by,
+)
 from cmc.dialects.poly import MapAttr, SetAttr
 from cmc.poly.relations import Progress, nameless, progress
 
@@ -46,23 +53,26 @@ _Key = tuple[isl.Map, isl.Map, isl.Set]
 
 
 def derive_channels(pipeline: PipelineOp) -> list[ChannelOp]:
-    """The channels of a pipeline: one for each stage and object that it reads."""
-    writes = written_by(pipeline)
+    """The channels of a pipeline: one for each stage and each writer of what it reads."""
+    writes, writers = written_by(pipeline), writers_of(pipeline)
     # Layers of one shape have the same relations but for the names.
     known: dict[_Key, Control] = {}
     channels: list[ChannelOp] = []
     for stage in pipeline.stages():
+        iterations = stage.iterations.reset_tuple_id()
         for object, read in read_by(stage).items():
-            iterations = stage.iterations.reset_tuple_id()
-            key = (nameless(read), nameless(writes[object]), iterations)
-            control = known.get(key)
-            if control is None:
-                control = known[key] = derive(*key)
-            channels.append(_channel(object, stage.sym_name.data, control))
+            for writer in writers[object]:
+                key = (nameless(read), nameless(writes[writer]), iterations)
+                control = known.get(key)
+                if control is None:
+                    control = known[key] = derive(*key)
+                channels.append(_channel(Channel(object, writer, stage.sym_name.data), control))
     return channels
 
 
-def _channel(object: str, reader: str, control: Control) -> ChannelOp:
+def _channel(channel: Channel, control: Control) -> ChannelOp:
+    object, _, reader = channel
+
     def named(relation: isl.Map, source: str, target: str) -> MapAttr:
         relation = relation.set_tuple_name(isl.dim_type.in_, source)
         return MapAttr(relation.set_tuple_name(isl.dim_type.out, target))
@@ -71,8 +81,7 @@ def _channel(object: str, reader: str, control: Control) -> ChannelOp:
         return None if initial.is_empty() else SetAttr(initial.set_tuple_name(name))
 
     return ChannelOp(
-        object,
-        reader,
+        channel,
         named(control.ready.steps, object, reader),
         named(control.free.steps, reader, object),
         ready_from=point(control.ready.initial, reader),

@@ -180,7 +180,8 @@ class _Partition:
         layout = Layout(shape, _default_channel(shape) if channel is None else channel)
         name = self._object(self.names.make(tensor_name), layout)
         view = self._views[argument] = View.whole(name, layout)
-        self.ports.append(InputOp(tensor_name, name, MapAttr(view.simple), TensorType(f32, shape)))
+        stream, tensor = self.names.make(f"{name}_stream"), TensorType(f32, shape)
+        self.ports.append(InputOp(stream, tensor_name, name, MapAttr(view.simple), tensor))
 
     def _output(self, value: SSAValue, tensor_name: str) -> None:
         if self.constant(value) is not None:

@@ -21,12 +21,11 @@ from cmc.dialects.cmctrl import (
     AwaitOp,
     CreditsOp,
     EnableOp,
-    IterationOp,
     PointOp,
-    ProgramOp,
     ReleaseOp,
     RingOp,
 )
+from cmc.dialects.cmpipe import StageOp
 from cmc.dialects.poly import SetAttr
 
 
@@ -59,7 +58,7 @@ def mutations(module: ModuleOp) -> Iterator[Mutation]:
         if op.parent_op() in inside:
             inside.add(op)
             continue
-        if isinstance(op, IterationOp):
+        if isinstance(op, StageOp):
             inside.add(op)
         for what, change in _changes(op):
             yield Mutation(place, f"{op.name}: {what}", change)
@@ -99,14 +98,15 @@ def _changes(op: Operation) -> _Changes:
             yield from _integer_changes("address", op.address, at_least=0, by=4)
         case CreditsOp():
             yield from _integer_changes("count", op.count, at_least=0)
-        case ProgramOp():
+        case StageOp():
             domain = op.domain.data
             for name, less in (("first", domain.lexmin()), ("last", domain.lexmax())):
                 smaller = SetAttr(domain.subtract(less))
                 yield f"domain without its {name} point", _set("domain", smaller)
-            if op.rank:
+            rank = op.iteration_rank()
+            if rank:
                 last = domain.lexmax()
-                dims = ", ".join(f"i{i}" for i in range(op.rank))
+                dims = ", ".join(f"i{i}" for i in range(rank))
                 shifted = last.apply(isl.Map(f"{{ [{dims}] -> [{dims} + 1] }}"))
                 larger = SetAttr(domain.union(shifted).coalesce())
                 yield "domain with a point more", _set("domain", larger)

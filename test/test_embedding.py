@@ -106,7 +106,9 @@ ROWS = MapAttr.from_text("{ [n, i, j] -> [i, j] }")
 
 def pipeline_of(function: func.FuncOp) -> PipelineOp:
     names: dict[SSAValue, str] = {v: f"x{i}" for i, v in enumerate(function.body.block.args)}
-    ports: list[Operation] = [InputOp(n, n, ROWS, batch_of_one(v)) for v, n in names.items()]
+    ports: list[Operation] = [
+        InputOp(f"{n}_stream", n, n, ROWS, batch_of_one(v)) for v, n in names.items()
+    ]
     stages: list[StageOp] = []
     for op in function.body.block.ops:
         if isinstance(op, func.ReturnOp):
@@ -245,15 +247,15 @@ def test_what_the_second_convolution_waits_for():
 
 Edits = Sequence[tuple[str, str]]
 
-READY = """cmctrl.machine ready @b for @conv2 {
+READY = """cmctrl.machine ready @b from @conv1 to @conv2 {
       affine.for %j = 2 to 8 {
         cmctrl.await [%j]
         cmctrl.enable [%j - 2]
 """
 WINDOW = '@b #poly.map<"{ [w, k, c] -> [w + k, c] }">'
-PROGRAM = 'cmctrl.program @conv2 over #poly.set<"{ [w] : 0 <= w < 6 }">'
-SLOWLY = (PROGRAM, f"{PROGRAM} interval 4")
-FREE = """cmctrl.machine free @b for @conv2 {
+STAGE = 'cmpipe.stage @conv2 in #poly.set<"{ [w] : 0 <= w < 6 }">'
+SLOWLY = (STAGE, f"{STAGE} interval 4")
+FREE = """cmctrl.machine free @b from @conv1 to @conv2 {
       affine.for %w = 0 to 5 {
         cmctrl.await [%w]
         cmctrl.release [%w]
@@ -268,13 +270,13 @@ FAULTS: dict[str, tuple[Edits, type[CmcError], str]] = {
     "a missing enable": (
         [(READY, READY.replace("2 to 8", "2 to 7"))],
         Deadlock,
-        "deadlock: @conv1[0] of image 1 waits for room in @b for @conv2; "
-        "@conv2[5] of image 0 waits for data in @b for @conv2",
+        "deadlock: @conv1[0] of image 1 waits for room in @b from @conv1 to @conv2; "
+        "@conv2[5] of image 0 waits for data in @b from @conv1 to @conv2",
     ),
     "no enable at all": (
         [(READY, READY.replace("cmctrl.enable [%j - 2]", ""))],
         Deadlock,
-        "deadlock: @conv2[0] of image 0 waits for data in @b for @conv2, "
+        "deadlock: @conv2[0] of image 0 waits for data in @b from @conv1 to @conv2, "
         "which no step of its machine ever gives",
     ),
     "a window that reaches too far": (
@@ -289,19 +291,19 @@ FAULTS: dict[str, tuple[Edits, type[CmcError], str]] = {
         "which was overwritten in its ring of 3 slots",
     ),
     "too many credits": (
-        [SLOWLY, ("@b for @conv2 count 3", "@b for @conv2 count 4")],
+        [SLOWLY, ("@b from @conv1 to @conv2 count 3", "@b from @conv1 to @conv2 count 4")],
         OverwrittenElement,
         "core @core1: cycle 12: @conv2[1] of image 0 reads @b[1], "
         "which was overwritten in its ring of 3 slots",
     ),
     "too few credits": (
-        [("@b for @conv2 count 3", "@b for @conv2 count 2")],
+        [("@b from @conv1 to @conv2 count 3", "@b from @conv1 to @conv2 count 2")],
         Deadlock,
-        "deadlock: @conv1[2] of image 0 waits for room in @b for @conv2; "
-        "@conv2[0] of image 0 waits for data in @b for @conv2",
+        "deadlock: @conv1[2] of image 0 waits for room in @b from @conv1 to @conv2; "
+        "@conv2[0] of image 0 waits for data in @b from @conv1 to @conv2",
     ),
     "a ring too small for its credits": (
-        [("@b for @conv2 at 0 slots 3", "@b for @conv2 at 0 slots 2")],
+        [("@b from @conv1 to @conv2 at 0 slots 3", "@b from @conv1 to @conv2 at 0 slots 2")],
         OverwrittenElement,
         "core @core1: cycle 8: @conv2[0] of image 0 reads @b[0], "
         "which was overwritten in its ring of 2 slots",
@@ -315,8 +317,8 @@ FAULTS: dict[str, tuple[Edits, type[CmcError], str]] = {
     "a missing release": (
         [("cmctrl.release [7]", "cmctrl.release [6]")],
         Deadlock,
-        "deadlock: @conv1[2] of image 1 waits for room in @b for @conv2; "
-        "@conv2[0] of image 1 waits for data in @b for @conv2",
+        "deadlock: @conv1[2] of image 1 waits for room in @b from @conv1 to @conv2; "
+        "@conv2[0] of image 1 waits for data in @b from @conv1 to @conv2",
     ),
 }
 

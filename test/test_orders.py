@@ -107,7 +107,7 @@ PIPELINE = """
 cmpipe.pipeline @shift {
   cmpipe.object @a : memref<6x8xvector<1xf32>>
   cmpipe.object @b : memref<6x8xvector<1xf32>>
-  cmpipe.input "x" @a #poly.map<"{ [n, c, h, w] -> [h, w, c] }"> : tensor<1x1x6x8xf32>
+  cmpipe.input @a_stream "x" @a #poly.map<"{ [n, c, h, w] -> [h, w, c] }"> : tensor<1x1x6x8xf32>
   cmpipe.stage @shift in #poly.set<"{ [h, w] : 0 <= h < 6 and 0 <= w < 8 }"> {
     %v = cmpipe.read @a #poly.map<"{ [h, w, c] -> [h, w - 1, c] }"> : vector<1xf32>
     cmpipe.write %v, @b #poly.map<"{ [h, w] -> [h, w] }"> : vector<1xf32>

@@ -15,7 +15,7 @@ def core(name: str, iterations: int, offset: int, images: int, interval: int) ->
     program = ProgramReport(
         name, iterations, offset, int(starts.max()), starts.size, {"@a": 12, "@b": 0}, starts
     )
-    return CoreReport(f"on_{name}", (program,), (RingReport(f"@a for @{name}", 16, 5, 20),))
+    return CoreReport(f"on_{name}", (program,), (RingReport(f"@a from @x to @{name}", 16, 5, 20),))
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_json(report: Report):
             }
         ],
         "sram_bytes": 36,
-        "rings": [{"channel": "@a for @dense", "address": 16, "slots": 5, "bytes": 20}],
+        "rings": [{"channel": "@a from @x to @dense", "address": 16, "slots": 5, "bytes": 20}],
     }
 
 

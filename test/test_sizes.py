@@ -93,7 +93,7 @@ def test_throughput_reaches_the_bound(trained: Path):
 
 
 def slots(pipeline: PipelineOp) -> dict[str, int]:
-    """The slots of each channel, by `object for reader`."""
+    """The slots of each channel, by name."""
     sizes: dict[str, int] = {}
     for channel in pipeline.channels():
         assert channel.slots is not None
@@ -103,7 +103,7 @@ def slots(pipeline: PipelineOp) -> dict[str, int]:
 
 def title(channel: ChannelOp) -> str:
     """The name of a channel."""
-    return f"{channel.object.root_reference.data} for {channel.reader.root_reference.data}"
+    return str(channel.channel)
 
 
 def sized(model: Path | onnx.ModelProto, policy: str = "minimal") -> ModuleOp:
@@ -119,7 +119,7 @@ def sized(model: Path | onnx.ModelProto, policy: str = "minimal") -> ModuleOp:
 def test_a_window_needs_two_rows_and_three_pixels(height: int, width: int):
     node = convolution("x", "y")
     model = chain_model((1, 4, height, width), node, constants={"w": normal(4, 4, 3, 3)})
-    assert slots(pipeline_of(sized(model))) == {"x for y": 2 * width + 3}
+    assert slots(pipeline_of(sized(model))) == {"@x from @x_stream to @y": 2 * width + 3}
 
 
 @pytest.mark.parametrize("policy", ["minimal", "throughput"])
@@ -162,7 +162,7 @@ def test_other_windows(kernel: int, stride: int, dilation: int, pad: int, expect
     )
     constants = {"w": normal(2, 3, kernel, kernel)}
     model = chain_model((1, 3, 10, 10), node, constants=constants)
-    assert slots(pipeline_of(sized(model))) == {"x for y": expected}
+    assert slots(pipeline_of(sized(model))) == {"@x from @x_stream to @y": expected}
 
 
 def with_one_slot_less(model: Path | onnx.ModelProto, chosen: str) -> Program:
@@ -277,7 +277,7 @@ def test_what_nothing_asks_for_is_made_room_for():
     constants = {"start": int64(0), "end": int64(2), "axis": int64(2)}
     module = sized(chain_model((1, 1, 9), *nodes, constants=constants))
     # The second half of b is x: it comes after all of a, which nothing but b reads to the end.
-    assert slots(pipeline_of(module))["x for b"] == 9
+    assert slots(pipeline_of(module))["@x from @x_stream to @b"] == 9
     lower(module, "convert-cmpipe-to-cmctrl")
 
 

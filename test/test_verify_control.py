@@ -17,7 +17,8 @@ from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
 
 from cmc.api import make_context
 from cmc.diagnostics import verify_module
-from cmc.dialects.cmctrl import Channel, ChipOp, CoreOp, CreditsOp, ProgramOp, RingOp
+from cmc.dialects.cmctrl import ChipOp, CoreOp, CreditsOp, RingOp
+from cmc.dialects.cmpipe import Channel, StageOp
 from cmc.errors import CmcError
 from cmc.flow import Deadlock
 from cmc.importer import import_model
@@ -80,7 +81,7 @@ cmpipe.pipeline @two {
   cmpipe.object @a : memref<10xvector<1xf32>>
   cmpipe.object @b : memref<8xvector<1xf32>>
   cmpipe.object @c : memref<6xvector<1xf32>>
-  cmpipe.input "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x10xf32>
+  cmpipe.input @a_stream "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x10xf32>
   cmpipe.output "y" @c #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x6xf32>
   cmpipe.stage @conv1 in #poly.set<"{ [w] : 0 <= w < 8 }"> {
     cmpipe.crossbar @w #nn.weights<[[1.0], [2.0], [1.0]]> : tensor<3x1xf32>
@@ -228,24 +229,29 @@ cmctrl.chip @main {
   cmpipe.object @a : memref<10xvector<1xf32>>
   cmpipe.object @b : memref<8xvector<1xf32>>
   cmctrl.gcu {
-    cmpipe.input "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x10xf32>
+    cmpipe.input @a_stream "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x10xf32>
     cmpipe.output "y" @b #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x8xf32>
-    cmctrl.credits @a for @sum count 3
-    cmctrl.program @stream over #poly.set<"{ [w] : 0 <= w < 10 }"> {
+    cmctrl.credits @a from @a_stream to @sum count 3
+    cmctrl.program @a_stream {
       affine.for %w = 0 to 10 {
-        cmctrl.send @a [%w]
+        cmctrl.start [%w]
       }
     }
   }
-  cmctrl.core @sum {
-    cmctrl.ring @a for @sum at 0 slots 3
-    cmctrl.machine ready @a for @sum {
+  cmctrl.core @core0 {
+    cmpipe.stage @sum in #poly.set<"{ [w] : 0 <= w < 8 }"> {
+      %v = cmpipe.read @a #poly.map<"{ [w, k, c] -> [w + k, c] }"> : vector<3x1xf32>
+      %s = cmpipe.reduce add %v : vector<3x1xf32> -> vector<1xf32>
+      cmpipe.write %s, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+    }
+    cmctrl.ring @a from @a_stream to @sum at 0 slots 3
+    cmctrl.machine ready @a from @a_stream to @sum {
       affine.for %i = 2 to 10 {
         cmctrl.await [%i]
         cmctrl.enable [%i - 2]
       }
     }
-    cmctrl.machine free @a for @sum {
+    cmctrl.machine free @a from @a_stream to @sum {
       affine.for %i = 0 to 7 {
         cmctrl.await [%i]
         cmctrl.release [%i]
@@ -253,13 +259,9 @@ cmctrl.chip @main {
       cmctrl.await [7]
       cmctrl.release [9]
     }
-    cmctrl.program @sum over #poly.set<"{ [w] : 0 <= w < 8 }"> {
+    cmctrl.program @sum {
       affine.for %w = 0 to 8 {
-        cmctrl.iteration [%w] {
-          %v = cmpipe.read @a #poly.map<"{ [w, k, c] -> [w + k, c] }"> : vector<3x1xf32>
-          %s = cmpipe.reduce add %v : vector<3x1xf32> -> vector<1xf32>
-          cmpipe.write %s, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
-        }
+        cmctrl.start [%w]
       }
     }
   }
@@ -281,6 +283,7 @@ FREE = """
       cmctrl.release [9]
 """
 LOOP = "affine.for %w = 0 to 8 {"
+START = "\n        cmctrl.start [%w]"
 
 
 def replaced(*changes: tuple[str, str]) -> str:
@@ -347,31 +350,34 @@ def test_it_is_the_meaning_of_loops_that_counts(ready: str):
             "cmctrl.enable [%i - 2]",
             "cmctrl.enable [%i - 2]\n%l = arith.constant 8 : index\n"
             "%c = arith.cmpi slt, %i, %l : index\nscf.if %c {\ncmctrl.enable [%i - 1]\n}",
-            "the ready machine of @a for @sum enables @sum[1] once @a[2] is written, and "
+            "the ready machine of @a from @a_stream to @sum"
+            " enables @sum[1] once @a[2] is written, and "
             "@sum[1] reads @a[3], which comes later",
         ),
         (
             READY,
             f"cmctrl.enable [0]\n{READY}",
-            "the ready machine of @a for @sum enables @sum[0] from the start, and "
+            "the ready machine of @a from @a_stream to @sum enables @sum[0] from the start, and "
             "@sum[0] reads @a[0]",
         ),
         (
             "cmctrl.await [%i]\n        cmctrl.release [%i]",
             "cmctrl.await [%i]\n        cmctrl.release [%i + 1]",
-            "the free machine of @a for @sum releases @a[1] once @sum[0] is done, and "
+            "the free machine of @a from @a_stream to @sum"
+            " releases @a[1] once @sum[0] is done, and "
             "@sum[1] reads @a[1], which comes later",
         ),
         (
             FREE,
             f"cmctrl.release [0]\n{FREE}",
-            "the free machine of @a for @sum releases @a[0] from the start, and "
+            "the free machine of @a from @a_stream to @sum releases @a[0] from the start, and "
             "@sum[0] reads @a[0]",
         ),
         (
             "count 3",
             "count 4",
-            "the writer has 4 credits for the 3 slots of @a for @sum: it fills a slot that was not "
+            "the writer has 4 credits for the 3 slots of @a from @a_stream to @sum"
+            ": it fills a slot that was not "
             "released",
         ),
         # Not tight.
@@ -379,58 +385,72 @@ def test_it_is_the_meaning_of_loops_that_counts(ready: str):
             READY,
             "affine.for %i = 2 to 9 {\ncmctrl.await [%i + 1]\ncmctrl.enable [%i - 2]\n}\n"
             "cmctrl.enable [7]",
-            "the ready machine of @a for @sum does not enable @sum[0] until @a[3] is written, and "
+            "the ready machine of @a from @a_stream to @sum"
+            " does not enable @sum[0] until @a[3] is written, and "
             "no iteration up to it reads that",
         ),
         (
             FREE,
             "affine.for %i = 0 to 7 {\ncmctrl.await [%i + 1]\ncmctrl.release [%i]\n}\n"
             "cmctrl.release [9]",
-            "the free machine of @a for @sum does not release @a[0] until @sum[1] is done, and "
+            "the free machine of @a from @a_stream to @sum"
+            " does not release @a[0] until @sum[1] is done, and "
             "that reads neither it nor an element before it",
         ),
         (
             "count 3",
             "count 2",
-            "the writer has 2 credits for the 3 slots of @a for @sum: it waits for room that is "
+            "the writer has 2 credits for the 3 slots of @a from @a_stream to @sum"
+            ": it waits for room that is "
             "there",
         ),
         # Not live.
         (
             "affine.for %i = 2 to 10",
             "affine.for %i = 2 to 9",
-            "the ready machine of @a for @sum never enables @sum[7]",
+            "the ready machine of @a from @a_stream to @sum never enables @sum[7]",
         ),
         (
             "cmctrl.release [9]",
             "cmctrl.release [8]",
-            "the free machine of @a for @sum never releases @a[9]",
+            "the free machine of @a from @a_stream to @sum never releases @a[9]",
         ),
         # Not even control.
         (
             "cmctrl.enable [%i - 2]",
             "cmctrl.enable [%i]",
-            "the ready machine of @a for @sum enables [8], which is no iteration of @sum",
+            "the ready machine of @a from @a_stream to @sum"
+            " enables [8], which is no iteration of @sum",
         ),
         (
             "affine.for %i = 2 to 10",
             "affine.for %i = 2 to 11",
-            "the ready machine of @a for @sum awaits [10], which is no element of @a",
+            "the ready machine of @a from @a_stream to @sum awaits [10], which is no element of @a",
         ),
         (
             "cmctrl.await [%i]\n        cmctrl.enable [%i - 2]",
             "cmctrl.await [11 - %i]\n        cmctrl.enable [%i - 2]",
-            "the ready machine of @a for @sum awaits @a[3] before @a[2], which is first",
+            "the ready machine of @a from @a_stream to @sum"
+            " awaits @a[3] before @a[2], which is first",
         ),
         (
             "cmctrl.await [7]",
             "cmctrl.await [7]\ncmctrl.release [7]\ncmctrl.release [6]",
-            "the free machine of @a for @sum releases @a[7] before @a[6], which is first",
+            "the free machine of @a from @a_stream to @sum"
+            " releases @a[7] before @a[6], which is first",
         ),
         (LOOP, "affine.for %w = 0 to 7 {", "program @sum never starts iteration [7]"),
         (LOOP, "affine.for %w = 0 to 9 {", "program @sum starts iteration [8], which it does not"),
-        ("[%w] {", "[7 - %w] {", "program @sum starts iteration [1] before [0], and they run"),
-        ("[%w] {", "[%w floordiv 2] {", "program @sum starts iteration [0] twice"),
+        (
+            f"{LOOP}{START}",
+            f"{LOOP}{START[:-3]}7 - %w]",
+            "program @sum starts iteration [1] before [0], and they run",
+        ),
+        (
+            f"{LOOP}{START}",
+            f"{LOOP}{START[:-1]} floordiv 2]",
+            "program @sum starts iteration [0] twice",
+        ),
         ("{ [w] -> [w] }", "{ [w] -> [w + 1] }", "program @sum writes [8] in iteration [7], which"),
         (
             "{ [w] -> [w] }",
@@ -456,7 +476,7 @@ def test_it_is_the_meaning_of_loops_that_counts(ready: str):
 )
 @pytest.mark.usefixtures("many")
 def test_what_is_wrong_is_named(old: str, new: str, message: str):
-    error = proof_of(parsed(replaced((old, new))))
+    error = proof_of(parse_file(make_context(), replaced((old, new)), "chip.mlir"))
     assert error is not None
     assert message in str(error)
     assert "\n" not in str(error)
@@ -466,7 +486,8 @@ def test_what_is_wrong_is_named(old: str, new: str, message: str):
 def test_a_ring_that_is_too_small_is_named():
     error = proof_of(parsed(replaced(("slots 3", "slots 2"), ("count 3", "count 2"))))
     assert str(error).endswith(
-        "the ring of @a for @sum has 2 slots, and @sum[0] needs 3: all from @a[0], which is not "
+        "the ring of @a from @a_stream to @sum"
+        " has 2 slots, and @sum[0] needs 3: all from @a[0], which is not "
         "released before, to @a[2]"
     )
 
@@ -527,8 +548,8 @@ def test_long_machines_may_be_written_out():
     error = proof_of(parsed(written_out(800, (700, "cmctrl.await [701]\ncmctrl.enable [700]"))))
     assert error is not None
     assert error.message == (
-        "the ready machine of @a for @sum enables @sum[700] once @a[701] is written, and "
-        "@sum[700] reads @a[702], which comes later"
+        "the ready machine of @a from @a_stream to @sum enables @sum[700] once @a[701] is written, "
+        "and @sum[700] reads @a[702], which comes later"
     )
 
 
@@ -577,7 +598,7 @@ def behaviours(module: ModuleOp) -> list[Behaviour | None]:
     """
     found, random = [behaviour(module)], Random(1)
     for op in module.walk():
-        if isinstance(op, ProgramOp):
+        if isinstance(op, StageOp):
             op.properties["latency"] = IntegerAttr(random.randint(1, 12), i64)
     return [*found, behaviour(module)]
 

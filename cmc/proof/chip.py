@@ -28,17 +28,16 @@ def prove(chip: ChipOp, known: Known | None = None) -> None:
     """
     known = known or Known()
     programs: dict[str, Program] = {}
-    writers: dict[str, Program] = {}
     for side in (chip.gcu, *chip.cores()):
         for op in side.programs():
             program = prove_program(op, side, known.programs)
-            programs[program.name] = writers[program.object.sym_name.data] = program
+            programs[program.name] = program
     slots = prove_rings(chip)
     links: list[Link] = []
     for core in chip.cores():
         driven = {
             (op.kind.data, op.channel): prove_machine(
-                op, core, writers[op.channel.object], programs[op.channel.reader], known.machines
+                op, core, programs[op.channel.writer], programs[op.channel.reader], known.machines
             )
             for op in core.machines()
         }
@@ -47,7 +46,7 @@ def prove(chip: ChipOp, known: Known | None = None) -> None:
             links.append(
                 Link(
                     channel,
-                    writers[channel.object],
+                    programs[channel.writer],
                     programs[channel.reader],
                     driven[MachineKind.READY, channel],
                     driven[MachineKind.FREE, channel],

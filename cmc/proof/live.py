@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 import islpy as isl
 import numpy as np
 
-from cmc.dialects.cmctrl import Channel
+from cmc.dialects.cmpipe import Channel
 from cmc.errors import CmcError
 from cmc.flow import Edge, Flow, Process, Steps, deadlock, solve
 from cmc.poly.counting import Iterations
@@ -89,12 +89,11 @@ class _Counts:
         return None if times.complete else deadlock(flow, 1, times.begun)
 
     def _process(self, program: Program) -> Process:
-        iterations, op = self.of(program), program.op
+        iterations = self.of(program)
         return Process(
             program.name,
             iterations.count,
-            1 if op.latency is None else op.latency.value.data,
-            1 if op.interval is None else op.interval.value.data,
+            *program.writer.cycles,
             lambda number: f"@{program.name}{coordinates(tuple(iterations.coordinates(number)))}",
         )
 

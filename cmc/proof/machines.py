@@ -78,7 +78,7 @@ def prove_machine(
     """
     ready = op.kind.data is MachineKind.READY
     timeline = Timeline.of(op.body.block)
-    element_rank, iteration_rank = len(writer.object.shape), reader.op.rank
+    element_rank, iteration_rank = len(writer.object.shape), reader.rank
     awaits = timeline.text(AwaitOp, element_rank if ready else iteration_rank)
     advances = (
         timeline.text(EnableOp, iteration_rank) if ready else timeline.text(ReleaseOp, element_rank)

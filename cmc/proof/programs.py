@@ -10,8 +10,8 @@ import islpy as isl
 import numpy as np
 
 from cmc.diagnostics import describe_location
-from cmc.dialects.cmctrl import CoreOp, GcuOp, IterationOp, PointOp, ProgramOp, SendOp
-from cmc.dialects.cmpipe import ObjectOp, ReadOp, WriteOp, find_object
+from cmc.dialects.cmctrl import CoreOp, GcuOp, ProgramOp, StartOp
+from cmc.dialects.cmpipe import InputOp, ObjectOp, StageOp, find_object
 from cmc.errors import CmcError
 from cmc.poly.extremes import lexmin
 from cmc.poly.order import Order
@@ -38,7 +38,7 @@ class Program:
     writes, one to one and onto the object; `reads` maps iterations to elements, by object.
     """
 
-    op: ProgramOp
+    writer: StageOp | InputOp
     where: str
     iterations: isl.Set
     object: ObjectOp
@@ -47,7 +47,12 @@ class Program:
 
     @property
     def name(self) -> str:
-        return self.op.sym_name.data
+        return self.writer.sym_name.data
+
+    @property
+    def rank(self) -> int:
+        """The number of coordinates of an iteration."""
+        return self.iterations.dim(isl.dim_type.set)
 
 
 ProgramKey = tuple[str, isl.Set, isl.Map, tuple[int, ...]]
@@ -59,13 +64,17 @@ def prove_program(op: ProgramOp, side: GcuOp | CoreOp, proved: set[ProgramKey]) 
     `proved` holds what was proved before of programs that differ in nothing but names.
     """
     where = describe_location(op) or side.title
-    proof = _Proof(f"program @{op.sym_name.data}", where)
+    proof = _Proof(f"program @{op.runs}", where)
     timeline = Timeline.of(op.body.block)
-    started = timeline.text(PointOp, op.rank)
-    domain = op.domain.data.reset_tuple_id()
-    body = _body(op, proof)
-    object = find_object(body, body.object)
-    writes = _writes(body, domain)
+    writer = op.find_writer()
+    domain = writer.iterations.reset_tuple_id()
+    started = timeline.text(StartOp, domain.dim(isl.dim_type.set))
+    if isinstance(writer, StageOp):
+        (write,) = writer.writes()
+        object = find_object(write, write.object)
+    else:
+        object = find_object(writer, writer.object)
+    writes = writer.places.reset_tuple_id(isl.dim_type.in_).reset_tuple_id(isl.dim_type.out)
     key = (started, domain, writes, object.shape)
     if key not in proved:
         if timeline.is_long:
@@ -74,35 +83,13 @@ def prove_program(op: ProgramOp, side: GcuOp | CoreOp, proved: set[ProgramKey]) 
             proof.runs(isl.Map(started), domain)
         proof.fills(writes, domain, object)
         proved.add(key)
-    return Program(op, where, domain, object, writes, _reads(op, domain))
+    return Program(writer, where, domain, object, writes, _reads(writer, domain))
 
 
-def _body(op: ProgramOp, proof: _Proof) -> SendOp | WriteOp:
-    """The operation that writes the element of an iteration."""
-    first, *others = op.points()
-    for other in others:
-        if isinstance(first, IterationOp) and not (
-            isinstance(other, IterationOp) and first.body.is_structurally_equivalent(other.body)
-        ):
-            raise proof.error("starts iterations with different bodies")
-    if isinstance(first, SendOp):
-        return first
-    writes = [inner for inner in first.walk() if isinstance(inner, WriteOp)]
-    if len(writes) != 1:
-        raise proof.error(f"writes {len(writes)} elements an iteration, and should write one")
-    return writes[0]
-
-
-def _writes(body: SendOp | WriteOp, domain: isl.Set) -> isl.Map:
-    if isinstance(body, SendOp):
-        return domain.identity()
-    return body.relation(domain).reset_tuple_id(isl.dim_type.out)
-
-
-def _reads(op: ProgramOp, domain: isl.Set) -> dict[str, isl.Map]:
+def _reads(writer: StageOp | InputOp, domain: isl.Set) -> dict[str, isl.Map]:
     relations: dict[str, list[isl.Map]] = {}
-    for read in next(iter(op.points())).walk():
-        if isinstance(read, ReadOp) and find_object(read, read.object).value is None:
+    for read in writer.reads() if isinstance(writer, StageOp) else ():
+        if find_object(read, read.object).value is None:
             relation = read.relation(domain).reset_tuple_id(isl.dim_type.out)
             relations.setdefault(read.object.root_reference.data, []).append(relation)
     return {

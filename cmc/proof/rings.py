@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
 from cmc.diagnostics import describe_location
-from cmc.dialects.cmctrl import Channel, ChipOp, CoreOp, CreditsOp, RingOp
+from cmc.dialects.cmctrl import ChipOp, CoreOp, CreditsOp, RingOp
+from cmc.dialects.cmpipe import Channel
 from cmc.errors import CmcError
 
 

@@ -281,8 +281,9 @@ def _run(calls: list[Call]) -> None:
 
 def _work(program: LoadedProgram) -> int:
     """How long a program takes for an image, in multiplications within products of matrices."""
-    ops = list(program.body.walk())
-    matrices = [find_crossbar(op, op.crossbar).value.shape for op in ops if isinstance(op, MxvOp)]
+    matrices = [
+        find_crossbar(op, op.crossbar).value.shape for op in program.body if isinstance(op, MxvOp)
+    ]
     # Moving a number takes about as long as eight multiplications.
     moved = sum(prod(read.gather.window) for read in program.reads)
     return program.iterations * (sum(map(prod, matrices)) + 8 * moved)
@@ -384,7 +385,7 @@ class Plan:
         """The calls that compute one block into `target`, `[images, iterations, vector]`."""
         calls: list[Call] = []
         arrays: dict[SSAValue, Floats] = {}
-        ops = list(program.body.regions[0].block.ops)
+        ops = program.body
         (write,) = (op for op in ops if isinstance(op, WriteOp))
         written = target[block.images, block.iterations]
         for position, op in enumerate(ops):

@@ -18,7 +18,7 @@ def check(chip: Chip, times: Times) -> None:
     """
     faults: list[tuple[int, Fault]] = []
     for ring in chip.rings:
-        reader, writer = chip.programs[ring.channel.reader], chip.writer(ring.channel.object)
+        reader, writer = chip.programs[ring.channel.reader], chip.programs[ring.channel.writer]
         starts = times.starts[reader.name][: times.begun[reader.name]]
         arrivals = np.full(len(times.starts[writer.name]), NEVER)
         written = times.begun[writer.name]

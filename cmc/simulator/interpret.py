@@ -262,7 +262,7 @@ class _Worker:
         channels = {c.ring.channel.object: c for c in self.reads}
         reads = {read.op: read for read in self.program.reads}
         constants = {read.op: read for read in self.program.constants}
-        for op in self.program.body.regions[0].block.ops:
+        for op in self.program.body:
             if isinstance(op, WriteOp):
                 self._result = arrays[op.vector].reshape(-1)
                 continue

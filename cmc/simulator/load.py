@@ -10,19 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
+import islpy as isl
 import numpy as np
+from xdsl.ir import Operation
 
 from cmc.dialects.cmctrl import (
     AwaitOp,
-    Channel,
     ChipOp,
-    IterationOp,
     MachineKind,
     MachineOp,
     ProgramOp,
-    SendOp,
 )
-from cmc.dialects.cmpipe import ReadOp, WriteOp, find_object
+from cmc.dialects.cmpipe import Channel, InputOp, ReadOp, StageOp, find_object
 from cmc.errors import CmcError
 from cmc.flow import NEVER, Edge, Flow, Process, Steps
 from cmc.poly.evaluate import Ints, size, tabulate
@@ -74,8 +73,8 @@ class LoadedProgram:
 
     name: str
     core: str | None
-    op: ProgramOp
-    body: IterationOp | SendOp
+    body: tuple[Operation, ...]
+    """What an iteration of a stage computes; nothing for a stream."""
     points: Ints
     writes: str
     latency: int
@@ -112,18 +111,18 @@ class Chip:
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
 
-    def writer(self, object: str) -> LoadedProgram:
-        return next(p for p in self.programs.values() if p.writes == object)
-
 
 @dataclass(frozen=True, eq=False)
 class _Loops:
     """What a program's loops start, and where, in order."""
 
-    op: ProgramOp
+    writer: StageOp | InputOp
     core: str | None
-    body: IterationOp | SendOp
     points: Ints
+
+    @property
+    def name(self) -> str:
+        return self.writer.sym_name.data
 
 
 def load(chip: ChipOp) -> Chip:
@@ -134,11 +133,10 @@ def load(chip: ChipOp) -> Chip:
         for program in side.programs()
     ]
     objects = {o.name: o for o in map(_written_object, loops)}
-    programs = {one.op.sym_name.data: _program(one, objects) for one in loops}
+    programs = {one.name: _program(one, objects) for one in loops}
     sides = (chip.gcu, *chip.cores())
     credits = {c.channel: c.count.value.data for side in sides for c in side.credits()}
     programs = _in_order(programs)
-    writers = {p.writes: p.name for p in programs.values()}
     rings: list[Ring] = []
     edges: list[Edge] = []
     for core in chip.cores():
@@ -152,7 +150,7 @@ def load(chip: ChipOp) -> Chip:
             edges.append(
                 Edge(
                     str(channel),
-                    writers[channel.object],
+                    channel.writer,
                     channel.reader,
                     _steps(ready, _Element(object), Order(reader.points)),
                     _steps(free, Order(reader.points), _Element(object)),
@@ -179,9 +177,11 @@ def _coordinates(point: Sequence[int] | Ints) -> str:
 
 
 def _loops(program: ProgramOp, core: str | None) -> _Loops:
-    where = f"program @{program.sym_name.data}"
+    where = f"program @{program.runs}"
+    writer = program.find_writer()
     found = visits(program.body.block)
-    points = np.empty((sum(len(v.points) for v in found), program.rank), np.int64)
+    rank = writer.iterations.dim(isl.dim_type.set)
+    points = np.empty((sum(len(v.points) for v in found), rank), np.int64)
     for v in found:
         points[v.time] = v.points
     if not len(points):
@@ -194,30 +194,22 @@ def _loops(program: ProgramOp, core: str | None) -> _Loops:
             "lexicographic order",
             where,
         )
-    body = found[0].op
-    assert isinstance(body, IterationOp | SendOp)
-    for v in found[1:]:
-        if isinstance(body, IterationOp) and not v.op.regions[0].is_structurally_equivalent(
-            body.body
-        ):
-            raise CmcError("its iterations have different bodies", where)
-    return _Loops(program, core, body, points)
+    return _Loops(writer, core, points)
 
 
 def _written_object(loops: _Loops) -> Object:
     """The object that a program writes, and the order in which it does."""
-    where = f"program @{loops.op.sym_name.data}"
+    where = f"program @{loops.name}"
     places: tuple[Ints, ...] = tuple(loops.points.T)
-    target: SendOp | WriteOp | None = loops.body if isinstance(loops.body, SendOp) else None
-    for op in loops.body.walk():
-        if isinstance(op, WriteOp):
-            target = op
-            table = tabulate(op.access.data, places)
-            if not np.all(table.defined):
-                raise CmcError("an iteration writes no element", where)
-            places = table.coordinates
-    assert target is not None
-    object = find_object(target, target.object)
+    if isinstance(loops.writer, StageOp):
+        (write,) = loops.writer.writes()
+        table = tabulate(write.access.data, places)
+        if not np.all(table.defined):
+            raise CmcError("an iteration writes no element", where)
+        places = table.coordinates
+        object = find_object(write, write.object)
+    else:
+        object = find_object(loops.writer, loops.writer.object)
     name, shape, count = object.sym_name.data, object.shape, len(loops.points)
     elements = flat_index([np.broadcast_to(c, (count,)) for c in places], shape, count)
     if np.any(elements < 0):
@@ -239,29 +231,26 @@ def _program(loops: _Loops, objects: dict[str, Object]) -> LoadedProgram:
     reads: list[Read] = []
     constants: list[Read] = []
     none = np.zeros(0, np.int64)
-    for op in loops.body.walk():
-        if isinstance(op, ReadOp):
-            source = find_object(op, op.object)
-            gather = Gather.of(op, source, loops.points)
-            name = source.sym_name.data
-            if source.value is not None:
-                constants.append(Read(op, name, gather, none, none))
-                continue
-            newest, oldest = (
-                np.broadcast_to(extreme, (len(loops.points),))
-                for extreme in gather.extremes(objects[name].order)
-            )
-            reads.append(Read(op, name, gather, newest, oldest))
-    op = loops.op
+    stage = loops.writer if isinstance(loops.writer, StageOp) else None
+    for op in () if stage is None else stage.reads():
+        source = find_object(op, op.object)
+        gather = Gather.of(op, source, loops.points)
+        name = source.sym_name.data
+        if source.value is not None:
+            constants.append(Read(op, name, gather, none, none))
+            continue
+        newest, oldest = (
+            np.broadcast_to(extreme, (len(loops.points),))
+            for extreme in gather.extremes(objects[name].order)
+        )
+        reads.append(Read(op, name, gather, newest, oldest))
     return LoadedProgram(
-        op.sym_name.data,
+        loops.name,
         loops.core,
-        op,
-        loops.body,
+        () if stage is None else tuple(stage.computed()),
         loops.points,
-        op.written_object(),
-        1 if op.latency is None else op.latency.value.data,
-        1 if op.interval is None else op.interval.value.data,
+        loops.writer.written,
+        *loops.writer.cycles,
         tuple(reads),
         tuple(constants),
     )

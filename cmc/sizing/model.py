@@ -21,7 +21,7 @@ from cmc.sizing.staircase import Staircase, staircase
 class Model:
     """A pipeline with its channels, each channel in terms of the writer's iterations.
 
-    A process is a stage, or the GCU's stream of an input, which is named after its object.
+    A process is a stage, or the GCU's stream of an input.
     """
 
     pipeline: PipelineOp
@@ -35,28 +35,17 @@ class Model:
         return written_by(self.pipeline)
 
     @cached_property
-    def writers(self) -> Mapping[str, str]:
-        """The process that writes each object."""
-        return {
-            object: relation.get_tuple_name(isl.dim_type.in_)
-            for object, relation in self._writes.items()
-        }
-
-    @cached_property
     def iterations(self) -> Mapping[str, isl.Set]:
         """The iterations of each process, which stand after those that they read from."""
-        domains = {self.writers[o]: nameless(w).domain() for o, w in self._writes.items()}
+        domains = {name: nameless(w).domain() for name, w in self._writes.items()}
         reads: dict[str, set[str]] = {name: set() for name in domains}
-        for channel in self.channels:
-            reads[channel.reader.root_reference.data].add(self._writer(channel))
+        for op in self.channels:
+            reads[op.channel.reader].add(op.channel.writer)
         return {name: domains[name] for name in TopologicalSorter(reads).static_order()}
-
-    def _writer(self, channel: ChannelOp) -> str:
-        return self.writers[channel.object.root_reference.data]
 
     def _in_time(self, channel: ChannelOp, relation: isl.Map, elements: isl.dim_type) -> isl.Map:
         """A channel's relation with elements replaced by the iterations that write them."""
-        written = nameless(self._writes[channel.object.root_reference.data]).reverse()
+        written = nameless(self._writes[channel.channel.writer]).reverse()
         if elements == isl.dim_type.in_:
             return nameless(relation).apply_domain(written)
         return nameless(relation).apply_range(written)
@@ -66,23 +55,20 @@ class Model:
         """The pipeline as counts of iterations; its links are the channels, in order."""
         found = {domain: Iterations(domain) for domain in set(self.iterations.values())}
         iterations = {name: found[domain] for name, domain in self.iterations.items()}
-        timing = {s.sym_name.data: s for s in self.pipeline.stages()}
+        cycles = {w.sym_name.data: w.cycles for w in self.pipeline.writers()}
 
         def process(name: str) -> Process:
-            own, stage = iterations[name], timing.get(name)
+            own = iterations[name]
 
             def title(number: int) -> str:
                 return f"@{name}[{', '.join(map(str, own.coordinates(number)))}]"
 
-            latency = 1 if stage is None or stage.latency is None else stage.latency.value.data
-            interval = 1 if stage is None or stage.interval is None else stage.interval.value.data
-            return Process(name, own.count, latency, interval, title)
+            return Process(name, own.count, *cycles[name], title)
 
         known: dict[tuple[object, ...], tuple[Staircase, Staircase]] = {}
 
         def link(channel: ChannelOp) -> Link:
-            object, reader = channel.object.root_reference.data, channel.reader.root_reference.data
-            writer = self.writers[object]
+            _, writer, reader = channel.channel
             ready = self._in_time(channel, channel.ready.data, isl.dim_type.in_)
             free = self._in_time(channel, channel.free.data, isl.dim_type.out)
             enabled, freed = (
@@ -90,7 +76,7 @@ class Model:
                 for start in (channel.ready_from, channel.free_from)
             )
             if freed is not None:
-                freed = freed.apply(nameless(self._writes[object]).reverse())
+                freed = freed.apply(nameless(self._writes[writer]).reverse())
             sides = (self.iterations[writer], self.iterations[reader])
             key = (ready, enabled, free, freed, *sides)
             steps = known.get(key)
@@ -99,7 +85,7 @@ class Model:
                     staircase(ready, enabled, iterations[writer], iterations[reader]),
                     staircase(free, freed, iterations[reader], iterations[writer]),
                 )
-            return Link(f"@{object} for @{reader}", writer, reader, *steps)
+            return Link(str(channel.channel), writer, reader, *steps)
 
         processes = {name: process(name) for name in iterations}
         return Counts(processes, tuple(map(link, self.channels)))

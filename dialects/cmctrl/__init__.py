@@ -1,16 +1,21 @@
 """What a chip is configured with: SRAM maps, crossbars, iteration programs and state machines.
 
 ```mlir
-cmctrl.core @conv2 {
-  cmpipe.crossbar @w #nn.weights<[[1.0], [2.0], [1.0]]> : tensor<3x1xf32>
-  cmctrl.ring @b for @conv2 at 0 slots 3
-  cmctrl.machine ready @b for @conv2 {
+cmctrl.core @core1 {
+  cmpipe.stage @conv2 in #poly.set<"{ [w] : 0 <= w < 6 }"> {
+    cmpipe.crossbar @w #nn.weights<[[1.0], [2.0], [1.0]]> : tensor<3x1xf32>
+    %v = cmpipe.read @b #poly.map<"{ [w, k, c] -> [w + k, c] }"> : vector<3x1xf32>
+    %y = cmpipe.mxv @w %v : vector<3x1xf32> -> vector<1xf32>
+    cmpipe.write %y, @c #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+  }
+  cmctrl.ring @b from @conv1 to @conv2 at 0 slots 3
+  cmctrl.machine ready @b from @conv1 to @conv2 {
     affine.for %j = 2 to 8 {
       cmctrl.await [%j]
       cmctrl.enable [%j - 2]
     }
   }
-  cmctrl.machine free @b for @conv2 {
+  cmctrl.machine free @b from @conv1 to @conv2 {
     affine.for %w = 0 to 5 {
       cmctrl.await [%w]
       cmctrl.release [%w]
@@ -18,21 +23,18 @@ cmctrl.core @conv2 {
     cmctrl.await [5]
     cmctrl.release [7]
   }
-  cmctrl.program @conv2 over #poly.set<"{ [w] : 0 <= w < 6 }"> {
+  cmctrl.program @conv2 {
     affine.for %w = 0 to 6 {
-      cmctrl.iteration [%w] {
-        %v = cmpipe.read @b #poly.map<"{ [w, k, c] -> [w + k, c] }"> : vector<3x1xf32>
-        %y = cmpipe.mxv @w %v : vector<3x1xf32> -> vector<1xf32>
-        cmpipe.write %y, @c #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
-      }
+      cmctrl.start [%w]
     }
   }
 }
 ```
 
-A *program* is a core's loop nest; each `iteration` in it starts as soon as every ready machine of
-the program has enabled it and every reader of what it writes has room. A *machine* is a sequence
-of `await`s and of what may happen then; it runs through once an image, and starts again at once.
+A core holds the stages that it runs as they stand in the pipeline, and a *program* for each: the
+loop nest that starts its iterations. An iteration starts as soon as every ready machine of the
+stage has enabled it and every reader of what it writes has room. A *machine* is a sequence of
+`await`s and of what may happen then; it runs through once an image, and starts again at once.
 A *ready* machine snoops the writes of an object that arrive in its core, and enables iterations.
 A *free* machine watches the iterations of its own core, and releases slots of a ring; each
 released slot travels back to the writer as a *credit*.
@@ -41,7 +43,6 @@ released slot travels back to the writer as a *credit*.
 from xdsl.ir import Dialect
 
 from cmc.dialects.cmctrl.chip import (
-    Channel,
     ChipOp,
     CoreOp,
     CreditsOp,
@@ -52,18 +53,16 @@ from cmc.dialects.cmctrl.chip import (
     ProgramOp,
     RingOp,
 )
-from cmc.dialects.cmctrl.points import AwaitOp, EnableOp, IterationOp, PointOp, ReleaseOp, SendOp
+from cmc.dialects.cmctrl.points import AwaitOp, EnableOp, PointOp, ReleaseOp, StartOp
 
 __all__ = [
     "AwaitOp",
-    "Channel",
     "ChipOp",
     "Cmctrl",
     "CoreOp",
     "CreditsOp",
     "EnableOp",
     "GcuOp",
-    "IterationOp",
     "MachineKind",
     "MachineKindAttr",
     "MachineOp",
@@ -71,7 +70,7 @@ __all__ = [
     "ProgramOp",
     "ReleaseOp",
     "RingOp",
-    "SendOp",
+    "StartOp",
 ]
 
 Cmctrl = Dialect(
@@ -83,8 +82,7 @@ Cmctrl = Dialect(
         RingOp,
         CreditsOp,
         ProgramOp,
-        IterationOp,
-        SendOp,
+        StartOp,
         MachineOp,
         AwaitOp,
         EnableOp,

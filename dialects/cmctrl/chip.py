@@ -27,7 +27,6 @@ from xdsl.irdl import (
     IRDLOperation,
     irdl_attr_definition,
     irdl_op_definition,
-    opt_prop_def,
     prop_def,
     region_def,
     traits_def,
@@ -35,17 +34,22 @@ from xdsl.irdl import (
 from xdsl.traits import CallableOpInterface, HasParent, NoTerminator, SymbolOpInterface, SymbolTable
 from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.str_enum import StrEnum
+from xdsl.utils.symbol_table import get_name_if_symbol
 
-from cmc.dialects.cmctrl.points import AwaitOp, EnableOp, IterationOp, ReleaseOp, SendOp
+from cmc.dialects.cmctrl.points import AwaitOp, EnableOp, ReleaseOp, StartOp
 from cmc.dialects.cmpipe import (
+    Channel,
     InputOp,
     ObjectScope,
+    OfChannel,
     OutputOp,
-    ReadOp,
-    WriteOp,
+    StageOp,
+    StageScope,
+    Writer,
+    channel_properties,
+    expect_one_crossbar,
     find_object,
 )
-from cmc.dialects.poly import SetAttr
 
 
 class _ChipCallable(CallableOpInterface):
@@ -98,75 +102,69 @@ class ChipOp(ObjectScope):
                 return op
         raise VerifyException("a chip has a GCU")
 
+    def writers(self) -> Iterator[Writer]:
+        """The streams and stages, each of which writes an object."""
+        yield from self.gcu.inputs()
+        for core in self.cores():
+            yield from core.stages()
+
     def verify_(self) -> None:
         if sum(isinstance(op, GcuOp) for op in self.body.ops) != 1:
             raise VerifyException("a chip has one GCU")
-        writers: dict[str, Operation] = {}
-        programs: set[str] = set()
+        writers = self._verify_writers()
+        rings = {ring.channel for core in self.cores() for ring in core.rings()}
+        for channel in sorted(rings):
+            if channel.writer not in writers or writers[channel.writer].written != channel.object:
+                raise VerifyException(
+                    f"there is a ring for {channel}, and @{channel.writer} does not write "
+                    f"@{channel.object}"
+                )
+        credits: set[Channel] = set()
         sides: list[GcuOp | CoreOp] = [self.gcu, *self.cores()]
         for side in sides:
-            for program in side.programs():
-                if program.sym_name.data in programs:
-                    raise VerifyException(f"two programs are named @{program.sym_name.data}")
-                programs.add(program.sym_name.data)
-                object = program.written_object()
-                if object in writers:
-                    raise VerifyException(f"object @{object} has two writers")
-                writers[object] = program
-        for object in self.objects():
-            if object.sym_name.data not in writers:
-                raise VerifyException(f"object @{object.sym_name.data} has no writer")
-        rings = {ring.channel for core in self.cores() for ring in core.rings()}
-        credits: set[Channel] = set()
-        for side in sides:
-            written = {p.written_object() for p in side.programs()}
             for credit in side.credits():
-                if credit.channel.object not in written:
+                channel = credit.channel
+                writer = writers.get(channel.writer)
+                if writer is None or writer.parent_op() is not side:
                     raise VerifyException(
-                        f"credits for @{credit.channel.object} are in {side.title}, "
-                        "which does not write it"
+                        f"credits for {channel} are in {side.title}, where @{channel.writer} is not"
                     )
-                if credit.channel in credits:
-                    raise VerifyException(f"there are two credits for channel {credit.channel}")
-                credits.add(credit.channel)
-        for channel in rings ^ credits:
+                if channel in credits:
+                    raise VerifyException(f"there are two credits for channel {channel}")
+                credits.add(channel)
+        for channel in sorted(rings ^ credits):
             missing = "credits" if channel in rings else "ring"
             raise VerifyException(f"channel {channel} has no {missing}")
 
-
-class Channel(tuple[str, str]):
-    """An object on its way to one reader: the object's name and the reading program's."""
-
-    __slots__ = ()
-
-    def __new__(cls, object: str, reader: str) -> Channel:
-        return super().__new__(cls, (object, reader))
-
-    @property
-    def object(self) -> str:
-        return self[0]
-
-    @property
-    def reader(self) -> str:
-        return self[1]
-
-    def __str__(self) -> str:
-        return f"@{self[0]} for @{self[1]}"
-
-
-class _OfChannel(IRDLOperation):
-    object = prop_def(FlatSymbolRefAttrConstr)
-    reader = prop_def(FlatSymbolRefAttrConstr)
-
-    @property
-    def channel(self) -> Channel:
-        return Channel(self.object.root_reference.data, self.reader.root_reference.data)
+    def _verify_writers(self) -> dict[str, Writer]:
+        """The writers by name: one of each name, and one for each object."""
+        names = {get_name_if_symbol(op) for op in self.body.ops}
+        writers: dict[str, Writer] = {}
+        written: set[str] = set()
+        for writer in self.writers():
+            name = writer.sym_name.data
+            if name in names:
+                raise VerifyException(f"two things of the chip are named @{name}")
+            names.add(name)
+            if writer.written in written:
+                raise VerifyException(f"object @{writer.written} has two writers")
+            written.add(writer.written)
+            writers[name] = writer
+        for object in self.objects():
+            if object.sym_name.data not in written:
+                raise VerifyException(f"object @{object.sym_name.data} has no writer")
+        return writers
 
 
 class _Side(IRDLOperation):
-    """The GCU or a core: a side of a channel."""
+    """The GCU or a core: a side of a channel, with writers and a program for each."""
 
     body = region_def("single_block")
+
+    def writers(self) -> Iterator[Writer]:
+        for op in self.body.ops:
+            if isinstance(op, Writer):
+                yield op
 
     @property
     def title(self) -> str:
@@ -183,6 +181,16 @@ class _Side(IRDLOperation):
             if isinstance(op, CreditsOp):
                 yield op
 
+    def verify_(self) -> None:
+        writers = [writer.sym_name.data for writer in self.writers()]
+        programs = [program.runs for program in self.programs()]
+        for name in programs:
+            if programs.count(name) > 1:
+                raise VerifyException(f"two programs run @{name}")
+        for name in writers:
+            if name not in programs:
+                raise VerifyException(f"no program runs @{name}")
+
 
 @irdl_op_definition
 class GcuOp(_Side):
@@ -190,12 +198,12 @@ class GcuOp(_Side):
 
     ```mlir
     cmctrl.gcu {
-      cmpipe.input "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x10xf32>
+      cmpipe.input @a_stream "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x10xf32>
       cmpipe.output "y" @c #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x6xf32>
-      cmctrl.credits @a for @conv1 count 3
-      cmctrl.program @stream_a over #poly.set<"{ [w] : 0 <= w < 10 }"> {
+      cmctrl.credits @a from @a_stream to @conv1 count 3
+      cmctrl.program @a_stream {
         affine.for %w = 0 to 10 {
-          cmctrl.send @a [%w]
+          cmctrl.start [%w]
         }
       }
     }
@@ -227,17 +235,17 @@ class GcuOp(_Side):
 
 
 @irdl_op_definition
-class CoreOp(_Side):
-    """One core: its SRAM map, its crossbar, its programs and the machines of its LCU.
+class CoreOp(_Side, StageScope):
+    """One core: the stages that it runs, its SRAM map, its programs and the machines of its LCU.
 
     ```mlir
-    cmctrl.core @conv {
-      cmpipe.crossbar @w #nn.weights<[[1.0], [2.0], [1.0]]> : tensor<3x1xf32>
-      cmctrl.ring @a for @conv at 0 slots 3
-      cmctrl.machine ready @a for @conv { ... }
-      cmctrl.machine free @a for @conv { ... }
-      cmctrl.credits @b for @next count 3
-      cmctrl.program @conv over #poly.set<"{ [w] : 0 <= w < 8 }"> { ... }
+    cmctrl.core @core0 {
+      cmpipe.stage @conv in #poly.set<"{ [w] : 0 <= w < 8 }"> { ... }
+      cmctrl.ring @a from @a_stream to @conv at 0 slots 3
+      cmctrl.machine ready @a from @a_stream to @conv { ... }
+      cmctrl.machine free @a from @a_stream to @conv { ... }
+      cmctrl.credits @b from @conv to @next count 3
+      cmctrl.program @conv { ... }
     }
     ```
     """
@@ -268,11 +276,12 @@ class CoreOp(_Side):
                 yield op
 
     def verify_(self) -> None:
-        programs = {p.sym_name.data: p for p in self.programs()}
+        super().verify_()
+        expect_one_crossbar(list(self.stages()))
         wanted = {
-            Channel(read.object.root_reference.data, name)
-            for name, program in programs.items()
-            for read in program.reads()
+            (read.object.root_reference.data, stage.sym_name.data)
+            for stage in self.stages()
+            for read in stage.reads()
             if find_object(read, read.object).value is None
         }
         parts: list[tuple[str, list[Channel]]] = [
@@ -283,13 +292,18 @@ class CoreOp(_Side):
             ),
         ]
         for what, found in parts:
-            for channel in wanted - set(found):
-                raise VerifyException(
-                    f"@{channel.reader} reads @{channel.object}, and has no {what} for it"
-                )
+            for object, reader in wanted - {(c.object, c.reader) for c in found}:
+                raise VerifyException(f"@{reader} reads @{object}, and has no {what} for it")
             for channel in found:
-                if channel not in wanted or found.count(channel) > 1:
+                if (channel.object, channel.reader) not in wanted or found.count(channel) > 1:
                     raise VerifyException(f"a superfluous {what} for {channel}")
+        (_, rings), *machines = parts
+        for what, found in machines:
+            for channel in sorted(set(rings) ^ set(found)):
+                raise VerifyException(
+                    f"there is a {'ring' if channel in rings else what} for {channel}, and no "
+                    f"{what if channel in rings else 'ring'}"
+                )
         extents = sorted((r.address.value.data, r.end, str(r.channel)) for r in self.rings())
         for (_, end, before), (start, _, after) in pairwise(extents):
             if start < end:
@@ -297,13 +311,13 @@ class CoreOp(_Side):
 
 
 @irdl_op_definition
-class RingOp(_OfChannel):
+class RingOp(OfChannel):
     """The slots of a channel in the reader's SRAM, filled in write order, modulo their number.
 
     `at` is an address in bytes; a slot holds one vector of f32.
 
     ```mlir
-    cmctrl.ring @b for @conv2 at 0 slots 67
+    cmctrl.ring @b from @conv1 to @conv2 at 0 slots 67
     ```
     """
 
@@ -314,13 +328,12 @@ class RingOp(_OfChannel):
 
     traits = traits_def(HasParent(CoreOp))
 
-    assembly_format = "$object `for` $reader `at` $address `slots` $slots attr-dict"
+    assembly_format = "$object `from` $writer `to` $reader `at` $address `slots` $slots attr-dict"
 
-    def __init__(self, object: str, reader: str, address: int, slots: int):
+    def __init__(self, channel: Channel, address: int, slots: int):
         super().__init__(
             properties={
-                "object": SymbolRefAttr(object),
-                "reader": SymbolRefAttr(reader),
+                **channel_properties(channel),
                 "address": IntegerAttr(address, i64),
                 "slots": IntegerAttr(slots, i64),
             }
@@ -339,11 +352,11 @@ class RingOp(_OfChannel):
 
 
 @irdl_op_definition
-class CreditsOp(_OfChannel):
+class CreditsOp(OfChannel):
     """The writer's count of free slots in a reader's ring, before the first image.
 
     ```mlir
-    cmctrl.credits @b for @conv2 count 67
+    cmctrl.credits @b from @conv1 to @conv2 count 67
     ```
     """
 
@@ -353,13 +366,12 @@ class CreditsOp(_OfChannel):
 
     traits = traits_def(HasParent(CoreOp, GcuOp))
 
-    assembly_format = "$object `for` $reader `count` $count attr-dict"
+    assembly_format = "$object `from` $writer `to` $reader `count` $count attr-dict"
 
-    def __init__(self, object: str, reader: str, count: int):
+    def __init__(self, channel: Channel, count: int):
         super().__init__(
             properties={
-                "object": SymbolRefAttr(object),
-                "reader": SymbolRefAttr(reader),
+                **channel_properties(channel),
                 "count": IntegerAttr(count, i64),
             }
         )
@@ -372,15 +384,15 @@ class CreditsOp(_OfChannel):
 
 @irdl_op_definition
 class ProgramOp(IRDLOperation):
-    """A loop nest of iterations, run through once an image, image after image.
+    """The loop nest that starts the iterations of a stage, or of a stream, image after image.
 
-    `over` claims which iterations there are, in lexicographic order; the loops are what runs.
-    `latency` and `interval` are those of the stage that the program was.
+    The loops are what runs. Which iterations there are, in lexicographic order, is what the domain
+    of the stage claims, and the elements of the object for a stream.
 
     ```mlir
-    cmctrl.program @conv over #poly.set<"{ [w] : 0 <= w < 8 }"> latency 3 {
+    cmctrl.program @conv {
       affine.for %w = 0 to 8 {
-        cmctrl.iteration [%w] { ... }
+        cmctrl.start [%w]
       }
     }
     ```
@@ -388,76 +400,40 @@ class ProgramOp(IRDLOperation):
 
     name = "cmctrl.program"
 
-    sym_name = prop_def(SymbolNameConstraint())
-    domain = prop_def(SetAttr)
-    latency = opt_prop_def(IntegerAttr[I64])
-    interval = opt_prop_def(IntegerAttr[I64])
+    writer = prop_def(FlatSymbolRefAttrConstr)
     body = region_def("single_block")
 
-    traits = traits_def(NoTerminator(), SymbolOpInterface(), HasParent(CoreOp, GcuOp))
+    traits = traits_def(NoTerminator(), HasParent(CoreOp, GcuOp))
 
-    assembly_format = (
-        "$sym_name `over` qualified($domain) (`latency` $latency^)? (`interval` $interval^)? "
-        "$body attr-dict"
-    )
+    assembly_format = "$writer $body attr-dict"
 
-    def __init__(
-        self,
-        name: str,
-        domain: SetAttr,
-        body: Region,
-        latency: IntegerAttr[I64] | None = None,
-        interval: IntegerAttr[I64] | None = None,
-    ):
-        super().__init__(
-            properties={
-                "sym_name": StringAttr(name),
-                "domain": domain,
-                "latency": latency,
-                "interval": interval,
-            },
-            regions=[body],
-        )
+    def __init__(self, writer: str, body: Region):
+        super().__init__(properties={"writer": SymbolRefAttr(writer)}, regions=[body])
 
     @property
-    def rank(self) -> int:
-        return self.domain.data.dim(isl.dim_type.set)
+    def runs(self) -> str:
+        """The name of the stage or stream."""
+        return self.writer.root_reference.data
 
-    def points(self) -> list[IterationOp | SendOp]:
-        """What the loops start: iterations in a core, sends in the GCU."""
-        return [op for op in self.body.walk() if isinstance(op, IterationOp | SendOp)]
-
-    def reads(self) -> Iterator[ReadOp]:
+    def starts(self) -> Iterator[StartOp]:
         for op in self.body.walk():
-            if isinstance(op, ReadOp):
+            if isinstance(op, StartOp):
                 yield op
 
-    def written_object(self) -> str:
-        """The name of the object that the program writes."""
-        names = {
-            op.object.root_reference.data
-            for op in self.body.walk()
-            if isinstance(op, WriteOp | SendOp)
-        }
-        if len(names) != 1:
-            raise VerifyException("a program writes exactly one object")
-        return names.pop()
+    def find_writer(self) -> StageOp | InputOp:
+        """The stage or stream; VerifyException if there is none of this name at its side."""
+        found = SymbolTable.lookup_symbol(self, self.writer)
+        if not isinstance(found, StageOp | InputOp):
+            raise VerifyException(f"there is no stage or input {self.writer} here")
+        return found
 
     def verify_(self) -> None:
-        in_gcu = isinstance(self.parent_op(), GcuOp)
-        if not self.points():
+        rank = self.find_writer().iterations.dim(isl.dim_type.set)
+        starts = list(self.starts())
+        if not starts:
             raise VerifyException("a program starts no iteration")
-        for op in self.points():
-            if isinstance(op, SendOp) != in_gcu:
-                raise VerifyException("a core runs iterations, and the GCU sends")
-            if isinstance(op, IterationOp):
-                op.expect_rank(self.rank, "the program")
-                if sum(isinstance(inner, WriteOp) for inner in op.body.ops) != 1:
-                    raise VerifyException("an iteration writes exactly one vector")
-        self.written_object()
-        for attribute, value in (("latency", self.latency), ("interval", self.interval)):
-            if value is not None and value.value.data < 1:
-                raise VerifyException(f"the {attribute} of a program is at least 1 cycle")
+        for op in starts:
+            op.expect_rank(rank, f"{self.writer}")
 
 
 class MachineKind(StrEnum):
@@ -475,7 +451,7 @@ class MachineKindAttr(EnumAttribute[MachineKind], SpacedOpaqueSyntaxAttribute):
 
 
 @irdl_op_definition
-class MachineOp(_OfChannel):
+class MachineOp(OfChannel):
     """A state machine of an LCU, in loops and comparisons.
 
     A `ready` machine awaits elements of the object, in the order in which they are written, and
@@ -483,7 +459,7 @@ class MachineOp(_OfChannel):
     elements. What precedes the first await holds from the start of an image.
 
     ```mlir
-    cmctrl.machine ready @b for @conv2 {
+    cmctrl.machine ready @b from @conv1 to @conv2 {
       affine.for %j = 2 to 8 {
         cmctrl.await [%j]
         cmctrl.enable [%j - 2]
@@ -499,14 +475,13 @@ class MachineOp(_OfChannel):
 
     traits = traits_def(NoTerminator(), HasParent(CoreOp))
 
-    assembly_format = "$kind $object `for` $reader $body attr-dict"
+    assembly_format = "$kind $object `from` $writer `to` $reader $body attr-dict"
 
-    def __init__(self, kind: MachineKind, object: str, reader: str, body: Region):
+    def __init__(self, kind: MachineKind, channel: Channel, body: Region):
         super().__init__(
             properties={
                 "kind": MachineKindAttr(kind),
-                "object": SymbolRefAttr(object),
-                "reader": SymbolRefAttr(reader),
+                **channel_properties(channel),
             },
             regions=[body],
         )
@@ -520,10 +495,10 @@ class MachineOp(_OfChannel):
         object_rank = len(find_object(self, self.object).shape)
         core = self.parent_op()
         assert isinstance(core, CoreOp)
-        ranks = {p.sym_name.data: p.rank for p in core.programs()}
-        if self.channel.reader not in ranks:
-            raise VerifyException(f"there is no program {self.reader} in this core")
-        reader_rank = ranks[self.channel.reader]
+        reader = SymbolTable.lookup_symbol(core, self.reader)
+        if not isinstance(reader, StageOp):
+            raise VerifyException(f"there is no stage {self.reader} in this core")
+        reader_rank = reader.iteration_rank()
         ready = self.kind.data is MachineKind.READY
         for op in self.body.walk():
             match op:
@@ -531,11 +506,11 @@ class MachineOp(_OfChannel):
                     if ready:
                         op.expect_rank(object_rank, f"{self.object}")
                     else:
-                        op.expect_rank(reader_rank, f"program {self.reader}")
+                        op.expect_rank(reader_rank, f"stage {self.reader}")
                 case EnableOp():
                     if not ready:
                         raise VerifyException("a free machine releases, and enables nothing")
-                    op.expect_rank(reader_rank, f"program {self.reader}")
+                    op.expect_rank(reader_rank, f"stage {self.reader}")
                 case ReleaseOp():
                     if ready:
                         raise VerifyException("a ready machine enables, and releases nothing")

@@ -1,20 +1,12 @@
-"""What happens at a point of a loop nest: iterations, sends, and the steps of machines."""
+"""What happens at a point of a loop nest: starts of iterations, and the steps of machines."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Self
 
-from xdsl.dialects.builtin import (
-    AffineMapAttr,
-    FlatSymbolRefAttrConstr,
-    IndexType,
-    SymbolRefAttr,
-)
-from xdsl.ir import (
-    Region,
-    SSAValue,
-)
+from xdsl.dialects.builtin import AffineMapAttr, IndexType
+from xdsl.ir import SSAValue
 from xdsl.ir.affine import (
     AffineBinaryOpExpr,
     AffineBinaryOpKind,
@@ -29,18 +21,12 @@ from xdsl.irdl import (
     irdl_op_definition,
     lazy_traits_def,
     prop_def,
-    region_def,
     var_operand_def,
 )
 from xdsl.parser import Parser
 from xdsl.printer import Printer
-from xdsl.traits import HasAncestor, NoTerminator, OpTrait
+from xdsl.traits import HasAncestor, OpTrait
 from xdsl.utils.exceptions import VerifyException
-
-from cmc.dialects.cmpipe import (
-    IterationScope,
-    find_object,
-)
 
 _PRECEDENCE = {AffineBinaryOpKind.Add: 1}
 
@@ -81,13 +67,6 @@ def _print_expression(printer: Printer, expr: AffineExpr, operands: Sequence[SSA
             raise ValueError(f"not an affine expression: {expr}")
 
 
-def _parse_point(parser: Parser) -> tuple[Sequence[SSAValue], AffineMap]:
-    map, indices = parser.parse_affine_map_of_ssa_ids()
-    # xDSL reads every value as a symbol; loop variables are dimensions.
-    dims = [AffineExpr.dimension(i) for i in range(len(indices))]
-    return indices, map.replace_dims_and_symbols((), dims, len(dims), 0)
-
-
 def _in_program() -> tuple[OpTrait, ...]:
     from cmc.dialects.cmctrl.chip import ProgramOp
 
@@ -101,19 +80,31 @@ def _in_machine() -> tuple[OpTrait, ...]:
 
 
 class PointOp(IRDLOperation):
-    """An operation at a point, given by affine expressions of loop variables."""
+    """An operation at a point: affine expressions of loop variables, such as `[%h - 1, 2 * %w]`."""
 
     indices = var_operand_def(IndexType)
     point = prop_def(AffineMapAttr)
 
-    def print_point(self, printer: Printer) -> None:
-        """Print the point as expressions in brackets: `[%h - 1, 2 * %w]`."""
+    def __init__(self, indices: Sequence[SSAValue], point: AffineMap):
+        super().__init__(operands=[indices], properties={"point": AffineMapAttr(point)})
+
+    @classmethod
+    def parse(cls, parser: Parser) -> Self:
+        map, indices = parser.parse_affine_map_of_ssa_ids()
+        # xDSL reads every value as a symbol; loop variables are dimensions.
+        dims = [AffineExpr.dimension(i) for i in range(len(indices))]
+        op = cls(indices, map.replace_dims_and_symbols((), dims, len(dims), 0))
+        op.attributes |= parser.parse_optional_attr_dict()
+        return op
+
+    def print(self, printer: Printer) -> None:
         printer.print_string(" ")
         with printer.in_square_brackets():
             printer.print_list(
                 self.point.data.results,
                 lambda expr: _print_expression(printer, expr, self.indices),
             )
+        printer.print_op_attributes(self.attributes)
 
     def verify_(self) -> None:
         if len(self.indices) != self.point.data.num_dims + self.point.data.num_symbols:
@@ -128,100 +119,21 @@ class PointOp(IRDLOperation):
 
 
 @irdl_op_definition
-class IterationOp(PointOp, IterationScope):
-    """One iteration: waits until it is enabled and has room to write, then runs its body.
+class StartOp(PointOp):
+    """Start an iteration of a stage or a stream, once it is enabled and has room to write.
 
     ```mlir
-    cmctrl.iteration [%h, %w] { ... }
+    cmctrl.start [%h, %w]
     ```
     """
 
-    name = "cmctrl.iteration"
-
-    body = region_def("single_block")
-
-    traits = lazy_traits_def(lambda: (NoTerminator(), *_in_program()))
-
-    def __init__(self, indices: Sequence[SSAValue], point: AffineMap, body: Region):
-        super().__init__(
-            operands=[indices], properties={"point": AffineMapAttr(point)}, regions=[body]
-        )
-
-    @classmethod
-    def parse(cls, parser: Parser) -> IterationOp:
-        point = _parse_point(parser)
-        op = cls(*point, parser.parse_region())
-        op.attributes |= parser.parse_optional_attr_dict()
-        return op
-
-    def print(self, printer: Printer) -> None:
-        self.print_point(printer)
-        printer.print_string(" ")
-        printer.print_region(self.body)
-        printer.print_op_attributes(self.attributes)
-
-    def iteration_rank(self) -> int:
-        return len(self.point.data.results)
-
-
-@irdl_op_definition
-class SendOp(PointOp):
-    """The GCU sends one vector of an input object to the cores that read it.
-
-    ```mlir
-    cmctrl.send @a [%h, %w]
-    ```
-    """
-
-    name = "cmctrl.send"
-
-    object = prop_def(FlatSymbolRefAttrConstr)
+    name = "cmctrl.start"
 
     traits = lazy_traits_def(_in_program)
 
-    def __init__(self, object: str, indices: Sequence[SSAValue], point: AffineMap):
-        super().__init__(
-            operands=[indices],
-            properties={"object": SymbolRefAttr(object), "point": AffineMapAttr(point)},
-        )
-
-    @classmethod
-    def parse(cls, parser: Parser) -> SendOp:
-        object = parser.parse_symbol_name().data
-        op = cls(object, *_parse_point(parser))
-        op.attributes |= parser.parse_optional_attr_dict()
-        return op
-
-    def print(self, printer: Printer) -> None:
-        printer.print_string(" ")
-        printer.print_attribute(self.object)
-        self.print_point(printer)
-        printer.print_op_attributes(self.attributes)
-
-    def verify_(self) -> None:
-        super().verify_()
-        self.expect_rank(len(find_object(self, self.object).shape), f"{self.object}")
-
-
-class _MachineStep(PointOp):
-    traits = lazy_traits_def(_in_machine)
-
-    def __init__(self, indices: Sequence[SSAValue], point: AffineMap):
-        super().__init__(operands=[indices], properties={"point": AffineMapAttr(point)})
-
-    @classmethod
-    def parse(cls, parser: Parser) -> Self:
-        op = cls(*_parse_point(parser))
-        op.attributes |= parser.parse_optional_attr_dict()
-        return op
-
-    def print(self, printer: Printer) -> None:
-        self.print_point(printer)
-        printer.print_op_attributes(self.attributes)
-
 
 @irdl_op_definition
-class AwaitOp(_MachineStep):
+class AwaitOp(PointOp):
     """Wait until an element was written (ready) or an iteration is done (free), in this image.
 
     ```mlir
@@ -231,9 +143,11 @@ class AwaitOp(_MachineStep):
 
     name = "cmctrl.await"
 
+    traits = lazy_traits_def(_in_machine)
+
 
 @irdl_op_definition
-class EnableOp(_MachineStep):
+class EnableOp(PointOp):
     """The reader's iterations up to this one, in lexicographic order, may run.
 
     ```mlir
@@ -243,9 +157,11 @@ class EnableOp(_MachineStep):
 
     name = "cmctrl.enable"
 
+    traits = lazy_traits_def(_in_machine)
+
 
 @irdl_op_definition
-class ReleaseOp(_MachineStep):
+class ReleaseOp(PointOp):
     """The slots of all elements up to this one, in write order, are free: send their credits.
 
     ```mlir
@@ -254,3 +170,5 @@ class ReleaseOp(_MachineStep):
     """
 
     name = "cmctrl.release"
+
+    traits = lazy_traits_def(_in_machine)

@@ -4,7 +4,7 @@
 cmpipe.pipeline @convolution {
   cmpipe.object @a : memref<10xvector<1xf32>>
   cmpipe.object @b : memref<8xvector<1xf32>>
-  cmpipe.input "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x10xf32>
+  cmpipe.input @a_stream "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x10xf32>
   cmpipe.output "y" @b #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x8xf32>
   cmpipe.stage @conv in #poly.set<"{ [w] : 0 <= w < 8 }"> {
     cmpipe.crossbar @w #nn.weights<[[1.0], [2.0], [1.0]]> : tensor<3x1xf32>
@@ -19,7 +19,7 @@ cmpipe.pipeline @convolution {
 An *object* is an array of vectors. A *stage* is one perfect loop nest, executed in lexicographic
 order of its domain; its body reads windows of objects and writes one vector an iteration. With the
 matrix and the constants that it needs it is complete in itself: a *core* only lists stages. A
-*channel* joins an object to one of its readers and says what waits for what.
+*channel* leads from a writer of an object to one of its readers and says what waits for what.
 
 The operations of a body (`read`, `mxv`, `reduce`, `constant`, `write`) stay as they are when a
 pipeline is lowered to `cmctrl`: what changes is who starts an iteration, not what it computes.
@@ -37,11 +37,14 @@ from cmc.dialects.cmpipe.body import (
     WriteOp,
 )
 from cmc.dialects.cmpipe.objects import (
+    Channel,
     CrossbarOp,
     IterationScope,
     ObjectOp,
     ObjectScope,
     ObjectType,
+    OfChannel,
+    channel_properties,
     find_crossbar,
     find_object,
     iteration_scope,
@@ -56,11 +59,16 @@ from cmc.dialects.cmpipe.pipeline import (
     OutputOp,
     PipelineOp,
     StageOp,
+    StageScope,
+    Writer,
+    expect_one_crossbar,
     read_by,
+    writers_of,
     written_by,
 )
 
 __all__ = [
+    "Channel",
     "ChannelOp",
     "Cmpipe",
     "ConstantOp",
@@ -72,6 +80,7 @@ __all__ = [
     "ObjectOp",
     "ObjectScope",
     "ObjectType",
+    "OfChannel",
     "OutputOp",
     "PipelineOp",
     "ReadOp",
@@ -79,7 +88,11 @@ __all__ = [
     "ReductionKind",
     "ReductionKindAttr",
     "StageOp",
+    "StageScope",
     "WriteOp",
+    "Writer",
+    "channel_properties",
+    "expect_one_crossbar",
     "find_crossbar",
     "find_object",
     "iteration_scope",
@@ -87,6 +100,7 @@ __all__ = [
     "read_by",
     "vector_length",
     "vector_shape",
+    "writers_of",
     "written_by",
 ]
 

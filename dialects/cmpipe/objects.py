@@ -1,13 +1,15 @@
-"""What a stage holds and what travels between stages: objects and crossbars."""
+"""What a stage holds and what travels between stages: objects, crossbars and channels."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from math import prod
+from typing import NamedTuple
 
 import islpy as isl
 from xdsl.dialects.builtin import (
+    FlatSymbolRefAttrConstr,
     MemRefType,
     StringAttr,
     SymbolNameConstraint,
@@ -86,6 +88,35 @@ class ObjectScope(IRDLOperation, ABC):
             known = vars(self)["_table"] = SymbolTableOf(self)
             found = known.lookup(name)
         return found
+
+
+class Channel(NamedTuple):
+    """The way of an object from one of its writers to one of its readers, all by their names."""
+
+    object: str
+    writer: str
+    reader: str
+
+    def __str__(self) -> str:
+        return f"@{self.object} from @{self.writer} to @{self.reader}"
+
+
+class OfChannel(IRDLOperation):
+    """An operation that belongs to a channel."""
+
+    object = prop_def(FlatSymbolRefAttrConstr)
+    writer = prop_def(FlatSymbolRefAttrConstr)
+    reader = prop_def(FlatSymbolRefAttrConstr)
+
+    @property
+    def channel(self) -> Channel:
+        names = (self.object, self.writer, self.reader)
+        return Channel(*(name.root_reference.data for name in names))
+
+
+def channel_properties(channel: Channel) -> dict[str, Attribute]:
+    """The properties that say to which channel an operation belongs."""
+    return {part: SymbolRefAttr(name) for part, name in channel._asdict().items()}
 
 
 class IterationScope(ABC):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -19,9 +19,7 @@ from xdsl.dialects.builtin import (
     TensorType,
     i64,
 )
-from xdsl.ir import (
-    Region,
-)
+from xdsl.ir import Operation, Region
 from xdsl.irdl import (
     IRDLOperation,
     irdl_op_definition,
@@ -45,10 +43,13 @@ from cmc.dialects.cmpipe.body import (
     WriteOp,
 )
 from cmc.dialects.cmpipe.objects import (
+    Channel,
     CrossbarOp,
     IterationScope,
     ObjectOp,
     ObjectScope,
+    OfChannel,
+    channel_properties,
     expect_dims,
     expect_name,
     find_object,
@@ -57,19 +58,30 @@ from cmc.dialects.poly import MapAttr, SetAttr
 from cmc.poly.relations import box, union
 
 
+class StageScope(IRDLOperation, ABC):
+    """An operation in which stages stand: a pipeline, or a core of a chip."""
+
+    body = region_def("single_block")
+
+    def stages(self) -> Iterator[StageOp]:
+        for op in self.body.ops:
+            if isinstance(op, StageOp):
+                yield op
+
+
 @irdl_op_definition
-class PipelineOp(ObjectScope):
+class PipelineOp(ObjectScope, StageScope):
     """A network as stages that run concurrently, image after image, and the cores they run on.
 
     ```mlir
     cmpipe.pipeline @halve {
       cmpipe.object @a : memref<8xvector<4xf32>>
       cmpipe.object @b : memref<4xvector<4xf32>>
-      cmpipe.input "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x8x4xf32>
+      cmpipe.input @a_stream "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x8x4xf32>
       cmpipe.output "y" @b #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x4x4xf32>
       cmpipe.stage @pool in #poly.set<"{ [w] : 0 <= w < 4 }"> { ... }
       cmpipe.core @core0 runs [@pool]
-      cmpipe.channel @a for @pool ...
+      cmpipe.channel @a from @a_stream to @pool ...
     }
     ```
     """
@@ -85,9 +97,10 @@ class PipelineOp(ObjectScope):
             if isinstance(op, CoreOp):
                 yield op
 
-    def stages(self) -> Iterator[StageOp]:
+    def writers(self) -> Iterator[Writer]:
+        """The streams and stages, each of which writes an object."""
         for op in self.body.ops:
-            if isinstance(op, StageOp):
+            if isinstance(op, Writer):
                 yield op
 
     def inputs(self) -> Iterator[InputOp]:
@@ -120,40 +133,57 @@ class PipelineOp(ObjectScope):
                         f"stage @{stage.sym_name.data} holds @{held.sym_name.data}, and outside of "
                         "it something else has that name"
                     )
-        writers = Counter(port.object.root_reference.data for port in self.inputs())
-        for stage in self.stages():
-            writers.update(write.object.root_reference.data for write in stage.writes())
+        writers = Counter(writer.written for writer in self.writers())
         for object in self.objects():
             if (count := writers[object.sym_name.data]) != 1:
                 raise VerifyException(
                     f"object @{object.sym_name.data} has {count} writers; every object is written "
                     "by exactly one stage, or is an input"
                 )
-        channels = Counter((c.object, c.reader) for c in self.channels())
-        for (object, reader), count in channels.items():
+        channels = Counter(c.channel for c in self.channels())
+        for channel, count in channels.items():
             if count > 1:
-                raise VerifyException(f"there are two channels {object} for {reader}")
+                raise VerifyException(f"there are two channels {channel}")
 
 
-class _InterfaceOp(IRDLOperation, ABC):
+def cycles(given: IntegerAttr[I64] | None) -> int:
+    """A latency or an interval: 1 cycle unless it is given."""
+    return 1 if given is None else given.value.data
+
+
+class Writer(IRDLOperation, ABC):
+    """What writes an object, an element an iteration: a stage, or the stream of an input."""
+
+    sym_name = prop_def(SymbolNameConstraint())
+
+    @property
+    @abstractmethod
+    def iterations(self) -> isl.Set:
+        """Its iterations, which run in lexicographic order, as an isl set named as itself."""
+
+    @property
+    @abstractmethod
+    def written(self) -> str:
+        """The name of the object."""
+
+    @property
+    @abstractmethod
+    def places(self) -> isl.Map:
+        """From each iteration to the element of the object that it writes."""
+
+    @property
+    def cycles(self) -> tuple[int, int]:
+        """Latency and interval: from an iteration's start to its end, and to the next one's."""
+        return cycles(None), cycles(None)
+
+
+class _PortOp(IRDLOperation, ABC):
     """Where a tensor of the network lives: element by element, in which vector of which object."""
 
     tensor_name = prop_def(StringAttr)
     object = prop_def(FlatSymbolRefAttrConstr)
     layout = prop_def(MapAttr)
     tensor = prop_def(TensorType)
-
-    assembly_format = "$tensor_name $object qualified($layout) attr-dict `:` $tensor"
-
-    def __init__(self, tensor_name: str, object: str, layout: MapAttr, tensor: TensorType):
-        super().__init__(
-            properties={
-                "tensor_name": StringAttr(tensor_name),
-                "object": SymbolRefAttr(object),
-                "layout": layout,
-                "tensor": tensor,
-            }
-        )
 
     def verify_(self) -> None:
         object = find_object(self, self.object)
@@ -169,19 +199,55 @@ class _InterfaceOp(IRDLOperation, ABC):
 
 
 @irdl_op_definition
-class InputOp(_InterfaceOp):
+class InputOp(_PortOp, Writer):
     """An input of the network, streamed into an object by the GCU, one vector at a time.
 
+    The stream writes the elements of the object in lexicographic order.
+
     ```mlir
-    cmpipe.input "x" @a #poly.map<"{ [n, c, h, w] -> [h, w, c] }"> : tensor<1x3x32x32xf32>
+    cmpipe.input @a_stream "x" @a #poly.map<"{ [n, c, h, w] -> [h, w, c] }"> : tensor<1x3x32x32xf32>
     ```
     """
 
     name = "cmpipe.input"
 
+    traits = traits_def(SymbolOpInterface())
+
+    assembly_format = "$sym_name $tensor_name $object qualified($layout) attr-dict `:` $tensor"
+
+    def __init__(
+        self, name: str, tensor_name: str, object: str, layout: MapAttr, tensor: TensorType
+    ):
+        super().__init__(
+            properties={
+                "sym_name": StringAttr(name),
+                "tensor_name": StringAttr(tensor_name),
+                "object": SymbolRefAttr(object),
+                "layout": layout,
+                "tensor": tensor,
+            }
+        )
+
+    @property
+    def iterations(self) -> isl.Set:
+        elements = find_object(self, self.object).index_space
+        return elements.set_tuple_name(self.sym_name.data)
+
+    @property
+    def written(self) -> str:
+        return self.object.root_reference.data
+
+    @property
+    def places(self) -> isl.Map:
+        return self.iterations.identity().set_tuple_name(isl.dim_type.out, self.written)
+
+    def verify_(self) -> None:
+        expect_name(self.sym_name)
+        super().verify_()
+
 
 @irdl_op_definition
-class OutputOp(_InterfaceOp):
+class OutputOp(_PortOp):
     """An output of the network, collected from an object by the GCU.
 
     ```mlir
@@ -191,9 +257,21 @@ class OutputOp(_InterfaceOp):
 
     name = "cmpipe.output"
 
+    assembly_format = "$tensor_name $object qualified($layout) attr-dict `:` $tensor"
+
+    def __init__(self, tensor_name: str, object: str, layout: MapAttr, tensor: TensorType):
+        super().__init__(
+            properties={
+                "tensor_name": StringAttr(tensor_name),
+                "object": SymbolRefAttr(object),
+                "layout": layout,
+                "tensor": tensor,
+            }
+        )
+
 
 @irdl_op_definition
-class StageOp(IRDLOperation, IterationScope):
+class StageOp(Writer, IterationScope):
     """One perfect loop nest with one body, executed in lexicographic order of its domain.
 
     It is complete in itself: beside the body it holds the crossbar and the constants that the body
@@ -214,13 +292,12 @@ class StageOp(IRDLOperation, IterationScope):
 
     name = "cmpipe.stage"
 
-    sym_name = prop_def(SymbolNameConstraint())
     domain = prop_def(SetAttr)
     latency = opt_prop_def(IntegerAttr[I64])
     interval = opt_prop_def(IntegerAttr[I64])
     body = region_def("single_block")
 
-    traits = traits_def(NoTerminator(), SymbolTable(), SymbolOpInterface(), HasParent(PipelineOp))
+    traits = traits_def(NoTerminator(), SymbolTable(), SymbolOpInterface())
 
     assembly_format = (
         "$sym_name `in` qualified($domain) (`latency` $latency^)? (`interval` $interval^)? "
@@ -228,14 +305,19 @@ class StageOp(IRDLOperation, IterationScope):
     )
 
     def __init__(
-        self, name: str, domain: SetAttr, body: Region, latency: int = 1, interval: int = 1
+        self,
+        name: str,
+        domain: SetAttr,
+        body: Region,
+        latency: IntegerAttr[I64] | None = None,
+        interval: IntegerAttr[I64] | None = None,
     ):
         super().__init__(
             properties={
                 "sym_name": StringAttr(name),
                 "domain": domain,
-                "latency": IntegerAttr(latency, i64) if latency != 1 else None,
-                "interval": IntegerAttr(interval, i64) if interval != 1 else None,
+                "latency": latency,
+                "interval": interval,
             },
             regions=[body],
         )
@@ -245,13 +327,30 @@ class StageOp(IRDLOperation, IterationScope):
 
     @property
     def iterations(self) -> isl.Set:
-        """The domain, as an isl set named as the stage."""
         return self.domain.data.set_tuple_name(self.sym_name.data)
+
+    @property
+    def written(self) -> str:
+        return next(self.writes()).object.root_reference.data
+
+    @property
+    def places(self) -> isl.Map:
+        return next(self.writes()).relation(self.iterations)
+
+    @property
+    def cycles(self) -> tuple[int, int]:
+        return cycles(self.latency), cycles(self.interval)
 
     def held(self) -> Iterator[ObjectOp | CrossbarOp]:
         """The constants and the crossbar that the stage holds."""
         for op in self.body.ops:
             if isinstance(op, ObjectOp | CrossbarOp):
+                yield op
+
+    def computed(self) -> Iterator[Operation]:
+        """The operations of an iteration, in order."""
+        for op in self.body.ops:
+            if not isinstance(op, ObjectOp | CrossbarOp):
                 yield op
 
     def reads(self) -> Iterator[ReadOp]:
@@ -265,6 +364,8 @@ class StageOp(IRDLOperation, IterationScope):
                 yield op
 
     def verify_(self) -> None:
+        if not isinstance(self.parent_op(), StageScope | None):
+            raise VerifyException("a stage stands in a pipeline, or in a core of a chip")
         expect_name(self.sym_name)
         domain = self.domain.data
         if domain.is_empty() or not domain.is_bounded():
@@ -283,9 +384,9 @@ class StageOp(IRDLOperation, IterationScope):
                     f"the iterations write {places.range()}, and {write.object} has the elements "
                     f"{object.index_space}"
                 )
-        for attribute, value in (("latency", self.latency), ("interval", self.interval)):
-            if value is not None and value.value.data < 1:
-                raise VerifyException(f"the {attribute} of a stage is at least 1 cycle")
+        for what, count in zip(("latency", "interval"), self.cycles, strict=True):
+            if count < 1:
+                raise VerifyException(f"the {what} of a stage is at least 1 cycle")
 
 
 def expect_one_crossbar(stages: Sequence[StageOp]) -> None:
@@ -344,8 +445,8 @@ class CoreOp(IRDLOperation):
 
 
 @irdl_op_definition
-class ChannelOp(IRDLOperation):
-    """The way of an object to one stage that reads it, and what waits for what on it.
+class ChannelOp(OfChannel):
+    """The way of an object from its writer to a stage that reads it, and what waits for what there.
 
     `ready` maps an element, once written, to the last iteration of the reader that may then run;
     `free` maps an iteration of the reader, once done, to the last element whose slot is then free.
@@ -353,7 +454,7 @@ class ChannelOp(IRDLOperation):
     reader keeps the object in a ring of `slots` vectors.
 
     ```mlir
-    cmpipe.channel @b for @conv2 slots 3
+    cmpipe.channel @b from @conv1 to @conv2 slots 3
       ready #poly.map<"{ b[j] -> conv2[j - 2] : 2 <= j <= 7 }">
       free #poly.map<"{ conv2[w] -> b[w] : 0 <= w <= 4; conv2[5] -> b[7] }">
     ```
@@ -361,8 +462,6 @@ class ChannelOp(IRDLOperation):
 
     name = "cmpipe.channel"
 
-    object = prop_def(FlatSymbolRefAttrConstr)
-    reader = prop_def(FlatSymbolRefAttrConstr)
     slots = opt_prop_def(IntegerAttr[I64])
     ready = prop_def(MapAttr)
     ready_from = opt_prop_def(SetAttr)
@@ -372,15 +471,14 @@ class ChannelOp(IRDLOperation):
     traits = traits_def(HasParent(PipelineOp))
 
     assembly_format = (
-        "$object `for` $reader (`slots` $slots^)? "
+        "$object `from` $writer `to` $reader (`slots` $slots^)? "
         "`ready` qualified($ready) (`from` qualified($ready_from)^)? "
         "`free` qualified($free) (`from` qualified($free_from)^)? attr-dict"
     )
 
     def __init__(
         self,
-        object: str,
-        reader: str,
+        channel: Channel,
         ready: MapAttr,
         free: MapAttr,
         *,
@@ -390,8 +488,7 @@ class ChannelOp(IRDLOperation):
     ):
         super().__init__(
             properties={
-                "object": SymbolRefAttr(object),
-                "reader": SymbolRefAttr(reader),
+                **channel_properties(channel),
                 "slots": None if slots is None else IntegerAttr(slots, i64),
                 "ready": ready,
                 "ready_from": ready_from,
@@ -406,6 +503,11 @@ class ChannelOp(IRDLOperation):
             raise VerifyException("a ring has at least 1 slot")
         pipeline = self.parent_op()
         assert isinstance(pipeline, PipelineOp)
+        writer = pipeline.symbol(self.writer.root_reference)
+        if not isinstance(writer, Writer):
+            raise VerifyException(f"there is no stage or input {self.writer}")
+        if writer.written != self.channel.object:
+            raise VerifyException(f"{self.writer} does not write {self.object}")
         reader = pipeline.symbol(self.reader.root_reference)
         if not isinstance(reader, StageOp):
             raise VerifyException(f"there is no stage {self.reader}")
@@ -442,18 +544,16 @@ class ChannelOp(IRDLOperation):
 
 
 def written_by(pipeline: PipelineOp) -> dict[str, isl.Map]:
-    """For each object, the relation from its writer's iterations to the elements they write.
+    """For each writer, the relation from its iterations to the elements that they write."""
+    return {writer.sym_name.data: writer.places for writer in pipeline.writers()}
 
-    The GCU writes an input in lexicographic order of its elements.
-    """
-    writes: dict[str, isl.Map] = {}
-    for op in pipeline.inputs():
-        object = find_object(op, op.object)
-        writes[object.sym_name.data] = object.index_space.identity()
-    for stage in pipeline.stages():
-        for write in stage.writes():
-            writes[write.object.root_reference.data] = write.relation(stage.iterations)
-    return writes
+
+def writers_of(pipeline: PipelineOp) -> dict[str, list[str]]:
+    """For each object, the names of those who write it."""
+    writers: dict[str, list[str]] = {}
+    for writer in pipeline.writers():
+        writers.setdefault(writer.written, []).append(writer.sym_name.data)
+    return writers
 
 
 def read_by(stage: StageOp) -> dict[str, isl.Map]:

@@ -2,29 +2,34 @@
 
 // The control of a convolution of 3 with stride 2, and what is wrong with it.
 
-// CHECK: cmctrl_verify_control_invalid.mlir:{{[0-9]+}}:5: error: the ready machine of @a for @conv enables @conv[1] once @a[1] is written, and @conv[1] reads @a[2], which comes later
+// CHECK: cmctrl_verify_control_invalid.mlir:{{[0-9]+}}:5: error: the ready machine of @a from @a_stream to @conv enables @conv[1] once @a[1] is written, and @conv[1] reads @a[2], which comes later
 cmctrl.chip @strided {
   cmpipe.object @a : memref<8xvector<1xf32>>
   cmpipe.object @b : memref<4xvector<1xf32>>
   cmctrl.gcu {
-    cmpipe.input "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x8xf32>
+    cmpipe.input @a_stream "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x8xf32>
     cmpipe.output "y" @b #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x4xf32>
-    cmctrl.credits @a for @conv count 3
-    cmctrl.program @stream over #poly.set<"{ [w] : 0 <= w < 8 }"> {
+    cmctrl.credits @a from @a_stream to @conv count 3
+    cmctrl.program @a_stream {
       affine.for %w = 0 to 8 {
-        cmctrl.send @a [%w]
+        cmctrl.start [%w]
       }
     }
   }
-  cmctrl.core @conv {
-    cmctrl.ring @a for @conv at 0 slots 3
-    cmctrl.machine ready @a for @conv {
+  cmctrl.core @core0 {
+    cmpipe.stage @conv in #poly.set<"{ [w] : 0 <= w < 4 }"> {
+      %v = cmpipe.read @a #poly.map<"{ [w, k, c] -> [2w + k - 2, c] }"> : vector<3x1xf32>
+      %y = cmpipe.reduce add %v : vector<3x1xf32> -> vector<1xf32>
+      cmpipe.write %y, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+    }
+    cmctrl.ring @a from @a_stream to @conv at 0 slots 3
+    cmctrl.machine ready @a from @a_stream to @conv {
       affine.for %i = 0 to 4 {
         cmctrl.await [%i]
         cmctrl.enable [%i]
       }
     }
-    cmctrl.machine free @a for @conv {
+    cmctrl.machine free @a from @a_stream to @conv {
       affine.for %i = 1 to 4 {
         cmctrl.await [%i]
         %last = arith.constant 3 : index
@@ -36,13 +41,9 @@ cmctrl.chip @strided {
         }
       }
     }
-    cmctrl.program @conv over #poly.set<"{ [w] : 0 <= w < 4 }"> {
+    cmctrl.program @conv {
       affine.for %w = 0 to 4 {
-        cmctrl.iteration [%w] {
-          %v = cmpipe.read @a #poly.map<"{ [w, k, c] -> [2w + k - 2, c] }"> : vector<3x1xf32>
-          %y = cmpipe.reduce add %v : vector<3x1xf32> -> vector<1xf32>
-          cmpipe.write %y, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
-        }
+        cmctrl.start [%w]
       }
     }
   }
@@ -50,29 +51,34 @@ cmctrl.chip @strided {
 
 // -----
 
-// CHECK: cmctrl_verify_control_invalid.mlir:{{[0-9]+}}:5: error: the free machine of @a for @conv does not release @a[0] until @conv[2] is done, and that reads neither it nor an element before it
+// CHECK: cmctrl_verify_control_invalid.mlir:{{[0-9]+}}:5: error: the free machine of @a from @a_stream to @conv does not release @a[0] until @conv[2] is done, and that reads neither it nor an element before it
 cmctrl.chip @strided {
   cmpipe.object @a : memref<8xvector<1xf32>>
   cmpipe.object @b : memref<4xvector<1xf32>>
   cmctrl.gcu {
-    cmpipe.input "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x8xf32>
+    cmpipe.input @a_stream "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x8xf32>
     cmpipe.output "y" @b #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x4xf32>
-    cmctrl.credits @a for @conv count 3
-    cmctrl.program @stream over #poly.set<"{ [w] : 0 <= w < 8 }"> {
+    cmctrl.credits @a from @a_stream to @conv count 3
+    cmctrl.program @a_stream {
       affine.for %w = 0 to 8 {
-        cmctrl.send @a [%w]
+        cmctrl.start [%w]
       }
     }
   }
-  cmctrl.core @conv {
-    cmctrl.ring @a for @conv at 0 slots 3
-    cmctrl.machine ready @a for @conv {
+  cmctrl.core @core0 {
+    cmpipe.stage @conv in #poly.set<"{ [w] : 0 <= w < 4 }"> {
+      %v = cmpipe.read @a #poly.map<"{ [w, k, c] -> [2w + k - 2, c] }"> : vector<3x1xf32>
+      %y = cmpipe.reduce add %v : vector<3x1xf32> -> vector<1xf32>
+      cmpipe.write %y, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+    }
+    cmctrl.ring @a from @a_stream to @conv at 0 slots 3
+    cmctrl.machine ready @a from @a_stream to @conv {
       affine.for %i = 0 to 4 {
         cmctrl.await [2 * %i]
         cmctrl.enable [%i]
       }
     }
-    cmctrl.machine free @a for @conv {
+    cmctrl.machine free @a from @a_stream to @conv {
       affine.for %i = 2 to 4 {
         cmctrl.await [%i]
         %last = arith.constant 3 : index
@@ -84,13 +90,9 @@ cmctrl.chip @strided {
         }
       }
     }
-    cmctrl.program @conv over #poly.set<"{ [w] : 0 <= w < 4 }"> {
+    cmctrl.program @conv {
       affine.for %w = 0 to 4 {
-        cmctrl.iteration [%w] {
-          %v = cmpipe.read @a #poly.map<"{ [w, k, c] -> [2w + k - 2, c] }"> : vector<3x1xf32>
-          %y = cmpipe.reduce add %v : vector<3x1xf32> -> vector<1xf32>
-          cmpipe.write %y, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
-        }
+        cmctrl.start [%w]
       }
     }
   }
@@ -98,29 +100,34 @@ cmctrl.chip @strided {
 
 // -----
 
-// CHECK: cmctrl_verify_control_invalid.mlir:{{[0-9]+}}:5: error: the writer has 3 credits for the 4 slots of @a for @conv: it waits for room that is there
+// CHECK: cmctrl_verify_control_invalid.mlir:{{[0-9]+}}:5: error: the writer has 3 credits for the 4 slots of @a from @a_stream to @conv: it waits for room that is there
 cmctrl.chip @strided {
   cmpipe.object @a : memref<8xvector<1xf32>>
   cmpipe.object @b : memref<4xvector<1xf32>>
   cmctrl.gcu {
-    cmpipe.input "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x8xf32>
+    cmpipe.input @a_stream "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x8xf32>
     cmpipe.output "y" @b #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x4xf32>
-    cmctrl.credits @a for @conv count 3
-    cmctrl.program @stream over #poly.set<"{ [w] : 0 <= w < 8 }"> {
+    cmctrl.credits @a from @a_stream to @conv count 3
+    cmctrl.program @a_stream {
       affine.for %w = 0 to 8 {
-        cmctrl.send @a [%w]
+        cmctrl.start [%w]
       }
     }
   }
-  cmctrl.core @conv {
-    cmctrl.ring @a for @conv at 0 slots 4
-    cmctrl.machine ready @a for @conv {
+  cmctrl.core @core0 {
+    cmpipe.stage @conv in #poly.set<"{ [w] : 0 <= w < 4 }"> {
+      %v = cmpipe.read @a #poly.map<"{ [w, k, c] -> [2w + k - 2, c] }"> : vector<3x1xf32>
+      %y = cmpipe.reduce add %v : vector<3x1xf32> -> vector<1xf32>
+      cmpipe.write %y, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+    }
+    cmctrl.ring @a from @a_stream to @conv at 0 slots 4
+    cmctrl.machine ready @a from @a_stream to @conv {
       affine.for %i = 0 to 4 {
         cmctrl.await [2 * %i]
         cmctrl.enable [%i]
       }
     }
-    cmctrl.machine free @a for @conv {
+    cmctrl.machine free @a from @a_stream to @conv {
       affine.for %i = 1 to 4 {
         cmctrl.await [%i]
         %last = arith.constant 3 : index
@@ -132,13 +139,9 @@ cmctrl.chip @strided {
         }
       }
     }
-    cmctrl.program @conv over #poly.set<"{ [w] : 0 <= w < 4 }"> {
+    cmctrl.program @conv {
       affine.for %w = 0 to 4 {
-        cmctrl.iteration [%w] {
-          %v = cmpipe.read @a #poly.map<"{ [w, k, c] -> [2w + k - 2, c] }"> : vector<3x1xf32>
-          %y = cmpipe.reduce add %v : vector<3x1xf32> -> vector<1xf32>
-          cmpipe.write %y, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
-        }
+        cmctrl.start [%w]
       }
     }
   }

@@ -16,7 +16,7 @@ cmpipe.pipeline @orders {
   cmpipe.object @b_row_blocks : memref<8x8xvector<1xf32>>
   cmpipe.object @b_diagonals : memref<8x8xvector<1xf32>>
   cmpipe.object @b_sums : memref<8xvector<1xf32>>
-  cmpipe.input "x" @a #poly.map<"{ [n, c, h, w] -> [h, w, c] }"> : tensor<1x1x8x8xf32>
+  cmpipe.input @a_stream "x" @a #poly.map<"{ [n, c, h, w] -> [h, w, c] }"> : tensor<1x1x8x8xf32>
 
   // Columns are the outer loop: each iteration writes what it wrote, at another time.
   // CHECK:      cmpipe.stage @columns in #poly.set<"{ [w, h] : 0 <= w <= 7 and 0 <= h <= 7 }"> {

@@ -4,13 +4,13 @@
 // RUN: cmc-opt %s -p 'cmpipe-derive-control,cmpipe-size-buffers{policy=whole}' | filecheck %s --check-prefix=WHOLE
 
 // A 3x3 window with padding of 1 over rows of 8 needs two rows and three pixels.
-// MINIMAL:    cmpipe.channel @a for @conv slots 19
-// THROUGHPUT: cmpipe.channel @a for @conv slots 20
-// WHOLE:      cmpipe.channel @a for @conv slots 64
+// MINIMAL:    cmpipe.channel @a from @a_stream to @conv slots 19
+// THROUGHPUT: cmpipe.channel @a from @a_stream to @conv slots 20
+// WHOLE:      cmpipe.channel @a from @a_stream to @conv slots 64
 cmpipe.pipeline @window {
   cmpipe.object @a : memref<8x8xvector<1xf32>>
   cmpipe.object @b : memref<8x8xvector<1xf32>>
-  cmpipe.input "x" @a #poly.map<"{ [n, c, h, w] -> [h, w, c] }"> : tensor<1x1x8x8xf32>
+  cmpipe.input @a_stream "x" @a #poly.map<"{ [n, c, h, w] -> [h, w, c] }"> : tensor<1x1x8x8xf32>
   cmpipe.stage @conv in #poly.set<"{ [h, w] : 0 <= h < 8 and 0 <= w < 8 }"> {
     %v = cmpipe.read @a #poly.map<"{ [h, w, kh, kw, c] -> [h + kh - 1, w + kw - 1, c] }"> : vector<3x3x1xf32>
     %y = cmpipe.reduce add %v : vector<3x3x1xf32> -> vector<1xf32>
@@ -20,20 +20,20 @@ cmpipe.pipeline @window {
 }
 
 // Of an object with two readers that meet again, the short way holds what the long way asks for.
-// MINIMAL:    cmpipe.channel @a for @sum slots 5
-// MINIMAL:    cmpipe.channel @b for @add slots 1
-// MINIMAL:    cmpipe.channel @a for @add slots 5
-// THROUGHPUT: cmpipe.channel @a for @sum slots 6
-// THROUGHPUT: cmpipe.channel @b for @add slots 2
-// THROUGHPUT: cmpipe.channel @a for @add slots 7
-// WHOLE:      cmpipe.channel @a for @sum slots 16
-// WHOLE:      cmpipe.channel @b for @add slots 12
-// WHOLE:      cmpipe.channel @a for @add slots 16
+// MINIMAL:    cmpipe.channel @a from @a_stream to @sum slots 5
+// MINIMAL:    cmpipe.channel @b from @sum to @add slots 1
+// MINIMAL:    cmpipe.channel @a from @a_stream to @add slots 5
+// THROUGHPUT: cmpipe.channel @a from @a_stream to @sum slots 6
+// THROUGHPUT: cmpipe.channel @b from @sum to @add slots 2
+// THROUGHPUT: cmpipe.channel @a from @a_stream to @add slots 7
+// WHOLE:      cmpipe.channel @a from @a_stream to @sum slots 16
+// WHOLE:      cmpipe.channel @b from @sum to @add slots 12
+// WHOLE:      cmpipe.channel @a from @a_stream to @add slots 16
 cmpipe.pipeline @residual {
   cmpipe.object @a : memref<16xvector<1xf32>>
   cmpipe.object @b : memref<12xvector<1xf32>>
   cmpipe.object @c : memref<12xvector<1xf32>>
-  cmpipe.input "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x16xf32>
+  cmpipe.input @a_stream "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x16xf32>
   cmpipe.stage @sum in #poly.set<"{ [w] : 0 <= w < 12 }"> {
     %v = cmpipe.read @a #poly.map<"{ [w, k, c] -> [w + k, c] }"> : vector<5x1xf32>
     %y = cmpipe.reduce add %v : vector<5x1xf32> -> vector<1xf32>

@@ -3,12 +3,12 @@
 // Slots with which the pipeline would come to a stop are refused: @sum needs a[4] for its first
 // iteration, while the ring of the short way is full with a[0] to a[3].
 
-// CHECK: error: deadlock: @a[4] of image 0 waits for room in @a for @add; @add[0] of image 0 waits for data in @b for @add; @sum[0] of image 0 waits for data in @a for @sum
+// CHECK: error: deadlock: @a_stream[4] of image 0 waits for room in @a from @a_stream to @add; @add[0] of image 0 waits for data in @b from @sum to @add; @sum[0] of image 0 waits for data in @a from @a_stream to @sum
 cmpipe.pipeline @residual {
   cmpipe.object @a : memref<16xvector<1xf32>>
   cmpipe.object @b : memref<12xvector<1xf32>>
   cmpipe.object @c : memref<12xvector<1xf32>>
-  cmpipe.input "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x16xf32>
+  cmpipe.input @a_stream "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x16xf32>
   cmpipe.stage @sum in #poly.set<"{ [w] : 0 <= w < 12 }"> {
     %v = cmpipe.read @a #poly.map<"{ [w, k, c] -> [w + k, c] }"> : vector<5x1xf32>
     %y = cmpipe.reduce add %v : vector<5x1xf32> -> vector<1xf32>
@@ -22,13 +22,13 @@ cmpipe.pipeline @residual {
     cmpipe.write %y, @c #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
   }
   cmpipe.core @core1 runs [@add]
-  cmpipe.channel @a for @sum
+  cmpipe.channel @a from @a_stream to @sum
     ready #poly.map<"{ a[i] -> sum[i - 4] : 4 <= i < 16 }">
     free #poly.map<"{ sum[w] -> a[w] : 0 <= w < 11; sum[11] -> a[15] }">
-  cmpipe.channel @b for @add
+  cmpipe.channel @b from @sum to @add
     ready #poly.map<"{ b[i] -> add[i] : 0 <= i < 12 }">
     free #poly.map<"{ add[w] -> b[w] : 0 <= w < 12 }">
-  cmpipe.channel @a for @add slots 4
+  cmpipe.channel @a from @a_stream to @add slots 4
     ready #poly.map<"{ a[i] -> add[i] : 0 <= i < 12 }">
     free #poly.map<"{ add[w] -> a[w] : 0 <= w < 11; add[11] -> a[15] }">
 }

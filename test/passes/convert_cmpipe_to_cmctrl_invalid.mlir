@@ -4,13 +4,13 @@
 
 // Rings have their slots before they are laid out, and fit into the SRAM of their core.
 
-// SIZES: error: channel @a for @copy has no slots: size the buffers first
+// SIZES: error: channel @a from @a_stream to @copy has no slots: size the buffers first
 // SRAM:  core @core0: error: its rings need 16 bytes of SRAM, and it has 15
-// FITS:  cmctrl.ring @a for @copy at 0 slots 1
+// FITS:  cmctrl.ring @a from @a_stream to @copy at 0 slots 1
 cmpipe.pipeline @copy {
   cmpipe.object @a : memref<8xvector<4xf32>>
   cmpipe.object @b : memref<8xvector<4xf32>>
-  cmpipe.input "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x4x8xf32>
+  cmpipe.input @a_stream "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x4x8xf32>
   cmpipe.stage @copy in #poly.set<"{ [w] : 0 <= w < 8 }"> {
     %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<4xf32>
     cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<4xf32>

@@ -5,7 +5,7 @@
 // CHECK-LABEL: cmpipe.pipeline @residual {
 // CHECK-NEXT:    cmpipe.object @x : memref<6x6xvector<2xf32>>
 // CHECK-NEXT:    cmpipe.object @conv_out : memref<6x6xvector<2xf32>>
-// CHECK-NEXT:    cmpipe.input "x" @x #poly.map<"{ [t0, t1, t2, t3] -> [t2, t3, t1] }"> : tensor<1x2x6x6xf32>
+// CHECK-NEXT:    cmpipe.input @x_stream "x" @x #poly.map<"{ [t0, t1, t2, t3] -> [t2, t3, t1] }"> : tensor<1x2x6x6xf32>
 // CHECK-NEXT:    cmpipe.output "output0" @conv_out #poly.map<"{ [t0, t1, t2, t3] -> [t2, t3, t1] }"> : tensor<1x2x6x6xf32>
 // CHECK-NEXT:    cmpipe.stage @conv in #poly.set<"{ [h, w] : 0 <= h <= 5 and 0 <= w <= 5 }"> {
 // CHECK-NEXT:      cmpipe.crossbar @weights #nn.weights<{{.*}}> : tensor<18x2xf32>

@@ -2,15 +2,15 @@
 
 // The same two convolutions as a pipeline: conv2 may run iteration j - 2 once b[j] is written.
 
-// CHECK:       cmpipe.channel @a for @conv1 slots 3 ready #poly.map<"{ a[i0] -> conv1[-2 + i0] : 2 <= i0 <= 9 }">
+// CHECK:       cmpipe.channel @a from @a_stream to @conv1 slots 3 ready #poly.map<"{ a[i0] -> conv1[-2 + i0] : 2 <= i0 <= 9 }">
 // CHECK-SAME:    free #poly.map<"{ conv1[w] -> a[w] : 0 <= w <= 6; conv1[w] -> a[9] : w = 7 }">
-// CHECK-NEXT:  cmpipe.channel @b for @conv2 slots 3 ready #poly.map<"{ b[i0] -> conv2[-2 + i0] : 2 <= i0 <= 7 }">
+// CHECK-NEXT:  cmpipe.channel @b from @conv1 to @conv2 slots 3 ready #poly.map<"{ b[i0] -> conv2[-2 + i0] : 2 <= i0 <= 7 }">
 // CHECK-SAME:    free #poly.map<"{ conv2[w] -> b[w] : 0 <= w <= 4; conv2[w] -> b[7] : w = 5 }">
 cmpipe.pipeline @two_convolutions {
   cmpipe.object @a : memref<10xvector<1xf32>>
   cmpipe.object @b : memref<8xvector<1xf32>>
   cmpipe.object @c : memref<6xvector<1xf32>>
-  cmpipe.input "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x10xf32>
+  cmpipe.input @a_stream "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x10xf32>
   cmpipe.output "y" @c #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x6xf32>
   cmpipe.stage @conv1 in #poly.set<"{ [w] : 0 <= w < 8 }"> {
     cmpipe.crossbar @w #nn.weights<[[1.0], [2.0], [3.0]]> : tensor<3x1xf32>

@@ -6,7 +6,7 @@
 // CHECK-NEXT:    cmpipe.object @x : memref<10xvector<1xf32>>
 // CHECK-NEXT:    cmpipe.object @conv1_out : memref<8xvector<1xf32>>
 // CHECK-NEXT:    cmpipe.object @conv2_out : memref<6xvector<1xf32>>
-// CHECK-NEXT:    cmpipe.input "x" @x #poly.map<"{ [t0, t1, t2] -> [t2, t1] }"> : tensor<1x1x10xf32>
+// CHECK-NEXT:    cmpipe.input @x_stream "x" @x #poly.map<"{ [t0, t1, t2] -> [t2, t1] }"> : tensor<1x1x10xf32>
 // CHECK-NEXT:    cmpipe.output "y" @conv2_out #poly.map<"{ [t0, t1, t2] -> [t2, t1] }"> : tensor<1x1x6xf32>
 // CHECK-NEXT:    cmpipe.stage @conv1 in #poly.set<"{ [w] : 0 <= w <= 7 }"> {
 // CHECK-NEXT:      cmpipe.crossbar @weights #nn.weights<{{\[\[}}1.0], [2.0], [3.0]]> : tensor<3x1xf32>

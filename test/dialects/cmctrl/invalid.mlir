@@ -14,9 +14,10 @@ cmctrl.chip @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmpipe.object @b : memref<2xvector<1xf32>>
   cmctrl.gcu {
-    cmctrl.program @in over #poly.set<"{ [w] : 0 <= w < 2 }"> {
+    cmpipe.input @in "in" @a #poly.map<"{ [w, c] -> [w, c] }"> : tensor<2x1xf32>
+    cmctrl.program @in {
       affine.for %w = 0 to 2 {
-        cmctrl.send @a [%w]
+        cmctrl.start [%w]
       }
     }
   }
@@ -28,14 +29,16 @@ cmctrl.chip @p {
 cmctrl.chip @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmctrl.gcu {
-    cmctrl.program @one over #poly.set<"{ [w] : 0 <= w < 2 }"> {
+    cmpipe.input @one "one" @a #poly.map<"{ [w, c] -> [w, c] }"> : tensor<2x1xf32>
+    cmpipe.input @other "other" @a #poly.map<"{ [w, c] -> [w, c] }"> : tensor<2x1xf32>
+    cmctrl.program @one {
       affine.for %w = 0 to 2 {
-        cmctrl.send @a [%w]
+        cmctrl.start [%w]
       }
     }
-    cmctrl.program @other over #poly.set<"{ [w] : 0 <= w < 2 }"> {
+    cmctrl.program @other {
       affine.for %w = 0 to 2 {
-        cmctrl.send @a [%w]
+        cmctrl.start [%w]
       }
     }
   }
@@ -43,111 +46,154 @@ cmctrl.chip @p {
 
 // -----
 
-// CHECK: error: 'cmctrl.chip' op two programs are named @in
+// CHECK: error: 'cmctrl.chip' op two things of the chip are named @in
 cmctrl.chip @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
-  cmpipe.object @b : memref<2xvector<1xf32>>
+  cmpipe.object @b : memref<vector<1xf32>>
   cmctrl.gcu {
-    cmctrl.program @in over #poly.set<"{ [w] : 0 <= w < 2 }"> {
+    cmpipe.input @in "in" @a #poly.map<"{ [w, c] -> [w, c] }"> : tensor<2x1xf32>
+    cmctrl.program @in {
       affine.for %w = 0 to 2 {
-        cmctrl.send @a [%w]
+        cmctrl.start [%w]
       }
     }
   }
   cmctrl.core @c {
-    cmctrl.program @in over #poly.set<"{ [] }"> {
-      cmctrl.iteration [] {
-        %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
-        cmpipe.write %v, @b #poly.map<"{ [] -> [0] }"> : vector<1xf32>
-      }
+    cmpipe.stage @in in #poly.set<"{ [] }"> {
+      %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      cmpipe.write %v, @b #poly.map<"{ [] -> [] }"> : vector<1xf32>
+    }
+    cmctrl.program @in {
+      cmctrl.start []
     }
   }
 }
 
 // -----
 
-// CHECK: error: 'cmctrl.chip' op channel @a for @s has no credits
+// CHECK: error: 'cmctrl.chip' op there is a ring for @a from @s to @s, and @s does not write @a
 cmctrl.chip @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
-  cmpipe.object @b : memref<2xvector<1xf32>>
+  cmpipe.object @b : memref<vector<1xf32>>
   cmctrl.gcu {
-    cmctrl.program @in over #poly.set<"{ [w] : 0 <= w < 2 }"> {
+    cmpipe.input @in "in" @a #poly.map<"{ [w, c] -> [w, c] }"> : tensor<2x1xf32>
+    cmctrl.program @in {
       affine.for %w = 0 to 2 {
-        cmctrl.send @a [%w]
+        cmctrl.start [%w]
       }
     }
   }
   cmctrl.core @c {
-    cmctrl.ring @a for @s at 0 slots 1
-    cmctrl.machine ready @a for @s {
+    cmpipe.stage @s in #poly.set<"{ [] }"> {
+      %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
+      %c = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      cmpipe.write %c, @b #poly.map<"{ [] -> [] }"> : vector<1xf32>
+    }
+    cmctrl.ring @a from @s to @s at 0 slots 1
+    cmctrl.machine ready @a from @s to @s {
       cmctrl.await [1]
       cmctrl.enable []
     }
-    cmctrl.machine free @a for @s {
+    cmctrl.machine free @a from @s to @s {
       cmctrl.await []
       cmctrl.release [1]
     }
-    cmctrl.program @s over #poly.set<"{ [] }"> {
-      cmctrl.iteration [] {
-        %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
-        %c = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
-        cmpipe.write %c, @b #poly.map<"{ [] -> [0] }"> : vector<1xf32>
-      }
+    cmctrl.program @s {
+      cmctrl.start []
     }
   }
 }
 
 // -----
 
-// CHECK: error: 'cmctrl.chip' op channel @a for @s has no ring
+// CHECK: error: 'cmctrl.chip' op channel @a from @in to @s has no credits
 cmctrl.chip @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
+  cmpipe.object @b : memref<vector<1xf32>>
   cmctrl.gcu {
-    cmctrl.credits @a for @s count 1
-    cmctrl.program @in over #poly.set<"{ [w] : 0 <= w < 2 }"> {
+    cmpipe.input @in "in" @a #poly.map<"{ [w, c] -> [w, c] }"> : tensor<2x1xf32>
+    cmctrl.program @in {
       affine.for %w = 0 to 2 {
-        cmctrl.send @a [%w]
-      }
-    }
-  }
-}
-
-// -----
-
-// CHECK: error: 'cmctrl.chip' op there are two credits for channel @a for @s
-cmctrl.chip @p {
-  cmpipe.object @a : memref<2xvector<1xf32>>
-  cmctrl.gcu {
-    cmctrl.credits @a for @s count 1
-    cmctrl.credits @a for @s count 2
-    cmctrl.program @in over #poly.set<"{ [w] : 0 <= w < 2 }"> {
-      affine.for %w = 0 to 2 {
-        cmctrl.send @a [%w]
-      }
-    }
-  }
-}
-
-// -----
-
-// CHECK: error: 'cmctrl.chip' op credits for @b are in the GCU, which does not write it
-cmctrl.chip @p {
-  cmpipe.object @a : memref<2xvector<1xf32>>
-  cmpipe.object @b : memref<2xvector<1xf32>>
-  cmctrl.gcu {
-    cmctrl.credits @b for @s count 1
-    cmctrl.program @in over #poly.set<"{ [w] : 0 <= w < 2 }"> {
-      affine.for %w = 0 to 2 {
-        cmctrl.send @a [%w]
+        cmctrl.start [%w]
       }
     }
   }
   cmctrl.core @c {
-    cmctrl.program @s over #poly.set<"{ [] }"> {
-      cmctrl.iteration [] {
-        %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
-        cmpipe.write %v, @b #poly.map<"{ [] -> [0] }"> : vector<1xf32>
+    cmpipe.stage @s in #poly.set<"{ [] }"> {
+      %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
+      %c = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      cmpipe.write %c, @b #poly.map<"{ [] -> [] }"> : vector<1xf32>
+    }
+    cmctrl.ring @a from @in to @s at 0 slots 1
+    cmctrl.machine ready @a from @in to @s {
+      cmctrl.await [1]
+      cmctrl.enable []
+    }
+    cmctrl.machine free @a from @in to @s {
+      cmctrl.await []
+      cmctrl.release [1]
+    }
+    cmctrl.program @s {
+      cmctrl.start []
+    }
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmctrl.chip' op channel @a from @in to @s has no ring
+cmctrl.chip @p {
+  cmpipe.object @a : memref<2xvector<1xf32>>
+  cmctrl.gcu {
+    cmpipe.input @in "in" @a #poly.map<"{ [w, c] -> [w, c] }"> : tensor<2x1xf32>
+    cmctrl.credits @a from @in to @s count 1
+    cmctrl.program @in {
+      affine.for %w = 0 to 2 {
+        cmctrl.start [%w]
       }
+    }
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmctrl.chip' op there are two credits for channel @a from @in to @s
+cmctrl.chip @p {
+  cmpipe.object @a : memref<2xvector<1xf32>>
+  cmctrl.gcu {
+    cmpipe.input @in "in" @a #poly.map<"{ [w, c] -> [w, c] }"> : tensor<2x1xf32>
+    cmctrl.credits @a from @in to @s count 1
+    cmctrl.credits @a from @in to @s count 2
+    cmctrl.program @in {
+      affine.for %w = 0 to 2 {
+        cmctrl.start [%w]
+      }
+    }
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmctrl.chip' op credits for @b from @s to @s are in the GCU, where @s is not
+cmctrl.chip @p {
+  cmpipe.object @a : memref<2xvector<1xf32>>
+  cmpipe.object @b : memref<vector<1xf32>>
+  cmctrl.gcu {
+    cmpipe.input @in "in" @a #poly.map<"{ [w, c] -> [w, c] }"> : tensor<2x1xf32>
+    cmctrl.credits @b from @s to @s count 1
+    cmctrl.program @in {
+      affine.for %w = 0 to 2 {
+        cmctrl.start [%w]
+      }
+    }
+  }
+  cmctrl.core @c {
+    cmpipe.stage @s in #poly.set<"{ [] }"> {
+      %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      cmpipe.write %v, @b #poly.map<"{ [] -> [] }"> : vector<1xf32>
+    }
+    cmctrl.program @s {
+      cmctrl.start []
     }
   }
 }
@@ -158,10 +204,11 @@ cmctrl.chip @p {
 cmctrl.chip @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmctrl.gcu {
-    cmctrl.credits @a for @s count -1
-    cmctrl.program @in over #poly.set<"{ [w] : 0 <= w < 2 }"> {
+    cmpipe.input @in "in" @a #poly.map<"{ [w, c] -> [w, c] }"> : tensor<2x1xf32>
+    cmctrl.credits @a from @in to @s count -1
+    cmctrl.program @in {
       affine.for %w = 0 to 2 {
-        cmctrl.send @a [%w]
+        cmctrl.start [%w]
       }
     }
   }
@@ -176,20 +223,21 @@ cmctrl.chip @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmpipe.object @y : memref<vector<1xf32>>
   cmctrl.core @c {
-    cmctrl.machine ready @a for @s {
+    cmpipe.stage @s in #poly.set<"{ [] }"> {
+      %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
+      %c = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      cmpipe.write %c, @y #poly.map<"{ [] -> [] }"> : vector<1xf32>
+    }
+    cmctrl.machine ready @a from @in to @s {
       cmctrl.await [1]
       cmctrl.enable []
     }
-    cmctrl.machine free @a for @s {
+    cmctrl.machine free @a from @in to @s {
       cmctrl.await []
       cmctrl.release [1]
     }
-    cmctrl.program @s over #poly.set<"{ [] }"> {
-      cmctrl.iteration [] {
-        %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
-        %c = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
-        cmpipe.write %c, @y #poly.map<"{ [] -> [] }"> : vector<1xf32>
-      }
+    cmctrl.program @s {
+      cmctrl.start []
     }
   }
 }
@@ -201,112 +249,143 @@ cmctrl.chip @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmpipe.object @y : memref<vector<1xf32>>
   cmctrl.core @c {
-    cmctrl.ring @a for @s at 0 slots 1
-    cmctrl.machine ready @a for @s {
+    cmpipe.stage @s in #poly.set<"{ [] }"> {
+      %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
+      %c = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      cmpipe.write %c, @y #poly.map<"{ [] -> [] }"> : vector<1xf32>
+    }
+    cmctrl.ring @a from @in to @s at 0 slots 1
+    cmctrl.machine ready @a from @in to @s {
       cmctrl.await [1]
       cmctrl.enable []
     }
-    cmctrl.program @s over #poly.set<"{ [] }"> {
-      cmctrl.iteration [] {
-        %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
-        %c = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
-        cmpipe.write %c, @y #poly.map<"{ [] -> [] }"> : vector<1xf32>
-      }
+    cmctrl.program @s {
+      cmctrl.start []
     }
   }
 }
 
 // -----
 
-// CHECK: error: 'cmctrl.core' op a superfluous ready machine for @a for @s
+// CHECK: error: 'cmctrl.core' op a superfluous ready machine for @a from @in to @s
 cmctrl.chip @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmpipe.object @y : memref<vector<1xf32>>
   cmctrl.core @c {
-    cmctrl.ring @a for @s at 0 slots 1
-    cmctrl.machine ready @a for @s {
+    cmpipe.stage @s in #poly.set<"{ [] }"> {
+      %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
+      %c = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      cmpipe.write %c, @y #poly.map<"{ [] -> [] }"> : vector<1xf32>
+    }
+    cmctrl.ring @a from @in to @s at 0 slots 1
+    cmctrl.machine ready @a from @in to @s {
       cmctrl.await [1]
       cmctrl.enable []
     }
-    cmctrl.machine ready @a for @s {
+    cmctrl.machine ready @a from @in to @s {
       cmctrl.await [1]
       cmctrl.enable []
     }
-    cmctrl.machine free @a for @s {
+    cmctrl.machine free @a from @in to @s {
       cmctrl.await []
       cmctrl.release [1]
     }
-    cmctrl.program @s over #poly.set<"{ [] }"> {
-      cmctrl.iteration [] {
-        %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
-        %c = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
-        cmpipe.write %c, @y #poly.map<"{ [] -> [] }"> : vector<1xf32>
-      }
+    cmctrl.program @s {
+      cmctrl.start []
     }
   }
 }
 
 // -----
 
-// CHECK: error: 'cmctrl.core' op a superfluous ring for @b for @s
-cmctrl.chip @p {
-  cmpipe.object @a : memref<2xvector<1xf32>>
-  cmpipe.object @b : memref<2xvector<1xf32>>
-  cmpipe.object @y : memref<vector<1xf32>>
-  cmctrl.core @c {
-    cmctrl.ring @a for @s at 0 slots 1
-    cmctrl.ring @b for @s at 4 slots 1
-    cmctrl.machine ready @a for @s {
-      cmctrl.await [1]
-      cmctrl.enable []
-    }
-    cmctrl.machine free @a for @s {
-      cmctrl.await []
-      cmctrl.release [1]
-    }
-    cmctrl.program @s over #poly.set<"{ [] }"> {
-      cmctrl.iteration [] {
-        %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
-        %c = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
-        cmpipe.write %c, @y #poly.map<"{ [] -> [] }"> : vector<1xf32>
-      }
-    }
-  }
-}
-
-// -----
-
-// CHECK: error: 'cmctrl.core' op the rings @a for @s and @b for @s overlap in SRAM
+// CHECK: error: 'cmctrl.core' op a superfluous ring for @b from @in to @s
 cmctrl.chip @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmpipe.object @b : memref<2xvector<1xf32>>
   cmpipe.object @y : memref<vector<1xf32>>
   cmctrl.core @c {
-    cmctrl.ring @a for @s at 0 slots 2
-    cmctrl.ring @b for @s at 4 slots 1
-    cmctrl.machine ready @a for @s {
+    cmpipe.stage @s in #poly.set<"{ [] }"> {
+      %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
+      %c = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      cmpipe.write %c, @y #poly.map<"{ [] -> [] }"> : vector<1xf32>
+    }
+    cmctrl.ring @a from @in to @s at 0 slots 1
+    cmctrl.ring @b from @in to @s at 4 slots 1
+    cmctrl.machine ready @a from @in to @s {
       cmctrl.await [1]
       cmctrl.enable []
     }
-    cmctrl.machine free @a for @s {
+    cmctrl.machine free @a from @in to @s {
       cmctrl.await []
       cmctrl.release [1]
     }
-    cmctrl.machine ready @b for @s {
+    cmctrl.program @s {
+      cmctrl.start []
+    }
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmctrl.core' op there is a ring for @a from @in to @s, and no ready machine
+cmctrl.chip @p {
+  cmpipe.object @a : memref<2xvector<1xf32>>
+  cmpipe.object @y : memref<vector<1xf32>>
+  cmctrl.core @c {
+    cmpipe.stage @s in #poly.set<"{ [] }"> {
+      %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
+      %c = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      cmpipe.write %c, @y #poly.map<"{ [] -> [] }"> : vector<1xf32>
+    }
+    cmctrl.ring @a from @in to @s at 0 slots 1
+    cmctrl.machine ready @a from @out to @s {
       cmctrl.await [1]
       cmctrl.enable []
     }
-    cmctrl.machine free @b for @s {
+    cmctrl.machine free @a from @in to @s {
       cmctrl.await []
       cmctrl.release [1]
     }
-    cmctrl.program @s over #poly.set<"{ [] }"> {
-      cmctrl.iteration [] {
-        %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
-        %u = cmpipe.read @b #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
-        %c = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
-        cmpipe.write %c, @y #poly.map<"{ [] -> [] }"> : vector<1xf32>
-      }
+    cmctrl.program @s {
+      cmctrl.start []
+    }
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmctrl.core' op the rings @a from @in to @s and @b from @in to @s overlap in SRAM
+cmctrl.chip @p {
+  cmpipe.object @a : memref<2xvector<1xf32>>
+  cmpipe.object @b : memref<2xvector<1xf32>>
+  cmpipe.object @y : memref<vector<1xf32>>
+  cmctrl.core @c {
+    cmpipe.stage @s in #poly.set<"{ [] }"> {
+      %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
+      %u = cmpipe.read @b #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
+      %c = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      cmpipe.write %c, @y #poly.map<"{ [] -> [] }"> : vector<1xf32>
+    }
+    cmctrl.ring @a from @in to @s at 0 slots 2
+    cmctrl.ring @b from @in to @s at 4 slots 1
+    cmctrl.machine ready @a from @in to @s {
+      cmctrl.await [1]
+      cmctrl.enable []
+    }
+    cmctrl.machine free @a from @in to @s {
+      cmctrl.await []
+      cmctrl.release [1]
+    }
+    cmctrl.machine ready @b from @in to @s {
+      cmctrl.await [1]
+      cmctrl.enable []
+    }
+    cmctrl.machine free @b from @in to @s {
+      cmctrl.await []
+      cmctrl.release [1]
+    }
+    cmctrl.program @s {
+      cmctrl.start []
     }
   }
 }
@@ -317,7 +396,7 @@ cmctrl.chip @p {
 cmctrl.chip @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmctrl.core @c {
-    cmctrl.ring @a for @s at 0 slots 0
+    cmctrl.ring @a from @in to @s at 0 slots 0
   }
 }
 
@@ -326,7 +405,7 @@ cmctrl.chip @p {
 // CHECK: error: 'cmctrl.ring' op there is no object @a
 cmctrl.chip @p {
   cmctrl.core @c {
-    cmctrl.ring @a for @s at 0 slots 1
+    cmctrl.ring @a from @in to @s at 0 slots 1
   }
 }
 
@@ -338,7 +417,8 @@ cmctrl.chip @p {
 cmctrl.chip @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmctrl.gcu {
-    cmctrl.program @in over #poly.set<"{ [w] : 0 <= w < 2 }"> {
+    cmpipe.input @in "x" @a #poly.map<"{ [w, c] -> [w, c] }"> : tensor<2x1xf32>
+    cmctrl.program @in {
       affine.for %w = 0 to 2 {
       }
     }
@@ -347,13 +427,12 @@ cmctrl.chip @p {
 
 // -----
 
-// CHECK: error: 'cmctrl.program' op a core runs iterations, and the GCU sends
+// CHECK: error: 'cmctrl.program' op there is no stage or input @in here
 cmctrl.chip @p {
-  cmpipe.object @a : memref<2xvector<1xf32>>
   cmctrl.core @c {
-    cmctrl.program @in over #poly.set<"{ [w] : 0 <= w < 2 }"> {
+    cmctrl.program @in {
       affine.for %w = 0 to 2 {
-        cmctrl.send @a [%w]
+        cmctrl.start [%w]
       }
     }
   }
@@ -361,92 +440,86 @@ cmctrl.chip @p {
 
 // -----
 
-// CHECK: error: 'cmctrl.program' op the program has 0 dimensions, and the point has 1
+// CHECK: error: 'cmctrl.core' op no program runs @s
 cmctrl.chip @p {
+  cmpipe.object @y : memref<vector<1xf32>>
   cmctrl.core @c {
-    cmctrl.program @s over #poly.set<"{ [] }"> {
-      cmctrl.iteration [0] {
-        %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
-      }
-    }
-  }
-}
-
-// -----
-
-// CHECK: error: 'cmctrl.program' op the latency of a program is at least 1 cycle
-cmctrl.chip @p {
-  cmpipe.object @b : memref<2xvector<1xf32>>
-  cmctrl.core @c {
-    cmctrl.program @s over #poly.set<"{ [] }"> latency 0 {
-      cmctrl.iteration [] {
-        %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
-        cmpipe.write %v, @b #poly.map<"{ [] -> [0] }"> : vector<1xf32>
-      }
-    }
-  }
-}
-
-// -----
-
-// CHECK: error: 'cmctrl.program' op an iteration writes exactly one vector
-cmctrl.chip @p {
-  cmctrl.core @c {
-    cmctrl.program @s over #poly.set<"{ [] }"> {
-      cmctrl.iteration [] {
-        %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
-      }
-    }
-  }
-}
-
-// -----
-
-// CHECK: error: 'cmctrl.send' op @a has 1 dimensions, and the point has 2
-cmctrl.chip @p {
-  cmpipe.object @a : memref<2xvector<1xf32>>
-  cmctrl.gcu {
-    cmctrl.program @in over #poly.set<"{ [w] : 0 <= w < 2 }"> {
-      affine.for %w = 0 to 2 {
-        cmctrl.send @a [%w, 0]
-      }
-    }
-  }
-}
-
-// -----
-
-// CHECK: error: 'cmctrl.iteration' op expects ancestor op 'cmctrl.program'
-cmctrl.chip @p {
-  cmctrl.core @c {
-    cmctrl.iteration [] {
+    cmpipe.stage @s in #poly.set<"{ [] }"> {
       %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      cmpipe.write %v, @y #poly.map<"{ [] -> [] }"> : vector<1xf32>
     }
   }
 }
 
 // -----
 
-// CHECK: error: 'cmctrl.program' op a program writes exactly one object
-cmctrl.chip @p {
-  cmpipe.object @a : memref<vector<1xf32>>
-  cmpipe.object @b : memref<vector<1xf32>>
-  cmctrl.gcu {
-    cmctrl.program @in over #poly.set<"{ [w] : 0 <= w < 2 }"> {
-      cmctrl.send @a []
-      cmctrl.send @b []
-    }
-  }
-}
-
-// -----
-
-// CHECK: error: 'cmctrl.send' op the point's map has as many dimensions as there are indices
+// CHECK: error: 'cmctrl.gcu' op two programs run @in
 cmctrl.chip @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmctrl.gcu {
-    cmctrl.program @in over #poly.set<"{ [w] : 0 <= w < 2 }"> {
-      "cmctrl.send"() <{object = @a, point = affine_map<(d0) -> (d0)>}> : () -> ()
+    cmpipe.input @in "x" @a #poly.map<"{ [w, c] -> [w, c] }"> : tensor<2x1xf32>
+    cmctrl.program @in {
+      affine.for %w = 0 to 2 {
+        cmctrl.start [%w]
+      }
+    }
+    cmctrl.program @in {
+      affine.for %w = 0 to 2 {
+        cmctrl.start [%w]
+      }
+    }
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmctrl.program' op @s has 0 dimensions, and the point has 1
+cmctrl.chip @p {
+  cmpipe.object @y : memref<vector<1xf32>>
+  cmctrl.core @c {
+    cmpipe.stage @s in #poly.set<"{ [] }"> {
+      %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      cmpipe.write %v, @y #poly.map<"{ [] -> [] }"> : vector<1xf32>
+    }
+    cmctrl.program @s {
+      cmctrl.start [0]
+    }
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmctrl.program' op @in has 1 dimensions, and the point has 2
+cmctrl.chip @p {
+  cmpipe.object @a : memref<2xvector<1xf32>>
+  cmctrl.gcu {
+    cmpipe.input @in "in" @a #poly.map<"{ [w, c] -> [w, c] }"> : tensor<2x1xf32>
+    cmctrl.program @in {
+      affine.for %w = 0 to 2 {
+        cmctrl.start [%w, 0]
+      }
+    }
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmctrl.start' op expects ancestor op 'cmctrl.program'
+cmctrl.chip @p {
+  cmctrl.core @c {
+    cmctrl.start []
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmctrl.start' op the point's map has as many dimensions as there are indices
+cmctrl.chip @p {
+  cmpipe.object @a : memref<2xvector<1xf32>>
+  cmctrl.gcu {
+    cmpipe.input @in "x" @a #poly.map<"{ [w, c] -> [w, c] }"> : tensor<2x1xf32>
+    cmctrl.program @in {
+      "cmctrl.start"() <{point = affine_map<(d0) -> (d0)>}> : () -> ()
     }
   }
 }
@@ -455,11 +528,11 @@ cmctrl.chip @p {
 
 // Machines.
 
-// CHECK: error: 'cmctrl.machine' op there is no program @t in this core
+// CHECK: error: 'cmctrl.machine' op there is no stage @t in this core
 cmctrl.chip @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmctrl.core @c {
-    cmctrl.machine ready @a for @t {
+    cmctrl.machine ready @a from @in to @t {
       cmctrl.await [0]
       cmctrl.enable [0]
     }
@@ -470,34 +543,42 @@ cmctrl.chip @p {
 
 // CHECK: error: 'cmctrl.machine' op @a has 1 dimensions, and the point has 2
 cmctrl.chip @p {
+  cmpipe.object @y : memref<vector<1xf32>>
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmctrl.core @c {
-    cmctrl.machine ready @a for @s {
+    cmpipe.stage @s in #poly.set<"{ [] }"> {
+      %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
+      %c = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      cmpipe.write %c, @y #poly.map<"{ [] -> [] }"> : vector<1xf32>
+    }
+    cmctrl.machine ready @a from @in to @s {
       cmctrl.await [0, 0]
       cmctrl.enable []
     }
-    cmctrl.program @s over #poly.set<"{ [] }"> {
-      cmctrl.iteration [] {
-        %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
-      }
+    cmctrl.program @s {
+      cmctrl.start []
     }
   }
 }
 
 // -----
 
-// CHECK: error: 'cmctrl.machine' op program @s has 0 dimensions, and the point has 1
+// CHECK: error: 'cmctrl.machine' op stage @s has 0 dimensions, and the point has 1
 cmctrl.chip @p {
+  cmpipe.object @y : memref<vector<1xf32>>
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmctrl.core @c {
-    cmctrl.machine ready @a for @s {
+    cmpipe.stage @s in #poly.set<"{ [] }"> {
+      %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
+      %c = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      cmpipe.write %c, @y #poly.map<"{ [] -> [] }"> : vector<1xf32>
+    }
+    cmctrl.machine ready @a from @in to @s {
       cmctrl.await [0]
       cmctrl.enable [0]
     }
-    cmctrl.program @s over #poly.set<"{ [] }"> {
-      cmctrl.iteration [] {
-        %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
-      }
+    cmctrl.program @s {
+      cmctrl.start []
     }
   }
 }
@@ -506,16 +587,20 @@ cmctrl.chip @p {
 
 // CHECK: error: 'cmctrl.machine' op a free machine releases, and enables nothing
 cmctrl.chip @p {
+  cmpipe.object @y : memref<vector<1xf32>>
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmctrl.core @c {
-    cmctrl.machine free @a for @s {
+    cmpipe.stage @s in #poly.set<"{ [] }"> {
+      %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
+      %c = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      cmpipe.write %c, @y #poly.map<"{ [] -> [] }"> : vector<1xf32>
+    }
+    cmctrl.machine free @a from @in to @s {
       cmctrl.await []
       cmctrl.enable []
     }
-    cmctrl.program @s over #poly.set<"{ [] }"> {
-      cmctrl.iteration [] {
-        %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
-      }
+    cmctrl.program @s {
+      cmctrl.start []
     }
   }
 }
@@ -524,16 +609,20 @@ cmctrl.chip @p {
 
 // CHECK: error: 'cmctrl.machine' op a ready machine enables, and releases nothing
 cmctrl.chip @p {
+  cmpipe.object @y : memref<vector<1xf32>>
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmctrl.core @c {
-    cmctrl.machine ready @a for @s {
+    cmpipe.stage @s in #poly.set<"{ [] }"> {
+      %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
+      %c = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      cmpipe.write %c, @y #poly.map<"{ [] -> [] }"> : vector<1xf32>
+    }
+    cmctrl.machine ready @a from @in to @s {
       cmctrl.await [1]
       cmctrl.release [1]
     }
-    cmctrl.program @s over #poly.set<"{ [] }"> {
-      cmctrl.iteration [] {
-        %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
-      }
+    cmctrl.program @s {
+      cmctrl.start []
     }
   }
 }
@@ -544,7 +633,7 @@ cmctrl.chip @p {
 cmctrl.chip @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmctrl.gcu {
-    cmctrl.machine ready @a for @s {
+    cmctrl.machine ready @a from @in to @s {
       cmctrl.await [0]
       cmctrl.enable [0]
     }
@@ -555,13 +644,17 @@ cmctrl.chip @p {
 
 // CHECK: error: 'cmctrl.await' op expects ancestor op 'cmctrl.machine'
 cmctrl.chip @p {
+  cmpipe.object @y : memref<vector<1xf32>>
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmctrl.core @c {
+    cmpipe.stage @s in #poly.set<"{ [] }"> {
+      %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
+      %c = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      cmpipe.write %c, @y #poly.map<"{ [] -> [] }"> : vector<1xf32>
+    }
     cmctrl.await [1]
-    cmctrl.program @s over #poly.set<"{ [] }"> {
-      cmctrl.iteration [] {
-        %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
-      }
+    cmctrl.program @s {
+      cmctrl.start []
     }
   }
 }

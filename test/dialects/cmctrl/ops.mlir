@@ -12,32 +12,38 @@ cmctrl.chip @maxima {
   // CHECK:      cmctrl.gcu {
   // GENERIC: "cmctrl.gcu"() ({
   cmctrl.gcu {
-    cmpipe.input "x" @image #poly.map<"{ [n, c, h, w] -> [h, w, c] }"> : tensor<1x2x3x4xf32>
+    cmpipe.input @image_stream "x" @image #poly.map<"{ [n, c, h, w] -> [h, w, c] }"> : tensor<1x2x3x4xf32>
     cmpipe.output "y" @rows #poly.map<"{ [n, c, h] -> [h, c] }"> : tensor<1x2x3xf32>
-    // CHECK:      cmctrl.credits @image for @max count 4
-    // GENERIC: "cmctrl.credits"() <{object = @image, reader = @max, count = 4 : i64}> : () -> ()
-    cmctrl.credits @image for @max count 4
-    // CHECK-NEXT: cmctrl.program @image_stream over #poly.set<"{ [h, w] : 0 <= h <= 2 and 0 <= w <= 3 }"> {
-    // GENERIC: "cmctrl.program"() <{sym_name = "image_stream", domain = #poly.set<"{ [h, w] : 0 <= h <= 2 and 0 <= w <= 3 }">}>
-    cmctrl.program @image_stream over #poly.set<"{ [h, w] : 0 <= h < 3 and 0 <= w < 4 }"> {
+    // CHECK:      cmctrl.credits @image from @image_stream to @max count 4
+    // GENERIC: "cmctrl.credits"() <{object = @image, writer = @image_stream, reader = @max, count = 4 : i64}> : () -> ()
+    cmctrl.credits @image from @image_stream to @max count 4
+    // CHECK-NEXT: cmctrl.program @image_stream {
+    // GENERIC: "cmctrl.program"() <{writer = @image_stream}>
+    cmctrl.program @image_stream {
       affine.for %h = 0 to 3 {
         affine.for %w = 0 to 4 {
-          // CHECK:      cmctrl.send @image [%h, %w]
-          // GENERIC: "cmctrl.send"(%h, %w) <{object = @image, point = affine_map<(d0, d1) -> (d0, d1)>}> : (index, index) -> ()
-          cmctrl.send @image [%h, %w]
+          // CHECK:      cmctrl.start [%h, %w]
+          // GENERIC: "cmctrl.start"(%h, %w) <{point = affine_map<(d0, d1) -> (d0, d1)>}> : (index, index) -> ()
+          cmctrl.start [%h, %w]
         }
       }
     }
   }
-  // CHECK:      cmctrl.core @max {
-  // GENERIC: "cmctrl.core"() <{sym_name = "max"}>
-  cmctrl.core @max {
-    // CHECK-NEXT: cmctrl.ring @image for @max at 64 slots 4
-    // GENERIC: "cmctrl.ring"() <{object = @image, reader = @max, address = 64 : i64, slots = 4 : i64}> : () -> ()
-    cmctrl.ring @image for @max at 64 slots 4
-    // CHECK-NEXT: cmctrl.machine ready @image for @max {
-    // GENERIC: "cmctrl.machine"() <{kind = #cmctrl<kind ready>, object = @image, reader = @max}>
-    cmctrl.machine ready @image for @max {
+  // CHECK:      cmctrl.core @core0 {
+  // GENERIC: "cmctrl.core"() <{sym_name = "core0"}>
+  cmctrl.core @core0 {
+    // CHECK-NEXT: cmpipe.stage @max in #poly.set<"{ [h] : 0 <= h <= 2 }"> latency 4 interval 2 {
+    cmpipe.stage @max in #poly.set<"{ [h] : 0 <= h < 3 }"> latency 4 interval 2 {
+      %v = cmpipe.read @image #poly.map<"{ [h, w, c] -> [h, w, c] }"> : vector<4x2xf32>
+      %y = cmpipe.reduce max %v : vector<4x2xf32> -> vector<2xf32>
+      cmpipe.write %y, @rows #poly.map<"{ [h] -> [h] }"> : vector<2xf32>
+    }
+    // CHECK:      cmctrl.ring @image from @image_stream to @max at 64 slots 4
+    // GENERIC: "cmctrl.ring"() <{object = @image, writer = @image_stream, reader = @max, address = 64 : i64, slots = 4 : i64}> : () -> ()
+    cmctrl.ring @image from @image_stream to @max at 64 slots 4
+    // CHECK-NEXT: cmctrl.machine ready @image from @image_stream to @max {
+    // GENERIC: "cmctrl.machine"() <{kind = #cmctrl<kind ready>, object = @image, writer = @image_stream, reader = @max}>
+    cmctrl.machine ready @image from @image_stream to @max {
       affine.for %h = 0 to 3 {
         // CHECK:      cmctrl.await [%{{.*}}, 3]
         // GENERIC: "cmctrl.await"(%h_{{.*}}) <{point = affine_map<(d0) -> (d0, 3)>}> : (index) -> ()
@@ -47,8 +53,8 @@ cmctrl.chip @maxima {
         cmctrl.enable [%h]
       }
     }
-    // CHECK:      cmctrl.machine free @image for @max {
-    cmctrl.machine free @image for @max {
+    // CHECK:      cmctrl.machine free @image from @image_stream to @max {
+    cmctrl.machine free @image from @image_stream to @max {
       affine.for %i = 2 to 5 {
         // CHECK:      cmctrl.await [%i - 2]
         cmctrl.await [%i - 2]
@@ -57,17 +63,12 @@ cmctrl.chip @maxima {
         cmctrl.release [2 * %i floordiv 2 - 2, %i mod 1 + 3]
       }
     }
-    // CHECK:      cmctrl.program @max over #poly.set<"{ [h] : 0 <= h <= 2 }"> latency 4 interval 2 {
-    // GENERIC: "cmctrl.program"() <{sym_name = "max", domain = #poly.set<"{ [h] : 0 <= h <= 2 }">, latency = 4 : i64, interval = 2 : i64}>
-    cmctrl.program @max over #poly.set<"{ [h] : 0 <= h < 3 }"> latency 4 interval 2 {
+    // CHECK:      cmctrl.program @max {
+    // GENERIC: "cmctrl.program"() <{writer = @max}>
+    cmctrl.program @max {
       affine.for %h = 0 to 3 {
-        // CHECK:      cmctrl.iteration [%{{.*}}] {
-        // GENERIC: "cmctrl.iteration"(%h_{{.*}}) <{point = affine_map<(d0) -> (d0)>}> ({
-        cmctrl.iteration [%h] {
-          %v = cmpipe.read @image #poly.map<"{ [h, w, c] -> [h, w, c] }"> : vector<4x2xf32>
-          %y = cmpipe.reduce max %v : vector<4x2xf32> -> vector<2xf32>
-          cmpipe.write %y, @rows #poly.map<"{ [h] -> [h] }"> : vector<2xf32>
-        }
+        // CHECK:      cmctrl.start [%{{.*}}]
+        cmctrl.start [%h]
       }
     }
   }

@@ -50,7 +50,7 @@ cmpipe.pipeline @p {
 
 // CHECK: error: 'cmpipe.input' op there is no object @a
 cmpipe.pipeline @p {
-  cmpipe.input "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x8x4xf32>
+  cmpipe.input @a_stream "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x8x4xf32>
 }
 
 // -----
@@ -58,7 +58,7 @@ cmpipe.pipeline @p {
 // CHECK: error: 'cmpipe.input' op the layout should map 3 to 2 dimensions (tensor to element), and maps 2 to 2
 cmpipe.pipeline @p {
   cmpipe.object @a : memref<8xvector<4xf32>>
-  cmpipe.input "x" @a #poly.map<"{ [w, c] -> [w, c] }"> : tensor<1x8x4xf32>
+  cmpipe.input @a_stream "x" @a #poly.map<"{ [w, c] -> [w, c] }"> : tensor<1x8x4xf32>
 }
 
 // -----
@@ -66,7 +66,7 @@ cmpipe.pipeline @p {
 // CHECK: error: 'cmpipe.input' op the layout should give one place to each element of the tensor
 cmpipe.pipeline @p {
   cmpipe.object @a : memref<8xvector<4xf32>>
-  cmpipe.input "x" @a #poly.map<"{ [n, w, c] -> [i, c] : w <= i <= w + 1 }"> : tensor<1x8x4xf32>
+  cmpipe.input @a_stream "x" @a #poly.map<"{ [n, w, c] -> [i, c] : w <= i <= w + 1 }"> : tensor<1x8x4xf32>
 }
 
 // -----
@@ -74,7 +74,7 @@ cmpipe.pipeline @p {
 // CHECK: error: 'cmpipe.input' op the layout leaves the object @a
 cmpipe.pipeline @p {
   cmpipe.object @a : memref<8xvector<4xf32>>
-  cmpipe.input "x" @a #poly.map<"{ [n, w, c] -> [w + 1, c] }"> : tensor<1x8x4xf32>
+  cmpipe.input @a_stream "x" @a #poly.map<"{ [n, w, c] -> [w + 1, c] }"> : tensor<1x8x4xf32>
 }
 
 // -----
@@ -396,12 +396,12 @@ cmpipe.pipeline @p {
 cmpipe.pipeline @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmpipe.object @b : memref<2xvector<1xf32>>
-  cmpipe.input "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x2x1xf32>
+  cmpipe.input @a_stream "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x2x1xf32>
   cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 2 }"> {
     %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
     cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
   }
-  cmpipe.channel @a for @t ready #poly.map<"{ a[i] -> t[i] }"> free #poly.map<"{ t[i] -> a[i] }">
+  cmpipe.channel @a from @a_stream to @t ready #poly.map<"{ a[i] -> t[i] }"> free #poly.map<"{ t[i] -> a[i] }">
 }
 
 // -----
@@ -410,12 +410,12 @@ cmpipe.pipeline @p {
 cmpipe.pipeline @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmpipe.object @b : memref<2xvector<1xf32>>
-  cmpipe.input "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x2x1xf32>
+  cmpipe.input @a_stream "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x2x1xf32>
   cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 2 }"> {
     %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
     cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
   }
-  cmpipe.channel @b for @s ready #poly.map<"{ b[i] -> s[i] }"> free #poly.map<"{ s[i] -> b[i] }">
+  cmpipe.channel @b from @s to @s ready #poly.map<"{ b[i] -> s[i] }"> free #poly.map<"{ s[i] -> b[i] }">
 }
 
 // -----
@@ -424,12 +424,12 @@ cmpipe.pipeline @p {
 cmpipe.pipeline @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmpipe.object @b : memref<2xvector<1xf32>>
-  cmpipe.input "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x2x1xf32>
+  cmpipe.input @a_stream "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x2x1xf32>
   cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 2 }"> {
     %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
     cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
   }
-  cmpipe.channel @a for @s ready #poly.map<"{ s[i] -> a[i] }"> free #poly.map<"{ s[i] -> a[i] }">
+  cmpipe.channel @a from @a_stream to @s ready #poly.map<"{ s[i] -> a[i] }"> free #poly.map<"{ s[i] -> a[i] }">
 }
 
 // -----
@@ -438,12 +438,12 @@ cmpipe.pipeline @p {
 cmpipe.pipeline @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmpipe.object @b : memref<2xvector<1xf32>>
-  cmpipe.input "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x2x1xf32>
+  cmpipe.input @a_stream "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x2x1xf32>
   cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 2 }"> {
     %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
     cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
   }
-  cmpipe.channel @a for @s
+  cmpipe.channel @a from @a_stream to @s
     ready #poly.map<"{ a[i] -> s[i] }">
     free #poly.map<"{ s[i] -> a[j] : i <= j <= i + 1 }">
 }
@@ -454,12 +454,12 @@ cmpipe.pipeline @p {
 cmpipe.pipeline @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmpipe.object @b : memref<2xvector<1xf32>>
-  cmpipe.input "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x2x1xf32>
+  cmpipe.input @a_stream "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x2x1xf32>
   cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 2 }"> {
     %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
     cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
   }
-  cmpipe.channel @a for @s
+  cmpipe.channel @a from @a_stream to @s
     ready #poly.map<"{ a[i] -> s[i] }"> from #poly.set<"{ a[0] }">
     free #poly.map<"{ s[i] -> a[i] }">
 }
@@ -470,12 +470,12 @@ cmpipe.pipeline @p {
 cmpipe.pipeline @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmpipe.object @b : memref<2xvector<1xf32>>
-  cmpipe.input "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x2x1xf32>
+  cmpipe.input @a_stream "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x2x1xf32>
   cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 2 }"> {
     %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
     cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
   }
-  cmpipe.channel @a for @s
+  cmpipe.channel @a from @a_stream to @s
     ready #poly.map<"{ a[i] -> s[i] }">
     free #poly.map<"{ s[i] -> a[i] }"> from #poly.set<"{ a[i] : 0 <= i < 2 }">
 }
@@ -485,21 +485,21 @@ cmpipe.pipeline @p {
 // CHECK: error: 'cmpipe.channel' op a ring has at least 1 slot
 cmpipe.pipeline @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
-  cmpipe.input "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x2x1xf32>
-  cmpipe.channel @a for @s slots 0 ready #poly.map<"{ a[i] -> s[i] }"> free #poly.map<"{ s[i] -> a[i] }">
+  cmpipe.input @a_stream "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x2x1xf32>
+  cmpipe.channel @a from @a_stream to @s slots 0 ready #poly.map<"{ a[i] -> s[i] }"> free #poly.map<"{ s[i] -> a[i] }">
 }
 
 // -----
 
-// CHECK: error: 'cmpipe.pipeline' op there are two channels @a for @s
+// CHECK: error: 'cmpipe.pipeline' op there are two channels @a from @a_stream to @s
 cmpipe.pipeline @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmpipe.object @b : memref<2xvector<1xf32>>
-  cmpipe.input "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x2x1xf32>
+  cmpipe.input @a_stream "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x2x1xf32>
   cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 2 }"> {
     %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
     cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
   }
-  cmpipe.channel @a for @s ready #poly.map<"{ a[i] -> s[i] }"> free #poly.map<"{ s[i] -> a[i] }">
-  cmpipe.channel @a for @s ready #poly.map<"{ a[i] -> s[i] }"> free #poly.map<"{ s[i] -> a[i] }">
+  cmpipe.channel @a from @a_stream to @s ready #poly.map<"{ a[i] -> s[i] }"> free #poly.map<"{ s[i] -> a[i] }">
+  cmpipe.channel @a from @a_stream to @s ready #poly.map<"{ a[i] -> s[i] }"> free #poly.map<"{ s[i] -> a[i] }">
 }

@@ -15,9 +15,9 @@ cmpipe.pipeline @rows {
   // CHECK-NEXT: cmpipe.object @pairs : memref<4xvector<2xf32>>
   cmpipe.object @pairs : memref<4xvector<2xf32>>
 
-  // CHECK-NEXT: cmpipe.input "x" @image #poly.map<"{ [n, c, h] -> [h, c] }"> : tensor<1x4x8xf32>
-  // GENERIC: "cmpipe.input"() <{tensor_name = "x", object = @image, layout = #poly.map<"{ [n, c, h] -> [h, c] }">, tensor = tensor<1x4x8xf32>}> : () -> ()
-  cmpipe.input "x" @image #poly.map<"{ [n, c, h] -> [h, c] }"> : tensor<1x4x8xf32>
+  // CHECK-NEXT: cmpipe.input @image_stream "x" @image #poly.map<"{ [n, c, h] -> [h, c] }"> : tensor<1x4x8xf32>
+  // GENERIC: "cmpipe.input"() <{sym_name = "image_stream", tensor_name = "x", object = @image, layout = #poly.map<"{ [n, c, h] -> [h, c] }">, tensor = tensor<1x4x8xf32>}> : () -> ()
+  cmpipe.input @image_stream "x" @image #poly.map<"{ [n, c, h] -> [h, c] }"> : tensor<1x4x8xf32>
   // CHECK-NEXT: cmpipe.output "y" @pairs #poly.map<"{ [n, c, h] -> [h, c] }"> : tensor<1x2x4xf32>
   cmpipe.output "y" @pairs #poly.map<"{ [n, c, h] -> [h, c] }"> : tensor<1x2x4xf32>
 
@@ -61,14 +61,14 @@ cmpipe.pipeline @rows {
   // GENERIC: "cmpipe.core"() <{sym_name = "core0", stages = [@conv, @pool]}> : () -> ()
   cmpipe.core @core0 runs [@conv, @pool]
 
-  // CHECK:      cmpipe.channel @image for @conv slots 2 ready #poly.map<"{ image[i] -> conv[i] : 0 <= i <= 7 }"> free
-  // GENERIC: "cmpipe.channel"() <{object = @image, reader = @conv, slots = 2 : i64, ready = #poly.map<{{.*}}>, free = #poly.map<{{.*}}>, free_from = #poly.set<"{ image[0] }">}> : () -> ()
-  cmpipe.channel @image for @conv slots 2
+  // CHECK:      cmpipe.channel @image from @image_stream to @conv slots 2 ready #poly.map<"{ image[i] -> conv[i] : 0 <= i <= 7 }"> free
+  // GENERIC: "cmpipe.channel"() <{object = @image, writer = @image_stream, reader = @conv, slots = 2 : i64, ready = #poly.map<{{.*}}>, free = #poly.map<{{.*}}>, free_from = #poly.set<"{ image[0] }">}> : () -> ()
+  cmpipe.channel @image from @image_stream to @conv slots 2
     ready #poly.map<"{ image[i] -> conv[i] : 0 <= i < 8 }">
     free #poly.map<"{ conv[h] -> image[h - 1] : 1 <= h < 7; conv[7] -> image[7] }">
     from #poly.set<"{ image[0] }">
-  // CHECK:      cmpipe.channel @features for @pool ready
-  cmpipe.channel @features for @pool
+  // CHECK:      cmpipe.channel @features from @conv to @pool ready
+  cmpipe.channel @features from @conv to @pool
     ready #poly.map<"{ features[i] -> pool[h] : i = 2h + 1 and 0 <= h < 4 }">
     free #poly.map<"{ pool[h] -> features[2h + 1] : 0 <= h < 4 }">
 }
