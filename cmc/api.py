@@ -109,8 +109,9 @@ def compile(
     """Compile an ONNX network.
 
     `shapes` gives values to dimensions that the model leaves open, by their names; `buffers` says
-    how the rings of the channels are sized; `sram` is what a core has for them, in bytes, or 0 for
-    no limit; `track` goes through the passes. Raises `CmcError` for what cannot be compiled.
+    how the rings of the channels are sized; `sram` is what a core has for them and for constants,
+    in bytes, or 0 for no limit; `track` goes through the passes. Raises `CmcError` for what cannot
+    be compiled.
     """
     if buffers not in get_args(BufferPolicy):
         raise CmcError(f"buffers is one of {', '.join(get_args(BufferPolicy))}, not {buffers!r}")

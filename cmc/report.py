@@ -21,6 +21,16 @@ class RingReport:
 
 
 @dataclass(frozen=True)
+class ConstantsReport:
+    """The constants of a stage in a core's SRAM."""
+
+    stage: str
+    address: int
+    """In bytes."""
+    bytes: int
+
+
+@dataclass(frozen=True)
 class ProgramReport:
     """One program of a core: one stage of the pipeline. Cycles count from 0, over all images."""
 
@@ -57,14 +67,17 @@ class CoreReport:
     name: str
     programs: tuple[ProgramReport, ...]
     rings: tuple[RingReport, ...]
+    constants: tuple[ConstantsReport, ...] = ()
 
     def as_json(self) -> dict[str, object]:
-        """The fields, with the size of the SRAM that the rings take."""
+        """The fields, with the size of the SRAM that the core needs."""
+        held = (*self.rings, *self.constants)
         return {
             "name": self.name,
             "programs": [program.as_json() for program in self.programs],
-            "sram_bytes": max((ring.address + ring.bytes for ring in self.rings), default=0),
+            "sram_bytes": max((one.address + one.bytes for one in held), default=0),
             "rings": [asdict(ring) for ring in self.rings],
+            "constants": [asdict(one) for one in self.constants],
         }
 
 

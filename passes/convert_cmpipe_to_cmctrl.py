@@ -18,8 +18,10 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
 
 from cmc.dialects.cmctrl import (
+    SRAM_BYTES,
     AwaitOp,
     ChipOp,
+    ConstantsOp,
     CoreOp,
     CreditsOp,
     EnableOp,
@@ -31,7 +33,7 @@ from cmc.dialects.cmctrl import (
     RingOp,
     StartOp,
 )
-from cmc.dialects.cmpipe import ChannelOp, PipelineOp, StageOp, Writer, read_by
+from cmc.dialects.cmpipe import ELEMENT_BYTES, ChannelOp, PipelineOp, StageOp, Writer, read_by
 from cmc.dialects.cmpipe import CoreOp as PipelineCoreOp
 from cmc.dialects.poly import SetAttr
 from cmc.errors import CmcError
@@ -77,7 +79,7 @@ def _constant_map(point: isl.Point) -> AffineMap:
 
 @dataclass
 class _Lowering:
-    """One pipeline on its way to a chip, with `sram` bytes for rings in a core, 0 for no limit."""
+    """One pipeline on its way to a chip, with `sram` bytes in a core, 0 for no limit."""
 
     pipeline: PipelineOp
     sram: int
@@ -113,26 +115,31 @@ class _Lowering:
 
     def _core(self, core: PipelineCoreOp) -> CoreOp:
         stages = list(core.runs())
-        rings: list[Operation] = []
+        held: list[Operation] = []
         programs: list[Operation] = []
         address = 0
         for stage in stages:
             channels = self._channels_into(stage)
             for op in channels:
                 slots = _slots(op)
-                rings.append(RingOp(op.channel, address, slots))
-                address += slots * self.objects[op.channel.object].vector * 4
+                held.append(RingOp(op.channel, address, slots))
+                address += slots * self.objects[op.channel.object].vector * ELEMENT_BYTES
             for op in channels:
                 programs += self._machines(op, stage)
             programs += [*self._credits(stage), _program(stage)]
-        if self.sram and address > self.sram:
+        rings = address
+        for stage in stages:
+            if floats := sum(floats for _, floats in stage.constants()):
+                held.append(ConstantsOp(stage.sym_name.data, address))
+                address += floats * ELEMENT_BYTES
+        if address > (sram := self.sram or SRAM_BYTES):
             raise CmcError(
-                f"its rings need {address} bytes of SRAM, and it has {self.sram}: use smaller "
-                "rings (--buffers minimal), or cores with more SRAM",
+                f"it needs {address} bytes of SRAM, {rings} of them for rings, and has {sram}: "
+                "use smaller rings (--buffers minimal), or cores with more SRAM",
                 f"core @{core.sym_name.data}",
             )
         moved = [stage.clone() for stage in stages]
-        return CoreOp(core.sym_name.data, Region(Block([*moved, *rings, *programs])))
+        return CoreOp(core.sym_name.data, Region(Block([*moved, *held, *programs])))
 
     def _channels_into(self, stage: StageOp) -> list[ChannelOp]:
         """The channels of all that a stage reads, in the order of its reads."""

@@ -42,6 +42,7 @@ def test_json(report: Report):
         ],
         "sram_bytes": 36,
         "rings": [{"channel": "@a from @x to @dense", "address": 16, "slots": 5, "bytes": 20}],
+        "constants": [],
     }
 
 

@@ -17,7 +17,7 @@ from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
 
 from cmc.api import make_context
 from cmc.diagnostics import verify_module
-from cmc.dialects.cmctrl import ChipOp, CoreOp, CreditsOp, RingOp
+from cmc.dialects.cmctrl import ChipOp, CoreOp, CreditsOp, InSram, RingOp
 from cmc.dialects.cmpipe import Channel, StageOp
 from cmc.errors import CmcError
 from cmc.flow import Deadlock
@@ -518,8 +518,9 @@ def with_slots(module: ModuleOp, slots: dict[Channel, int]) -> ModuleOp:
     for op in copy.walk():
         if isinstance(op, CoreOp):
             address = 0
-        elif isinstance(op, RingOp):
-            op.properties["slots"] = IntegerAttr(slots[op.channel], i64)
+        elif isinstance(op, InSram):
+            if isinstance(op, RingOp):
+                op.properties["slots"] = IntegerAttr(slots[op.channel], i64)
             op.properties["address"] = IntegerAttr(address, i64)
             address = op.end
         elif isinstance(op, CreditsOp):

@@ -1,8 +1,8 @@
-"""Rings lie apart in SRAM, and the writer's credits are the slots that a ring has."""
+"""What is in SRAM lies apart, and the writer's credits are the slots that a ring has."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
 
 from cmc.diagnostics import describe_location
@@ -24,20 +24,19 @@ def prove_rings(chip: ChipOp) -> Mapping[Channel, int]:
             credits[op.channel] = op
     slots: dict[Channel, int] = {}
     for core in chip.cores():
-        _apart(core.rings(), core)
+        _apart(core)
         for ring in core.rings():
             slots[ring.channel] = ring.slots.value.data
             _credited(ring, credits[ring.channel], core)
     return slots
 
 
-def _apart(rings: Iterable[RingOp], core: CoreOp) -> None:
-    by_address = sorted(rings, key=lambda ring: ring.address.value.data)
-    for one, other in pairwise(by_address):
-        if other.address.value.data < one.end:
+def _apart(core: CoreOp) -> None:
+    for one, other in pairwise(sorted(core.in_sram(), key=lambda op: op.start)):
+        if other.start < one.end:
             raise CmcError(
-                f"the ring of {other.channel} begins at {other.address.value.data}, and the ring "
-                f"of {one.channel} ends at {one.end}: they overlap",
+                f"{other.title} begins at {other.start}, and {one.title} ends at {one.end}: they "
+                "overlap",
                 describe_location(other) or core.title,
             )
 

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 import numpy as np
-from xdsl.ir import SSAValue
+from xdsl.ir import Operation, SSAValue
 
 from cmc.dialects.cmpipe import (
     ReadOp,
@@ -92,7 +92,8 @@ class _Channel:
         "writer",
     )
 
-    def __init__(self, ring: Ring, edge: Edge, vector: int, writer: _Worker, reader: _Worker):
+    def __init__(self, ring: Ring, edge: Edge, store: Floats, writer: _Worker, reader: _Worker):
+        """`store` is the ring's part of the SRAM, `[slots, vector]`."""
         self.ring = ring
         self.writer, self.reader = writer, reader
         self.slots = ring.slots
@@ -101,8 +102,7 @@ class _Channel:
         self.ready = _Lcu(edge.ready, reader.iterations, writer.iterations)
         self.free = _Lcu(edge.free, writer.iterations, reader.iterations)
         self.arrived = 0
-        # One more vector, for padding.
-        self.store = np.zeros((self.slots + 1, vector), np.float32)
+        self.store = store
 
     def deliver(self, written: Floats) -> None:
         """A write arrives in the reader's SRAM, and its LCU snoops it."""
@@ -123,9 +123,9 @@ class _Window:
     __slots__ = (
         "_base",
         "_channels",
+        "_gaps",
         "_numbers",
         "_pad",
-        "_padded",
         "_places",
         "_rows",
         "_whole",
@@ -139,10 +139,7 @@ class _Window:
     def __init__(self, read: Read, order: Ints, channel: _Channel):
         gather = read.gather
         self.read, self.channel = read, channel
-        self._pad, self._padded = (
-            gather.pad,
-            bool(np.any(gather.element < 0) or np.any(gather.channel < 0)),
-        )
+        self._pad = gather.pad
         self._whole = gather.whole_vectors
         self.newest: list[int] = read.newest.tolist()
         self.oldest: list[int] = read.oldest.tolist()
@@ -159,6 +156,7 @@ class _Window:
             numbers = np.where(self._channels < 0, -1, numbers)
         self._numbers = numbers
         self._rows = iterations
+        self._gaps = _gaps(numbers, iterations)
         self._places: list[Ints] = []
         self._base = -1
         vector = channel.store.shape[1]
@@ -172,7 +170,7 @@ class _Window:
             return
         self._base = first
         slots = self.channel.slots
-        places = np.where(self._numbers < 0, slots, (self._numbers + first) % slots)
+        places = (np.maximum(self._numbers, 0) + first) % slots
         if not self._whole:
             vector = self.channel.store.shape[1]
             places = places * vector + np.maximum(self._channels, 0)
@@ -183,29 +181,44 @@ class _Window:
     def gather(self, iteration: int) -> None:
         """Fill `out` with the window of an iteration of the image."""
         store = self.channel.store
-        if self._padded:
-            store[-1] = self._pad
         if self._whole:
             store.take(self._places[iteration], 0, self.out, "clip")
         else:
             store.reshape(-1).take(self._places[iteration], 0, self.out[:, 0], "clip")
+        if (gaps := self._gaps[iteration]) is not None:
+            self.out[gaps] = self._pad
+
+
+def _gaps(numbers: Ints, iterations: int) -> list[Ints | None]:
+    """For each iteration, the places in its window at which it reads padding, if there are any."""
+    missing = (numbers < 0).reshape(len(numbers), -1)
+    rows = [np.flatnonzero(row) if row.any() else None for row in missing]
+    return rows if len(rows) == iterations else rows * iterations
 
 
 class _ConstantWindow:
-    """One read of a constant that the core holds."""
+    """One read of a constant that lies in the core's SRAM."""
 
-    __slots__ = ("_rows", "out")
+    __slots__ = ("_gaps", "_pad", "_places", "_value", "out")
 
-    def __init__(self, read: Read, iterations: int):
-        value = find_object(read.op, read.op.object).value
-        assert value is not None
-        table = read.gather.of_constant(value.array)
-        self._rows = np.broadcast_to(table, (iterations, *read.gather.window))
-        self.out = np.empty(read.gather.window, np.float32)
+    def __init__(self, read: Read, value: Floats, iterations: int):
+        """`value` is the constant's part of the SRAM."""
+        gather = read.gather
+        missing = (gather.element < 0) | (gather.channel < 0)
+        places = np.where(missing, -1, gather.element * gather.vector + gather.channel)
+        places = np.broadcast_to(places, (len(places), *gather.window)).reshape(len(places), -1)
+        rows = list(np.maximum(places, 0))
+        self._places = rows if len(rows) == iterations else rows * iterations
+        self._gaps = _gaps(places, iterations)
+        self._pad = gather.pad
+        self._value = value
+        self.out = np.empty(places.shape[1], np.float32)
 
     def gather(self, iteration: int) -> None:
         """Fill `out` with the window of an iteration of the image."""
-        np.copyto(self.out, self._rows[iteration])
+        self._value.take(self._places[iteration], 0, self.out, "clip")
+        if (gaps := self._gaps[iteration]) is not None:
+            self.out[gaps] = self._pad
 
 
 class _Worker:
@@ -256,8 +269,8 @@ class _Worker:
                 limit = channel.free.limit + channel.credits
         self.limit = limit
 
-    def _compile(self, chip: Chip) -> None:
-        """Lay the body out as calls on arrays that stay where they are."""
+    def _compile(self, chip: Chip, sram: Floats) -> None:
+        """Write constants to the SRAM; lay the body out as calls on arrays that stay in place."""
         arrays: dict[SSAValue, Floats] = {}
         channels = {c.ring.channel.object: c for c in self.reads}
         reads = {read.op: read for read in self.program.reads}
@@ -274,23 +287,36 @@ class _Worker:
                 self.windows.append(window)
                 out = window.out
             elif isinstance(op, ReadOp):
-                window = _ConstantWindow(constants[op], self.iterations)
+                object = find_object(op, op.object)
+                assert object.value is not None
+                value = self._store(sram, object, object.value.array)
+                window = _ConstantWindow(constants[op], value.reshape(-1), self.iterations)
                 self.tables.append(window)
                 out = window.out
             else:
                 value = constant(op)
                 if value is not None:
-                    arrays[op.results[0]] = value
+                    stored = op in self.program.places
+                    arrays[op.results[0]] = self._store(sram, op, value) if stored else value
                     continue
                 out = np.empty((1, *vector_shape(op.results[0].type)), np.float32)
                 self._calls.append(call(op, [arrays[v] for v in op.operands], out, 1))
             arrays[op.results[0]] = out.reshape(1, *vector_shape(op.results[0].type))
 
-    def attach(self, chip: Chip, sent: Floats | None, collected: Floats | None) -> None:
+    def _store(self, sram: Floats, op: Operation, value: Floats) -> Floats:
+        """Write a constant to its place in the SRAM: that part of the SRAM."""
+        place = self.program.places[op]
+        part = sram[place : place + value.size].reshape(value.shape)
+        part[...] = value
+        return part
+
+    def attach(
+        self, chip: Chip, sram: Floats | None, sent: Floats | None, collected: Floats | None
+    ) -> None:
         """Connect the program to the GCU, or lay its body out."""
         self._sent, self._collected = sent, collected
-        if sent is None:
-            self._compile(chip)
+        if sram is not None:
+            self._compile(chip, sram)
         self.allow()
 
     def find_faults(self, chip: Chip, cycle: int) -> list[tuple[int, Fault]]:
@@ -357,10 +383,13 @@ def interpret(
     """
     images = len(next(iter(inputs.values())))
     workers = {name: _Worker(program, images) for name, program in chip.programs.items()}
+    srams = {core: np.zeros(floats, np.float32) for core, floats in chip.sram.items()}
     for ring, edge in zip(chip.rings, chip.flow.edges, strict=True):
         writer, reader = workers[edge.writer], workers[edge.reader]
         vector = chip.objects[ring.channel.object].vector
-        channel = _Channel(ring, edge, vector, writer, reader)
+        assert reader.program.core is not None
+        store = srams[reader.program.core][ring.place :][: ring.slots * vector]
+        channel = _Channel(ring, edge, store.reshape(ring.slots, vector), writer, reader)
         writer.writes.append(channel)
         reader.reads.append(channel)
     sent: dict[str, Floats] = {}
@@ -376,7 +405,9 @@ def interpret(
         object = chip.objects[port.object]
         collected[port.object] = np.empty((images * object.elements, object.vector), np.float32)
     for worker in workers.values():
-        worker.attach(chip, sent.get(worker.program.writes), collected.get(worker.program.writes))
+        core, written = worker.program.core, worker.program.writes
+        sram = None if core is None else srams[core]
+        worker.attach(chip, sram, sent.get(written), collected.get(written))
     _cycles(chip, list(workers.values()), images, track)
     outputs: dict[str, Floats] = {}
     for port in chip.outputs:

@@ -6,7 +6,7 @@ loops start them, elements of an object as they are written.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
@@ -17,11 +17,12 @@ from xdsl.ir import Operation
 from cmc.dialects.cmctrl import (
     AwaitOp,
     ChipOp,
+    CoreOp,
     MachineKind,
     MachineOp,
     ProgramOp,
 )
-from cmc.dialects.cmpipe import Channel, InputOp, ReadOp, StageOp, find_object
+from cmc.dialects.cmpipe import ELEMENT_BYTES, Channel, InputOp, ReadOp, StageOp, find_object
 from cmc.errors import CmcError
 from cmc.flow import NEVER, Edge, Flow, Process, Steps
 from cmc.poly.evaluate import Ints, size, tabulate
@@ -81,6 +82,8 @@ class LoadedProgram:
     interval: int
     reads: tuple[Read, ...]
     constants: tuple[Read, ...]
+    places: Mapping[Operation, int]
+    """Where the constants of the body lie in the core's SRAM: their first floats."""
 
     @property
     def iterations(self) -> int:
@@ -93,10 +96,11 @@ class LoadedProgram:
 
 @dataclass(frozen=True, eq=False)
 class Ring:
-    """A channel's slots in the reader's SRAM."""
+    """A channel's slots in the SRAM of the reader's core, from the float at `place` on."""
 
     channel: Channel
     slots: int
+    place: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +112,8 @@ class Chip:
     programs: dict[str, LoadedProgram]
     rings: tuple[Ring, ...]
     flow: Flow
+    sram: Mapping[str, int]
+    """The floats of each core's SRAM that are used."""
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
 
@@ -146,7 +152,7 @@ def load(chip: ChipOp) -> Chip:
             object, reader = objects[channel.object], programs[channel.reader]
             ready = machines[MachineKind.READY, channel]
             free = machines[MachineKind.FREE, channel]
-            rings.append(Ring(channel, ring.slots.value.data))
+            rings.append(Ring(channel, ring.slots.value.data, ring.start // ELEMENT_BYTES))
             edges.append(
                 Edge(
                     str(channel),
@@ -167,6 +173,7 @@ def load(chip: ChipOp) -> Chip:
         programs,
         tuple(rings),
         Flow(processes, tuple(edges)),
+        {c.sym_name.data: c.sram_bytes // ELEMENT_BYTES for c in chip.cores()},
         tuple(map(Port.of, chip.gcu.inputs())),
         tuple(map(Port.of, chip.gcu.outputs())),
     )
@@ -253,7 +260,21 @@ def _program(loops: _Loops, objects: dict[str, Object]) -> LoadedProgram:
         *loops.writer.cycles,
         tuple(reads),
         tuple(constants),
+        {} if stage is None else _places(stage),
     )
+
+
+def _places(stage: StageOp) -> dict[Operation, int]:
+    core = stage.parent_op()
+    assert isinstance(core, CoreOp)
+    name = stage.sym_name.data
+    start = next((op.start for op in core.constants() if op.stage.root_reference.data == name), 0)
+    places: dict[Operation, int] = {}
+    place = start // ELEMENT_BYTES
+    for op, floats in stage.constants():
+        places[op] = place
+        place += floats
+    return places
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 
 from cmc.flow import Times, Wait
 from cmc.poly.evaluate import Ints
-from cmc.report import CoreReport, ProgramReport, Report, RingReport
+from cmc.report import ConstantsReport, CoreReport, ProgramReport, Report, RingReport
 from cmc.simulator.load import Chip, LoadedProgram
 
 SHOWN = 8
@@ -19,16 +19,15 @@ def summarize(chip: Chip, times: Times) -> Report:
     cores = [CoreReport("GCU", _of_core(chip, programs, None), ())]
     for core in chip.op.cores():
         rings = tuple(
-            RingReport(
-                str(ring.channel),
-                ring.address.value.data,
-                ring.slots.value.data,
-                4 * ring.slots.value.data * chip.objects[ring.channel.object].vector,
-            )
+            RingReport(str(ring.channel), ring.start, ring.slots.value.data, ring.bytes)
             for ring in core.rings()
         )
+        constants = tuple(
+            ConstantsReport(op.stage.root_reference.data, op.start, op.bytes)
+            for op in core.constants()
+        )
         name = core.sym_name.data
-        cores.append(CoreReport(name, _of_core(chip, programs, name), rings))
+        cores.append(CoreReport(name, _of_core(chip, programs, name), rings, constants))
     cycles = 1 + max(r.last_cycle for r in programs.values())
     return Report(times.images, cycles, _steady(chip, times), tuple(cores))
 

@@ -37,16 +37,20 @@ stage has enabled it and every reader of what it writes has room. A *machine* is
 `await`s and of what may happen then; it runs through once an image, and starts again at once.
 A *ready* machine snoops the writes of an object that arrive in its core, and enables iterations.
 A *free* machine watches the iterations of its own core, and releases slots of a ring; each
-released slot travels back to the writer as a *credit*.
+released slot travels back to the writer as a *credit*. A core's SRAM is one array of bytes, in
+which every *ring*, and the *constants* of every stage, have their address.
 """
 
 from xdsl.ir import Dialect
 
 from cmc.dialects.cmctrl.chip import (
+    SRAM_BYTES,
     ChipOp,
+    ConstantsOp,
     CoreOp,
     CreditsOp,
     GcuOp,
+    InSram,
     MachineKind,
     MachineKindAttr,
     MachineOp,
@@ -56,13 +60,16 @@ from cmc.dialects.cmctrl.chip import (
 from cmc.dialects.cmctrl.points import AwaitOp, EnableOp, PointOp, ReleaseOp, StartOp
 
 __all__ = [
+    "SRAM_BYTES",
     "AwaitOp",
     "ChipOp",
     "Cmctrl",
+    "ConstantsOp",
     "CoreOp",
     "CreditsOp",
     "EnableOp",
     "GcuOp",
+    "InSram",
     "MachineKind",
     "MachineKindAttr",
     "MachineOp",
@@ -80,6 +87,7 @@ Cmctrl = Dialect(
         GcuOp,
         CoreOp,
         RingOp,
+        ConstantsOp,
         CreditsOp,
         ProgramOp,
         StartOp,

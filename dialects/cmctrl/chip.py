@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from enum import auto
 from itertools import pairwise
@@ -38,6 +39,7 @@ from xdsl.utils.symbol_table import get_name_if_symbol
 
 from cmc.dialects.cmctrl.points import AwaitOp, EnableOp, ReleaseOp, StartOp
 from cmc.dialects.cmpipe import (
+    ELEMENT_BYTES,
     Channel,
     InputOp,
     ObjectScope,
@@ -242,6 +244,7 @@ class CoreOp(_Side, StageScope):
     cmctrl.core @core0 {
       cmpipe.stage @conv in #poly.set<"{ [w] : 0 <= w < 8 }"> { ... }
       cmctrl.ring @a from @a_stream to @conv at 0 slots 3
+      cmctrl.constants @conv at 12
       cmctrl.machine ready @a from @a_stream to @conv { ... }
       cmctrl.machine free @a from @a_stream to @conv { ... }
       cmctrl.credits @b from @conv to @next count 3
@@ -269,6 +272,22 @@ class CoreOp(_Side, StageScope):
         for op in self.body.ops:
             if isinstance(op, RingOp):
                 yield op
+
+    def constants(self) -> Iterator[ConstantsOp]:
+        for op in self.body.ops:
+            if isinstance(op, ConstantsOp):
+                yield op
+
+    def in_sram(self) -> Iterator[InSram]:
+        """Rings and constants."""
+        for op in self.body.ops:
+            if isinstance(op, InSram):
+                yield op
+
+    @property
+    def sram_bytes(self) -> int:
+        """How much SRAM the core needs."""
+        return max((op.end for op in self.in_sram()), default=0)
 
     def machines(self) -> Iterator[MachineOp]:
         for op in self.body.ops:
@@ -304,17 +323,62 @@ class CoreOp(_Side, StageScope):
                     f"there is a {'ring' if channel in rings else what} for {channel}, and no "
                     f"{what if channel in rings else 'ring'}"
                 )
-        extents = sorted((r.address.value.data, r.end, str(r.channel)) for r in self.rings())
-        for (_, end, before), (start, _, after) in pairwise(extents):
-            if start < end:
-                raise VerifyException(f"the rings {before} and {after} overlap in SRAM")
+        constants = [op.stage.root_reference.data for op in self.constants()]
+        for stage in self.stages():
+            name = stage.sym_name.data
+            if (count := constants.count(name)) != any(True for _ in stage.constants()):
+                raise VerifyException(f"the constants of @{name} have {count} places in SRAM")
+        for one, other in pairwise(sorted(self.in_sram(), key=lambda op: op.start)):
+            if other.start < one.end:
+                raise VerifyException(f"{one.title} and {other.title} overlap in SRAM")
+
+
+SRAM_BYTES = 1 << 32
+"""The largest SRAM: addresses have 32 bits."""
+
+
+class InSram(IRDLOperation, ABC):
+    """What has its place in the SRAM of a core: `at` is an address in bytes."""
+
+    address = prop_def(IntegerAttr[I64])
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What this is, for a person."""
+
+    @property
+    @abstractmethod
+    def bytes(self) -> int:
+        """Its size."""
+
+    @property
+    def start(self) -> int:
+        return self.address.value.data
+
+    @property
+    def end(self) -> int:
+        """The first address after it."""
+        return self.start + self.bytes
+
+    def verify_(self) -> None:
+        if self.start % ELEMENT_BYTES:
+            raise VerifyException(
+                f"{self.title} should begin at a multiple of {ELEMENT_BYTES} bytes, not at "
+                f"{self.start}"
+            )
+        if self.start < 0 or self.end > SRAM_BYTES:
+            raise VerifyException(
+                f"{self.title} should lie between 0 and {SRAM_BYTES}, and lies from {self.start} "
+                f"to {self.end}"
+            )
 
 
 @irdl_op_definition
-class RingOp(OfChannel):
+class RingOp(OfChannel, InSram):
     """The slots of a channel in the reader's SRAM, filled in write order, modulo their number.
 
-    `at` is an address in bytes; a slot holds one vector of f32.
+    A slot holds one vector.
 
     ```mlir
     cmctrl.ring @b from @conv1 to @conv2 at 0 slots 67
@@ -323,7 +387,6 @@ class RingOp(OfChannel):
 
     name = "cmctrl.ring"
 
-    address = prop_def(IntegerAttr[I64])
     slots = prop_def(IntegerAttr[I64])
 
     traits = traits_def(HasParent(CoreOp))
@@ -340,15 +403,57 @@ class RingOp(OfChannel):
         )
 
     @property
-    def end(self) -> int:
-        """The first address in bytes after the ring."""
-        slot = 4 * find_object(self, self.object).vector
-        return self.address.value.data + self.slots.value.data * slot
+    def title(self) -> str:
+        return f"the ring of {self.channel}"
+
+    @property
+    def bytes(self) -> int:
+        vector = ELEMENT_BYTES * find_object(self, self.object).vector
+        return self.slots.value.data * vector
 
     def verify_(self) -> None:
         find_object(self, self.object)
-        if self.slots.value.data < 1 or self.address.value.data < 0:
-            raise VerifyException("a ring has at least 1 slot, at an address of at least 0")
+        if self.slots.value.data < 1:
+            raise VerifyException("a ring has at least 1 slot")
+        super().verify_()
+
+
+@irdl_op_definition
+class ConstantsOp(InSram):
+    """The constants of a stage in its core's SRAM, one behind the other in the order of its body.
+
+    ```mlir
+    cmctrl.constants @conv2 at 268
+    ```
+    """
+
+    name = "cmctrl.constants"
+
+    stage = prop_def(FlatSymbolRefAttrConstr)
+
+    traits = traits_def(HasParent(CoreOp))
+
+    assembly_format = "$stage `at` $address attr-dict"
+
+    def __init__(self, stage: str, address: int):
+        super().__init__(
+            properties={"stage": SymbolRefAttr(stage), "address": IntegerAttr(address, i64)}
+        )
+
+    def find_stage(self) -> StageOp:
+        """The stage; VerifyException if its core has none of this name."""
+        found = SymbolTable.lookup_symbol(self, self.stage)
+        if not isinstance(found, StageOp):
+            raise VerifyException(f"there is no stage {self.stage} in this core")
+        return found
+
+    @property
+    def title(self) -> str:
+        return f"the constants of {self.stage}"
+
+    @property
+    def bytes(self) -> int:
+        return ELEMENT_BYTES * sum(floats for _, floats in self.find_stage().constants())
 
 
 @irdl_op_definition

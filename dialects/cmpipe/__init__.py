@@ -37,6 +37,7 @@ from cmc.dialects.cmpipe.body import (
     WriteOp,
 )
 from cmc.dialects.cmpipe.objects import (
+    ELEMENT_BYTES,
     Channel,
     CrossbarOp,
     IterationScope,
@@ -68,6 +69,7 @@ from cmc.dialects.cmpipe.pipeline import (
 )
 
 __all__ = [
+    "ELEMENT_BYTES",
     "Channel",
     "ChannelOp",
     "Cmpipe",

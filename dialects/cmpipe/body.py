@@ -6,7 +6,9 @@ from enum import auto
 from math import prod
 
 import islpy as isl
+from xdsl.dialects import arith
 from xdsl.dialects.builtin import (
+    DenseIntOrFPElementsAttr,
     FlatSymbolRefAttrConstr,
     FloatAttr,
     SymbolRefAttr,
@@ -15,6 +17,7 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.dialects.utils import EnumAttribute
 from xdsl.ir import (
+    Operation,
     SpacedOpaqueSyntaxAttribute,
     SSAValue,
 )
@@ -35,6 +38,7 @@ from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.str_enum import StrEnum
 
 from cmc.dialects.cmpipe.objects import (
+    ObjectOp,
     expect_dims,
     find_crossbar,
     find_object,
@@ -235,6 +239,17 @@ class ConstantOp(IRDLOperation):
                 f"the value has the shape {list(self.value.shape)}, and its type is "
                 f"{self.result.type}"
             )
+
+
+def stored_floats(op: Operation) -> int:
+    """How many floats of a constant an operation of a body keeps in SRAM; a splat needs none."""
+    match op:
+        case ObjectOp() | ConstantOp() if op.value is not None:
+            return prod(op.value.shape)
+        case arith.ConstantOp(value=DenseIntOrFPElementsAttr() as value) if not value.is_splat():
+            return prod(vector_shape(op.result.type))
+        case _:
+            return 0
 
 
 @irdl_op_definition

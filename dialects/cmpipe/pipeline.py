@@ -41,6 +41,7 @@ from cmc.dialects.cmpipe.body import (
     MxvOp,
     ReadOp,
     WriteOp,
+    stored_floats,
 )
 from cmc.dialects.cmpipe.objects import (
     Channel,
@@ -346,6 +347,12 @@ class StageOp(Writer, IterationScope):
         for op in self.body.ops:
             if isinstance(op, ObjectOp | CrossbarOp):
                 yield op
+
+    def constants(self) -> Iterator[tuple[Operation, int]]:
+        """The constants that lie in SRAM, in order, with their floats."""
+        for op in self.body.ops:
+            if floats := stored_floats(op):
+                yield op, floats
 
     def computed(self) -> Iterator[Operation]:
         """The operations of an iteration, in order."""

@@ -1,7 +1,7 @@
 // RUN: cmc-opt %s -p convert-cmpipe-to-cmctrl | filecheck %s
 
-// A core of two stages, which move there as they are: rings stand behind each other, and the writer
-// of an object has the credits of each of its readers.
+// A core of two stages, which move there as they are: rings and constants stand behind each other in
+// SRAM, and the writer of an object has the credits of each of its readers.
 // CHECK-LABEL: cmctrl.chip @shared {
 // CHECK:         cmctrl.gcu {
 // CHECK:           cmctrl.credits @a from @a_stream to @scale count 2
@@ -15,6 +15,7 @@
 // CHECK:           cmctrl.ring @a from @a_stream to @scale at 0 slots 2
 // CHECK-NEXT:      cmctrl.ring @a from @a_stream to @add at 32 slots 3
 // CHECK-NEXT:      cmctrl.ring @b from @scale to @add at 80 slots 1
+// CHECK-NEXT:      cmctrl.constants @scale at 96
 // CHECK:           cmctrl.credits @b from @scale to @add count 1
 // CHECK-NEXT:      cmctrl.program @scale {
 // CHECK-NEXT:        affine.for %[[W:.*]] = 0 to 8 {

@@ -5,7 +5,7 @@
 // Rings have their slots before they are laid out, and fit into the SRAM of their core.
 
 // SIZES: error: channel @a from @a_stream to @copy has no slots: size the buffers first
-// SRAM:  core @core0: error: its rings need 16 bytes of SRAM, and it has 15
+// SRAM:  core @core0: error: it needs 16 bytes of SRAM, 16 of them for rings, and has 15
 // FITS:  cmctrl.ring @a from @a_stream to @copy at 0 slots 1
 cmpipe.pipeline @copy {
   cmpipe.object @a : memref<8xvector<4xf32>>

@@ -60,7 +60,7 @@ cmctrl.chip @p {
   }
   cmctrl.core @c {
     cmpipe.stage @in in #poly.set<"{ [] }"> {
-      %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      %v = arith.constant dense<1.0> : vector<1xf32>
       cmpipe.write %v, @b #poly.map<"{ [] -> [] }"> : vector<1xf32>
     }
     cmctrl.program @in {
@@ -86,7 +86,7 @@ cmctrl.chip @p {
   cmctrl.core @c {
     cmpipe.stage @s in #poly.set<"{ [] }"> {
       %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
-      %c = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      %c = arith.constant dense<1.0> : vector<1xf32>
       cmpipe.write %c, @b #poly.map<"{ [] -> [] }"> : vector<1xf32>
     }
     cmctrl.ring @a from @s to @s at 0 slots 1
@@ -121,7 +121,7 @@ cmctrl.chip @p {
   cmctrl.core @c {
     cmpipe.stage @s in #poly.set<"{ [] }"> {
       %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
-      %c = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      %c = arith.constant dense<1.0> : vector<1xf32>
       cmpipe.write %c, @b #poly.map<"{ [] -> [] }"> : vector<1xf32>
     }
     cmctrl.ring @a from @in to @s at 0 slots 1
@@ -189,7 +189,7 @@ cmctrl.chip @p {
   }
   cmctrl.core @c {
     cmpipe.stage @s in #poly.set<"{ [] }"> {
-      %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      %v = arith.constant dense<1.0> : vector<1xf32>
       cmpipe.write %v, @b #poly.map<"{ [] -> [] }"> : vector<1xf32>
     }
     cmctrl.program @s {
@@ -225,7 +225,7 @@ cmctrl.chip @p {
   cmctrl.core @c {
     cmpipe.stage @s in #poly.set<"{ [] }"> {
       %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
-      %c = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      %c = arith.constant dense<1.0> : vector<1xf32>
       cmpipe.write %c, @y #poly.map<"{ [] -> [] }"> : vector<1xf32>
     }
     cmctrl.machine ready @a from @in to @s {
@@ -251,7 +251,7 @@ cmctrl.chip @p {
   cmctrl.core @c {
     cmpipe.stage @s in #poly.set<"{ [] }"> {
       %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
-      %c = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      %c = arith.constant dense<1.0> : vector<1xf32>
       cmpipe.write %c, @y #poly.map<"{ [] -> [] }"> : vector<1xf32>
     }
     cmctrl.ring @a from @in to @s at 0 slots 1
@@ -274,7 +274,7 @@ cmctrl.chip @p {
   cmctrl.core @c {
     cmpipe.stage @s in #poly.set<"{ [] }"> {
       %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
-      %c = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      %c = arith.constant dense<1.0> : vector<1xf32>
       cmpipe.write %c, @y #poly.map<"{ [] -> [] }"> : vector<1xf32>
     }
     cmctrl.ring @a from @in to @s at 0 slots 1
@@ -306,7 +306,7 @@ cmctrl.chip @p {
   cmctrl.core @c {
     cmpipe.stage @s in #poly.set<"{ [] }"> {
       %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
-      %c = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      %c = arith.constant dense<1.0> : vector<1xf32>
       cmpipe.write %c, @y #poly.map<"{ [] -> [] }"> : vector<1xf32>
     }
     cmctrl.ring @a from @in to @s at 0 slots 1
@@ -334,7 +334,7 @@ cmctrl.chip @p {
   cmctrl.core @c {
     cmpipe.stage @s in #poly.set<"{ [] }"> {
       %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
-      %c = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      %c = arith.constant dense<1.0> : vector<1xf32>
       cmpipe.write %c, @y #poly.map<"{ [] -> [] }"> : vector<1xf32>
     }
     cmctrl.ring @a from @in to @s at 0 slots 1
@@ -354,7 +354,7 @@ cmctrl.chip @p {
 
 // -----
 
-// CHECK: error: 'cmctrl.core' op the rings @a from @in to @s and @b from @in to @s overlap in SRAM
+// CHECK: error: 'cmctrl.core' op the ring of @a from @in to @s and the ring of @b from @in to @s overlap in SRAM
 cmctrl.chip @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmpipe.object @b : memref<2xvector<1xf32>>
@@ -363,7 +363,7 @@ cmctrl.chip @p {
     cmpipe.stage @s in #poly.set<"{ [] }"> {
       %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
       %u = cmpipe.read @b #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
-      %c = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      %c = arith.constant dense<1.0> : vector<1xf32>
       cmpipe.write %c, @y #poly.map<"{ [] -> [] }"> : vector<1xf32>
     }
     cmctrl.ring @a from @in to @s at 0 slots 2
@@ -392,11 +392,93 @@ cmctrl.chip @p {
 
 // -----
 
-// CHECK: error: 'cmctrl.ring' op a ring has at least 1 slot, at an address of at least 0
+// CHECK: error: 'cmctrl.ring' op a ring has at least 1 slot
 cmctrl.chip @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmctrl.core @c {
     cmctrl.ring @a from @in to @s at 0 slots 0
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmctrl.ring' op the ring of @a from @in to @s should begin at a multiple of 4 bytes, not at 6
+cmctrl.chip @p {
+  cmpipe.object @a : memref<2xvector<1xf32>>
+  cmctrl.core @c {
+    cmctrl.ring @a from @in to @s at 6 slots 1
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmctrl.ring' op the ring of @a from @in to @s should lie between 0 and 4294967296, and lies from -4 to 0
+cmctrl.chip @p {
+  cmpipe.object @a : memref<2xvector<1xf32>>
+  cmctrl.core @c {
+    cmctrl.ring @a from @in to @s at -4 slots 1
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmctrl.ring' op the ring of @a from @in to @s should lie between 0 and 4294967296, and lies from 0 to 4000000000000
+cmctrl.chip @p {
+  cmpipe.object @a : memref<2xvector<1xf32>>
+  cmctrl.core @c {
+    cmctrl.ring @a from @in to @s at 0 slots 1000000000000
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmctrl.constants' op there is no stage @s in this core
+cmctrl.chip @p {
+  cmctrl.core @c {
+    cmctrl.constants @s at 0
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmctrl.core' op the constants of @s have 0 places in SRAM
+cmctrl.chip @p {
+  cmpipe.object @y : memref<vector<2xf32>>
+  cmctrl.core @c {
+    cmpipe.stage @s in #poly.set<"{ [] }"> {
+      %c = cmpipe.constant #nn.weights<[1.0, 2.0]> : vector<2xf32>
+      cmpipe.write %c, @y #poly.map<"{ [] -> [] }"> : vector<2xf32>
+    }
+    cmctrl.program @s {
+      cmctrl.start []
+    }
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmctrl.core' op the constants of @s and the constants of @t overlap in SRAM
+cmctrl.chip @p {
+  cmpipe.object @y : memref<vector<2xf32>>
+  cmpipe.object @z : memref<vector<2xf32>>
+  cmctrl.core @c {
+    cmpipe.stage @s in #poly.set<"{ [] }"> {
+      %c = cmpipe.constant #nn.weights<[1.0, 2.0]> : vector<2xf32>
+      cmpipe.write %c, @y #poly.map<"{ [] -> [] }"> : vector<2xf32>
+    }
+    cmpipe.stage @t in #poly.set<"{ [] }"> {
+      cmpipe.object @c #nn.weights<[1.0, 2.0]> : memref<vector<2xf32>>
+      %c = cmpipe.read @c #poly.map<"{ [c] -> [c] }"> : vector<2xf32>
+      cmpipe.write %c, @z #poly.map<"{ [] -> [] }"> : vector<2xf32>
+    }
+    cmctrl.constants @s at 0
+    cmctrl.constants @t at 4
+    cmctrl.program @s {
+      cmctrl.start []
+    }
+    cmctrl.program @t {
+      cmctrl.start []
+    }
   }
 }
 
@@ -445,7 +527,7 @@ cmctrl.chip @p {
   cmpipe.object @y : memref<vector<1xf32>>
   cmctrl.core @c {
     cmpipe.stage @s in #poly.set<"{ [] }"> {
-      %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      %v = arith.constant dense<1.0> : vector<1xf32>
       cmpipe.write %v, @y #poly.map<"{ [] -> [] }"> : vector<1xf32>
     }
   }
@@ -478,7 +560,7 @@ cmctrl.chip @p {
   cmpipe.object @y : memref<vector<1xf32>>
   cmctrl.core @c {
     cmpipe.stage @s in #poly.set<"{ [] }"> {
-      %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      %v = arith.constant dense<1.0> : vector<1xf32>
       cmpipe.write %v, @y #poly.map<"{ [] -> [] }"> : vector<1xf32>
     }
     cmctrl.program @s {
@@ -548,7 +630,7 @@ cmctrl.chip @p {
   cmctrl.core @c {
     cmpipe.stage @s in #poly.set<"{ [] }"> {
       %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
-      %c = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      %c = arith.constant dense<1.0> : vector<1xf32>
       cmpipe.write %c, @y #poly.map<"{ [] -> [] }"> : vector<1xf32>
     }
     cmctrl.machine ready @a from @in to @s {
@@ -570,7 +652,7 @@ cmctrl.chip @p {
   cmctrl.core @c {
     cmpipe.stage @s in #poly.set<"{ [] }"> {
       %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
-      %c = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      %c = arith.constant dense<1.0> : vector<1xf32>
       cmpipe.write %c, @y #poly.map<"{ [] -> [] }"> : vector<1xf32>
     }
     cmctrl.machine ready @a from @in to @s {
@@ -592,7 +674,7 @@ cmctrl.chip @p {
   cmctrl.core @c {
     cmpipe.stage @s in #poly.set<"{ [] }"> {
       %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
-      %c = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      %c = arith.constant dense<1.0> : vector<1xf32>
       cmpipe.write %c, @y #poly.map<"{ [] -> [] }"> : vector<1xf32>
     }
     cmctrl.machine free @a from @in to @s {
@@ -614,7 +696,7 @@ cmctrl.chip @p {
   cmctrl.core @c {
     cmpipe.stage @s in #poly.set<"{ [] }"> {
       %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
-      %c = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      %c = arith.constant dense<1.0> : vector<1xf32>
       cmpipe.write %c, @y #poly.map<"{ [] -> [] }"> : vector<1xf32>
     }
     cmctrl.machine ready @a from @in to @s {
@@ -649,7 +731,7 @@ cmctrl.chip @p {
   cmctrl.core @c {
     cmpipe.stage @s in #poly.set<"{ [] }"> {
       %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
-      %c = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+      %c = arith.constant dense<1.0> : vector<1xf32>
       cmpipe.write %c, @y #poly.map<"{ [] -> [] }"> : vector<1xf32>
     }
     cmctrl.await [1]

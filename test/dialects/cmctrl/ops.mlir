@@ -35,12 +35,17 @@ cmctrl.chip @maxima {
     // CHECK-NEXT: cmpipe.stage @max in #poly.set<"{ [h] : 0 <= h <= 2 }"> latency 4 interval 2 {
     cmpipe.stage @max in #poly.set<"{ [h] : 0 <= h < 3 }"> latency 4 interval 2 {
       %v = cmpipe.read @image #poly.map<"{ [h, w, c] -> [h, w, c] }"> : vector<4x2xf32>
-      %y = cmpipe.reduce max %v : vector<4x2xf32> -> vector<2xf32>
+      %m = cmpipe.reduce max %v : vector<4x2xf32> -> vector<2xf32>
+      %b = cmpipe.constant #nn.weights<[1.0, 2.0]> : vector<2xf32>
+      %y = arith.addf %m, %b : vector<2xf32>
       cmpipe.write %y, @rows #poly.map<"{ [h] -> [h] }"> : vector<2xf32>
     }
     // CHECK:      cmctrl.ring @image from @image_stream to @max at 64 slots 4
     // GENERIC: "cmctrl.ring"() <{object = @image, writer = @image_stream, reader = @max, address = 64 : i64, slots = 4 : i64}> : () -> ()
     cmctrl.ring @image from @image_stream to @max at 64 slots 4
+    // CHECK-NEXT: cmctrl.constants @max at 0
+    // GENERIC: "cmctrl.constants"() <{stage = @max, address = 0 : i64}> : () -> ()
+    cmctrl.constants @max at 0
     // CHECK-NEXT: cmctrl.machine ready @image from @image_stream to @max {
     // GENERIC: "cmctrl.machine"() <{kind = #cmctrl<kind ready>, object = @image, writer = @image_stream, reader = @max}>
     cmctrl.machine ready @image from @image_stream to @max {

@@ -1,0 +1,84 @@
+"""A core's SRAM is one array: what lies in one place is one thing."""
+
+import numpy as np
+import pytest
+
+from cmc.api import make_context
+from cmc.diagnostics import verify_module
+from cmc.errors import CmcError
+from cmc.parsing import parse_file
+from cmc.proof.chip import prove
+from cmc.simulator import Mode, chip_of, simulate
+
+CHIP = """
+cmctrl.chip @main {
+  cmpipe.object @a : memref<4xvector<2xf32>>
+  cmpipe.object @b : memref<4xvector<2xf32>>
+  cmctrl.gcu {
+    cmpipe.input @a_stream "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x2x4xf32>
+    cmpipe.output "y" @b #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x2x4xf32>
+    cmctrl.credits @a from @a_stream to @scale count 2
+    cmctrl.program @a_stream {
+      affine.for %w = 0 to 4 {
+        cmctrl.start [%w]
+      }
+    }
+  }
+  cmctrl.core @core0 {
+    cmpipe.stage @scale in #poly.set<"{ [w] : 0 <= w < 4 }"> {
+      cmpipe.object @scales #nn.weights<[[1.0], [2.0], [3.0], [4.0]]> : memref<4xvector<1xf32>>
+      %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<2xf32>
+      %s = cmpipe.read @scales #poly.map<"{ [w, c] -> [w, 0] }"> : vector<2xf32>
+      %p = arith.mulf %v, %s : vector<2xf32>
+      %c = cmpipe.constant #nn.weights<[10.0, 20.0]> : vector<2xf32>
+      %y = arith.addf %p, %c : vector<2xf32>
+      cmpipe.write %y, @b #poly.map<"{ [w] -> [w] }"> : vector<2xf32>
+    }
+    cmctrl.ring @a from @a_stream to @scale at 8 slots 2
+    cmctrl.constants @scale at 24
+    cmctrl.machine ready @a from @a_stream to @scale {
+      affine.for %w = 0 to 4 {
+        cmctrl.await [%w]
+        cmctrl.enable [%w]
+      }
+    }
+    cmctrl.machine free @a from @a_stream to @scale {
+      affine.for %w = 0 to 4 {
+        cmctrl.await [%w]
+        cmctrl.release [%w]
+      }
+    }
+    cmctrl.program @scale {
+      affine.for %w = 0 to 4 {
+        cmctrl.start [%w]
+      }
+    }
+  }
+}
+"""
+
+X = np.arange(24, dtype=np.float32).reshape(3, 2, 4)
+Y = X * np.array([1, 2, 3, 4], np.float32) + np.array([[10], [20]], np.float32)
+
+
+@pytest.mark.parametrize("mode", ["bulk", "interpret"])
+def test_rings_and_constants_share_an_array(mode: Mode):
+    module = parse_file(make_context(), CHIP, "chip.mlir")
+    verify_module(module)
+    prove(chip_of(module))
+    result = simulate(module, {"x": X}, mode)
+    np.testing.assert_array_equal(result.outputs["y"], Y)
+    assert result.report.cores[1].as_json()["sram_bytes"] == 48
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("@scale at 24", "@scale at 20"), ("at 8 slots", "at 12 slots")]
+)
+def test_what_overlaps_is_refused_and_would_be_overwritten(old: str, new: str):
+    assert CHIP.count(old) == 1
+    module = parse_file(make_context(), CHIP.replace(old, new), "chip.mlir")
+    with pytest.raises(CmcError, match="overlap"):
+        verify_module(module)
+    with pytest.raises(CmcError, match="overlap"):
+        prove(chip_of(module))
+    assert not np.array_equal(simulate(module, {"x": X}, "interpret").outputs["y"], Y)
