@@ -32,7 +32,14 @@ from xdsl.irdl import (
     region_def,
     traits_def,
 )
-from xdsl.traits import CallableOpInterface, HasParent, NoTerminator, SymbolOpInterface, SymbolTable
+from xdsl.traits import (
+    CallableOpInterface,
+    HasParent,
+    IsolatedFromAbove,
+    NoTerminator,
+    SymbolOpInterface,
+    SymbolTable,
+)
 from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.str_enum import StrEnum
 from xdsl.utils.symbol_table import get_name_if_symbol
@@ -88,7 +95,9 @@ class ChipOp(ObjectScope):
 
     name = "cmctrl.chip"
 
-    traits = traits_def(NoTerminator(), SymbolTable(), SymbolOpInterface(), _ChipCallable())
+    traits = traits_def(
+        NoTerminator(), IsolatedFromAbove(), SymbolTable(), SymbolOpInterface(), _ChipCallable()
+    )
 
     assembly_format = "$sym_name $body attr-dict"
 
@@ -214,7 +223,7 @@ class GcuOp(_Side):
 
     name = "cmctrl.gcu"
 
-    traits = traits_def(NoTerminator(), SymbolTable(), HasParent(ChipOp))
+    traits = traits_def(NoTerminator(), IsolatedFromAbove(), SymbolTable(), HasParent(ChipOp))
 
     assembly_format = "$body attr-dict"
 
@@ -257,7 +266,9 @@ class CoreOp(_Side, StageScope):
 
     sym_name = prop_def(SymbolNameConstraint())
 
-    traits = traits_def(NoTerminator(), SymbolTable(), SymbolOpInterface(), HasParent(ChipOp))
+    traits = traits_def(
+        NoTerminator(), IsolatedFromAbove(), SymbolTable(), SymbolOpInterface(), HasParent(ChipOp)
+    )
 
     assembly_format = "$sym_name $body attr-dict"
 
@@ -508,7 +519,7 @@ class ProgramOp(IRDLOperation):
     writer = prop_def(FlatSymbolRefAttrConstr)
     body = region_def("single_block")
 
-    traits = traits_def(NoTerminator(), HasParent(CoreOp, GcuOp))
+    traits = traits_def(NoTerminator(), IsolatedFromAbove(), HasParent(CoreOp, GcuOp))
 
     assembly_format = "$writer $body attr-dict"
 
@@ -578,7 +589,7 @@ class MachineOp(OfChannel):
     kind = prop_def(MachineKindAttr)
     body = region_def("single_block")
 
-    traits = traits_def(NoTerminator(), HasParent(CoreOp))
+    traits = traits_def(NoTerminator(), IsolatedFromAbove(), HasParent(CoreOp))
 
     assembly_format = "$kind $object `from` $writer `to` $reader $body attr-dict"
 

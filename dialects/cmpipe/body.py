@@ -31,9 +31,7 @@ from xdsl.irdl import (
     result_def,
     traits_def,
 )
-from xdsl.traits import (
-    Pure,
-)
+from xdsl.traits import MemoryReadEffect, MemoryWriteEffect, Pure
 from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.str_enum import StrEnum
 
@@ -71,6 +69,8 @@ class ReadOp(IRDLOperation):
     access = prop_def(MapAttr)
     pad = opt_prop_def(FloatAttr)
     window = result_def(VectorType)
+
+    traits = traits_def(MemoryReadEffect())
 
     custom_directives = (Number,)
     assembly_format = (
@@ -141,6 +141,9 @@ class MxvOp(IRDLOperation):
     crossbar = prop_def(FlatSymbolRefAttrConstr)
     vector = operand_def(VectorType)
     product = result_def(VectorType)
+
+    # What a crossbar holds never changes: the product follows from the vector.
+    traits = traits_def(Pure())
 
     assembly_format = "$crossbar $vector attr-dict `:` type($vector) `->` type($product)"
 
@@ -266,6 +269,8 @@ class WriteOp(IRDLOperation):
     vector = operand_def(VectorType)
     object = prop_def(FlatSymbolRefAttrConstr)
     access = prop_def(MapAttr)
+
+    traits = traits_def(MemoryWriteEffect())
 
     assembly_format = "$vector `,` $object qualified($access) attr-dict `:` type($vector)"
 

@@ -30,6 +30,7 @@ from xdsl.irdl import (
 )
 from xdsl.traits import (
     HasParent,
+    IsolatedFromAbove,
     NoTerminator,
     SymbolOpInterface,
     SymbolTable,
@@ -89,7 +90,7 @@ class PipelineOp(ObjectScope, StageScope):
 
     name = "cmpipe.pipeline"
 
-    traits = traits_def(NoTerminator(), SymbolTable(), SymbolOpInterface())
+    traits = traits_def(NoTerminator(), IsolatedFromAbove(), SymbolTable(), SymbolOpInterface())
 
     assembly_format = "$sym_name $body attr-dict"
 
@@ -298,7 +299,7 @@ class StageOp(Writer, IterationScope):
     interval = opt_prop_def(IntegerAttr[I64])
     body = region_def("single_block")
 
-    traits = traits_def(NoTerminator(), SymbolTable(), SymbolOpInterface())
+    traits = traits_def(NoTerminator(), IsolatedFromAbove(), SymbolTable(), SymbolOpInterface())
 
     assembly_format = (
         "$sym_name `in` qualified($domain) (`latency` $latency^)? (`interval` $interval^)? "

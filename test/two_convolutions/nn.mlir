@@ -16,9 +16,9 @@
 // CHECK-NEXT:    }
 // CHECK-NEXT:    cmpipe.stage @conv2 in #poly.set<"{ [w] : 0 <= w <= 5 }"> {
 // CHECK-NEXT:      cmpipe.crossbar @weights #nn.weights<{{\[\[}}4.0], [5.0], [6.0]]> : tensor<3x1xf32>
-// CHECK-NEXT:      %2 = cmpipe.read @conv1_out #poly.map<"{ [w, kw, c] -> [w + kw, c] }"> : vector<3x1xf32>
-// CHECK-NEXT:      %3 = cmpipe.mxv @weights %2 : vector<3x1xf32> -> vector<1xf32>
-// CHECK-NEXT:      cmpipe.write %3, @conv2_out #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+// CHECK-NEXT:      %0 = cmpipe.read @conv1_out #poly.map<"{ [w, kw, c] -> [w + kw, c] }"> : vector<3x1xf32>
+// CHECK-NEXT:      %1 = cmpipe.mxv @weights %0 : vector<3x1xf32> -> vector<1xf32>
+// CHECK-NEXT:      cmpipe.write %1, @conv2_out #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
 // CHECK-NEXT:    }
 // CHECK-NEXT:    cmpipe.core @core0 runs [@conv1]
 // CHECK-NEXT:    cmpipe.core @core1 runs [@conv2]

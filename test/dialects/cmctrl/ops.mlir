@@ -51,10 +51,10 @@ cmctrl.chip @maxima {
     cmctrl.machine ready @image from @image_stream to @max {
       affine.for %h = 0 to 3 {
         // CHECK:      cmctrl.await [%{{.*}}, 3]
-        // GENERIC: "cmctrl.await"(%h_{{.*}}) <{point = affine_map<(d0) -> (d0, 3)>}> : (index) -> ()
+        // GENERIC: "cmctrl.await"(%h{{.*}}) <{point = affine_map<(d0) -> (d0, 3)>}> : (index) -> ()
         cmctrl.await [%h, 3]
         // CHECK-NEXT: cmctrl.enable [%{{.*}}]
-        // GENERIC: "cmctrl.enable"(%h_{{.*}}) <{point = affine_map<(d0) -> (d0)>}> : (index) -> ()
+        // GENERIC: "cmctrl.enable"(%h{{.*}}) <{point = affine_map<(d0) -> (d0)>}> : (index) -> ()
         cmctrl.enable [%h]
       }
     }
