@@ -320,6 +320,20 @@ def replaced(*changes: tuple[str, str]) -> str:
         cmctrl.enable [%next - 2]
       }
 """,
+        # What stock passes make of loops. A remainder has the sign of its dividend.
+        """
+      %one = arith.constant 1 : index
+      %two = arith.constant 2 : index
+      %ten = arith.constant 10 : index
+      scf.for %i = %two to %ten step %one {
+        cmctrl.await [%i]
+        %back = arith.subi %i, %ten : index
+        %same = arith.remsi %back, %ten : index
+        %half = arith.ceildivsi %same, %two : index
+        %other = arith.subi %same, %half : index
+        cmctrl.enable [%half + %other + 8]
+      }
+""",
         # All writes, most of them looked at.
         """
       affine.for %i = 0 to 10 {

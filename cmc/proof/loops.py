@@ -1,4 +1,4 @@
-"""Read loops: what a nest of `affine.for` and `scf.if` visits, and in which order, as isl's text.
+"""Read loops: what a nest of `affine`'s and `scf`'s visits, and in which order, as isl's text.
 
 Each visit of an operation at a point gets a *time*, a tuple: the place of the operation or loop in
 its block, the value of the loop's variable, the place in the loop's block, and so on. Visits happen
@@ -101,7 +101,7 @@ class _Reader:
                 case PointOp():
                     point = self._results(op, op.point.data, op.indices)
                     yield Visit(op, (*self.time, str(next(self.places))), point, self.conditions)
-                case affine.ForOp():
+                case affine.ForOp() | scf.ForOp():
                     yield from self._for(op)
                 case scf.IfOp():
                     yield from self._if(op)
@@ -120,14 +120,18 @@ class _Reader:
                 side = _Reader(dict(self.values), self.time, conditions, self.places)
                 yield from side.visits(region.block)
 
-    def _for(self, op: affine.ForOp) -> Iterator[Visit]:
-        if op.inits:
+    def _for(self, op: affine.ForOp | scf.ForOp) -> Iterator[Visit]:
+        if isinstance(op, affine.ForOp):
+            carried, step = op.inits, op.step.value.data
+            lower = self._results(op, op.lowerBoundMap.data, op.lowerBoundOperands)
+            upper = self._results(op, op.upperBoundMap.data, op.upperBoundOperands)
+        else:
+            carried, step = op.iter_args, self._constant(op, op.step)
+            lower, upper = ((self._number(op, value),) for value in (op.lb, op.ub))
+        if carried:
             raise operation_error(op, "carries values from one round to the next")
-        step = op.step.value.data
         if step < 1:
             raise operation_error(op, f"has the step {step}, and a step is at least 1")
-        lower = self._results(op, op.lowerBoundMap.data, op.lowerBoundOperands)
-        upper = self._results(op, op.upperBoundMap.data, op.upperBoundOperands)
         variable = f"v{len(self.time) // 2}"
         bounds = [*(f"{variable} >= {e}" for e in lower), *(f"{variable} < {e}" for e in upper)]
         if step > 1:
@@ -150,6 +154,12 @@ class _Reader:
         if not _is_number(value.type):
             raise operation_error(op, f"computes with {value.type}; control computes with index")
         return self._value(op, value)
+
+    def _constant(self, op: Operation, value: SSAValue) -> int:
+        text = self._number(op, value)
+        if not _is_constant(text):
+            raise operation_error(op, "has a step that is no constant")
+        return int(text)
 
     def _condition(self, op: Operation, value: SSAValue) -> str:
         if not _is_truth(value.type):
@@ -183,7 +193,14 @@ class _Reader:
                 return f"(({left} or {right}) and not ({left} and {right}))"
             case arith.IndexCastOp() if _is_number(op.result.type):
                 return self._number(op, op.input)
-            case arith.AddiOp() | arith.SubiOp() | arith.MuliOp() | arith.FloorDivSIOp():
+            case (
+                arith.AddiOp()
+                | arith.SubiOp()
+                | arith.MuliOp()
+                | arith.FloorDivSIOp()
+                | arith.CeilDivSIOp()
+                | arith.RemSIOp()
+            ):
                 kind = _ARITHMETIC[type(op)]
                 left, right = (self._number(op, value) for value in (op.lhs, op.rhs))
                 return _binary(op, kind, left, right)
@@ -199,6 +216,8 @@ _ARITHMETIC: dict[type[Operation], str] = {
     arith.SubiOp: "-",
     arith.MuliOp: "*",
     arith.FloorDivSIOp: "floord",
+    arith.CeilDivSIOp: "ceild",
+    arith.RemSIOp: "rem",
 }
 
 _KINDS = {
@@ -250,9 +269,13 @@ def _expression(op: Operation, expr: AffineExpr, values: Sequence[str], dims: in
 def _binary(op: Operation, kind: str, left: str, right: str) -> str:
     if kind == "*" and not (_is_constant(left) or _is_constant(right)):
         raise operation_error(op, "multiplies two variables, which is not affine")
-    if kind in ("mod", "floord", "ceild"):
+    if kind in ("mod", "rem", "floord", "ceild"):
         if not (_is_constant(right) and int(right) > 0):
             raise operation_error(op, "divides by what is no positive constant")
+        if kind == "rem":
+            # The remainder has the sign of the dividend: a negative one is rounded up.
+            quotient = f"(floord(max({left}, 0), {right}) - floord(max(-{left}, 0), {right}))"
+            return f"({left} - {right} * {quotient})"
         return f"({left} mod {right})" if kind == "mod" else f"{kind}({left}, {right})"
     return f"({left} {kind} {right})"
 

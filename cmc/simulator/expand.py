@@ -1,4 +1,4 @@
-"""Run loops all at once: what a nest of `affine.for` and `scf.if` visits, as arrays in order."""
+"""Run loops all at once: what a nest of `affine`'s and `scf`'s loops visits, as arrays in order."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _block(block: Block, environment: _Environment, instances: int) -> list[Visi
             case PointOp():
                 owner = np.arange(instances)
                 parts.append([Visits(op, owner, owner, _point(op, environment, instances))])
-            case affine.ForOp():
+            case affine.ForOp() | scf.ForOp():
                 parts.append(_for(op, environment, instances))
             case scf.IfOp():
                 parts += _if(op, environment)
@@ -89,15 +89,22 @@ def _nested(found: list[Visits], owner: Ints) -> list[Visits]:
     return [Visits(v.op, owner[v.owner], v.time, v.points) for v in found]
 
 
-def _for(op: affine.ForOp, environment: _Environment, instances: int) -> list[Visits]:
-    lower = _bound(op.lowerBoundMap.data, op.lowerBoundOperands, environment, instances).max(0)
-    upper = _bound(op.upperBoundMap.data, op.upperBoundOperands, environment, instances).min(0)
-    step = op.step.value.data
-    if step < 1:
+def _for(op: affine.ForOp | scf.ForOp, environment: _Environment, instances: int) -> list[Visits]:
+    if isinstance(op, affine.ForOp):
+        lower = _bound(op.lowerBoundMap.data, op.lowerBoundOperands, environment, instances).max(0)
+        upper = _bound(op.upperBoundMap.data, op.upperBoundOperands, environment, instances).min(0)
+        step = np.full(instances, op.step.value.data)
+        carried = op.inits
+    else:
+        lower, upper, step = (environment[value] for value in (op.lb, op.ub, op.step))
+        carried = op.iter_args
+    if carried:
+        raise CmcError(f"{op.name} carries values from one round to the next")
+    if np.any(step < 1):
         raise CmcError("a loop's step is at least 1")
     owner, number = spans(np.maximum(0, -((lower - upper) // step)))
     inner = {value: array[owner] for value, array in environment.items()}
-    inner[op.body.block.args[0]] = lower[owner] + step * number
+    inner[op.body.block.args[0]] = lower[owner] + step[owner] * number
     return _nested(_block(op.body.block, inner, len(owner)), owner)
 
 
@@ -164,6 +171,8 @@ _INDEX_ARITHMETIC: dict[type[Operation], Callable[[Ints, Ints], Ints]] = {
     arith.MinSIOp: np.minimum,
     arith.MaxSIOp: np.maximum,
     arith.FloorDivSIOp: np.floor_divide,
+    arith.CeilDivSIOp: lambda a, b: -(-a // b),
+    arith.RemSIOp: np.fmod,
 }
 
 _COMPARISONS: tuple[Callable[[Ints, Ints], Ints], ...] = (

@@ -1,0 +1,124 @@
+"""Chips and pipelines in the hands of xDSL's own passes, and of other people's placements."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from xdsl.dialects import affine
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
+from xdsl.transforms.canonicalize import CanonicalizePass
+from xdsl.transforms.common_subexpression_elimination import CommonSubexpressionElimination
+from xdsl.transforms.dead_code_elimination import DeadCodeElimination
+from xdsl.transforms.lower_affine import LowerAffinePass
+
+import cmc
+from cmc.api import make_context
+from cmc.diagnostics import verify_module
+from cmc.dialects.cmpipe import CoreOp, MxvOp, PipelineOp, ReadOp, StageOp, WriteOp
+from cmc.importer import import_model
+from cmc.parsing import parse_file
+from cmc.pass_pipeline import parse_passes
+from cmc.passes import get_all_passes
+from cmc.proof.chip import prove
+from cmc.simulator import Mode, Result, chip_of, simulate
+
+DIGITS = Path(__file__).parent.parent / "examples" / "digits" / "digits.onnx"
+IMAGES = np.random.default_rng(0).standard_normal((2, 1, 8, 8), np.float32)
+
+
+def run(module: ModuleOp, passes: str) -> ModuleOp:
+    for one in parse_passes(get_all_passes(), passes):
+        one.apply(make_context(), module)
+    return module
+
+
+def checked(module: ModuleOp, mode: Mode = "bulk") -> Result:
+    """What a chip does, once it verifies and is proved."""
+    verify_module(module)
+    prove(chip_of(module))
+    return simulate(module, {"image": IMAGES}, mode)
+
+
+def same(one: Result, other: Result) -> bool:
+    outputs = zip(one.outputs.values(), other.outputs.values(), strict=True)
+    return one.cycles == other.cycles and all(np.allclose(a, b, atol=1e-5) for a, b in outputs)
+
+
+@pytest.mark.parametrize(
+    "passes",
+    [
+        (LowerAffinePass(),),
+        (CommonSubexpressionElimination(),),
+        (LowerAffinePass(), CanonicalizePass(), CommonSubexpressionElimination()),
+    ],
+)
+@pytest.mark.parametrize("mode", ["bulk", "interpret"])
+def test_a_chip_stays_a_chip(passes: tuple[ModulePass, ...], mode: Mode):
+    module = cmc.compile(DIGITS).module
+    before = checked(module, mode)
+    assert any(isinstance(op, affine.ForOp) for op in module.walk())
+    for one in passes:
+        one.apply(make_context(), module)
+    lowered = isinstance(passes[0], LowerAffinePass)
+    assert any(isinstance(op, affine.ForOp) for op in module.walk()) != lowered
+    assert same(checked(module, mode), before)
+
+
+@pytest.mark.parametrize("mode", ["bulk", "interpret"])
+def test_several_stages_run_on_one_core(mode: Mode):
+    """Each stage without a crossbar joins the core of the stage before it."""
+    module = run(import_model(DIGITS), "nn-canonicalize,nn-fold-batch-norm,convert-nn-to-cmpipe")
+    down = "cmpipe-derive-control,cmpipe-size-buffers,convert-cmpipe-to-cmctrl"
+    apart = checked(run(module.clone(), down), mode)
+    (pipeline,) = (op for op in module.walk() if isinstance(op, PipelineOp))
+    cores: list[list[str]] = []
+    for stage in pipeline.stages():
+        if not cores or any(isinstance(op, MxvOp) for op in stage.computed()):
+            cores.append([])
+        cores[-1].append(stage.sym_name.data)
+    for core in list(pipeline.cores()):
+        core.detach()
+        core.erase()
+    pipeline.body.block.add_ops([CoreOp(f"core{i}", stages) for i, stages in enumerate(cores)])
+    together = checked(run(module, down), mode)
+    assert same(together, apart)
+    running = [len(core.programs) for core in together.report.cores[1:]]
+    assert sum(running) == len(apart.report.cores) - 1 and max(running) > 1
+
+
+BODY = """
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<8xvector<2xf32>>
+  cmpipe.object @b : memref<8xvector<2xf32>>
+  cmpipe.input @a_stream "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x2x8xf32>
+  cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 8 }"> {
+    cmpipe.crossbar @m #nn.weights<[[1.0, 2.0], [3.0, 4.0]]> : tensor<2x2xf32>
+    %one = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<2xf32>
+    %same = cmpipe.read @a #poly.map<"{ [i, j] -> [i, j] : 0 <= 1 }"> : vector<2xf32>
+    %unused = cmpipe.read @a #poly.map<"{ [w, c] -> [w + 1, c] }"> : vector<2xf32>
+    %y = cmpipe.mxv @m %one : vector<2xf32> -> vector<2xf32>
+    %z = cmpipe.mxv @m %same : vector<2xf32> -> vector<2xf32>
+    %sum = arith.addf %y, %z : vector<2xf32>
+    cmpipe.write %sum, @b #poly.map<"{ [w] -> [w] }"> : vector<2xf32>
+  }
+}
+"""
+
+
+def counts(stage_of: ModuleOp) -> tuple[int, int, int]:
+    """Reads, products and writes."""
+    verify_module(stage_of)
+    (stage,) = (op for op in stage_of.walk() if isinstance(op, StageOp))
+    kinds = (ReadOp, MxvOp, WriteOp)
+    reads, products, writes = (sum(isinstance(o, k) for o in stage.computed()) for k in kinds)
+    return reads, products, writes
+
+
+def test_bodies_lose_what_is_unused_and_what_is_there_twice():
+    module = parse_file(make_context(), BODY, "body.mlir")
+    assert counts(module) == (3, 2, 1)
+    DeadCodeElimination().apply(make_context(), module)
+    assert counts(module) == (2, 2, 1)
+    CommonSubexpressionElimination().apply(make_context(), module)
+    assert counts(module) == (1, 1, 1)
