@@ -1,6 +1,7 @@
 """Pass pipelines as text: MLIR's `builtin.module(a,b{x=1})` and xDSL's `a,b{x=1}`."""
 
 import dataclasses
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from types import NoneType
@@ -10,25 +11,29 @@ from xdsl.passes import ModulePass
 from xdsl.utils.arg_spec import ArgSpec, parse_spec
 
 from cmc.errors import CmcError
-from cmc.pipeline import NN_TO_CMCTRL, standard_pipeline
 
 PassTable = Mapping[str, Callable[[], type[ModulePass]]]
 
 _ANCHOR = "builtin.module("
 
 
+class CompositePass(ModulePass, ABC):
+    """A pass that is a sequence of others, which a pipeline shows and runs in its place."""
+
+    @abstractmethod
+    def passes(self) -> tuple[ModulePass, ...]:
+        """The passes, in order. CmcError for an option that one of them does not take."""
+
+
 def parse_passes(table: PassTable, text: str) -> tuple[ModulePass, ...]:
-    """The passes that `text` names, with their options; named pipelines are expanded.
+    """The passes that `text` names, with their options; composite ones as what they consist of.
 
     Raises `CmcError` for malformed text, an unknown pass, an unknown option or a wrong value.
     """
     passes: list[ModulePass] = []
     for element in _flatten(text):
-        spec = parse_spec(element)
-        if spec.name == NN_TO_CMCTRL:
-            passes.extend(_make_pass(table, parse_spec(inner)) for inner in _expand(spec))
-        else:
-            passes.append(_make_pass(table, spec))
+        one = _make_pass(table, parse_spec(element))
+        passes.extend(one.passes() if isinstance(one, CompositePass) else (one,))
     return tuple(passes)
 
 
@@ -86,24 +91,9 @@ def _split(text: str) -> list[str]:
     return stripped
 
 
-def _expand(spec: ArgSpec) -> tuple[str, ...]:
-    options = dict(spec.parameters)
-    buffers = options.pop("buffers", ("throughput",))
-    sram = options.pop("sram", (0,))
-    if options:
-        raise _unknown_option(spec.name, next(iter(options)), ["buffers", "sram"])
-    match buffers, sram:
-        case ("minimal" | "throughput" | "whole" as policy,), (int(capacity),) if capacity >= 0:
-            return standard_pipeline(policy, capacity)
-        case ("minimal" | "throughput" | "whole",), _:
-            raise CmcError("sram must be a number of bytes", f"pass '{spec.name}'")
-        case _:
-            raise CmcError("buffers must be minimal, throughput or whole", f"pass '{spec.name}'")
-
-
 def _make_pass(table: PassTable, spec: ArgSpec) -> ModulePass:
     if spec.name not in table:
-        close = get_close_matches(spec.name, [*table, NN_TO_CMCTRL], 1)
+        close = get_close_matches(spec.name, table, 1)
         hint = f"did you mean '{close[0]}'?" if close else "--list-passes shows all"
         raise CmcError(f"unknown pass '{spec.name}'; {hint}", "pass pipeline")
     pass_type = table[spec.name]()

@@ -4,9 +4,6 @@ from typing import Literal
 
 BufferPolicy = Literal["minimal", "throughput", "whole"]
 
-NN_TO_CMCTRL = "nn-to-cmctrl"
-"""The name by which `cmc-opt` knows the standard pipeline."""
-
 
 def standard_pipeline(buffers: BufferPolicy = "throughput", sram: int = 0) -> tuple[str, ...]:
     """The passes from an imported network to configured cores, in the syntax of `cmc-opt -p`.

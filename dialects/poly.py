@@ -64,6 +64,20 @@ def _same(one: _Isl, other: _Isl) -> bool:
     return one is other or (one.has_equal_space(other) and one.is_equal(other))
 
 
+_Extent = tuple[str | None, tuple[tuple[str, str], ...]]
+
+
+def _extent(points: isl.Set) -> _Extent:
+    """What is the same of sets that mean the same, however they are written."""
+    kind = isl.dim_type.set
+    name = points.get_tuple_name() if points.has_tuple_name() else None
+    if points.is_empty():
+        return name, ()
+    dims = range(points.dim(kind))
+    ends = ((points.dim_min_val(d).to_str(), points.dim_max_val(d).to_str()) for d in dims)
+    return name, tuple(ends)
+
+
 def text_of(value: isl.Set | isl.Map) -> str:
     """`value` in isl's notation; a function is written as expressions, `{ [i] -> [1 + i] }`.
 
@@ -122,7 +136,7 @@ class SetAttr(Data[isl.Set]):
         return isinstance(other, SetAttr) and _same(self.data, other.data)
 
     def __hash__(self) -> int:
-        return hash((self.name, self.data.dim(isl.dim_type.set)))
+        return hash((self.name, _extent(self.data)))
 
 
 @irdl_attr_definition
@@ -147,8 +161,12 @@ class MapAttr(Data[isl.Map]):
         return isinstance(other, MapAttr) and _same(self.data, other.data)
 
     def __hash__(self) -> int:
-        dims = (self.data.dim(isl.dim_type.in_), self.data.dim(isl.dim_type.out))
-        return hash((self.name, dims))
+        # The coefficients of a linear function are the digits of its value at this point.
+        point = isl.Set.universe(self.data.domain().get_space())
+        for axis in range(self.data.dim(isl.dim_type.in_)):
+            point = point.fix_val(isl.dim_type.set, axis, isl.Val(1000 ** (axis + 1)))
+        parts = (self.data.domain(), self.data.range(), point.apply(self.data))
+        return hash((self.name, *map(_extent, parts)))
 
 
 Poly = Dialect("poly", [], [SetAttr, MapAttr])

@@ -48,6 +48,11 @@ def get_all_passes() -> dict[str, Callable[[], type[ModulePass]]]:
 
         return NnFoldBatchNormPass
 
+    def get_nn_to_cmctrl() -> type[ModulePass]:
+        from cmc.passes.nn_to_cmctrl import NnToCmctrlPass
+
+        return NnToCmctrlPass
+
     return {
         "cmctrl-verify-control": get_cmctrl_verify_control,
         "cmpipe-derive-control": get_cmpipe_derive_control,
@@ -57,4 +62,5 @@ def get_all_passes() -> dict[str, Callable[[], type[ModulePass]]]:
         "convert-nn-to-cmpipe": get_convert_nn_to_cmpipe,
         "nn-canonicalize": get_nn_canonicalize,
         "nn-fold-batch-norm": get_nn_fold_batch_norm,
+        "nn-to-cmctrl": get_nn_to_cmctrl,
     }

@@ -200,6 +200,10 @@ class ConvertCmpipeToCmctrlPass(ModulePass):
     sram: int = 0
     check: bool = True
 
+    def __post_init__(self) -> None:
+        if self.sram < 0:
+            raise CmcError("sram must be a number of bytes", f"pass '{self.name}'")
+
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for pipeline in [p for p in op.walk() if isinstance(p, PipelineOp)]:
             chip = _Lowering(pipeline, self.sram).chip()

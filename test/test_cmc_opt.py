@@ -110,9 +110,12 @@ def test_verify_diagnostics_prints_and_goes_on(run_tool: RunTool, file: Path):
         ("builtin.module(canonicalize", "missing ')'"),
         ("canonicalize}", "unmatched '}'"),
         ("func.func(canonicalize)", "write builtin.module(...)"),
-        ("nn-to-cmctrl{buffers=tiny}", "buffers must be minimal, throughput or whole"),
+        (
+            "nn-to-cmctrl{buffers=tiny}",
+            "it takes buffers: minimal or throughput or whole, sram: int",
+        ),
         ("nn-to-cmctrl{sram=-1}", "sram must be a number of bytes"),
-        ("nn-to-cmctrl{sram=1.5}", "sram must be a number of bytes"),
+        ("nn-to-cmctrl{sram=1.5}", "it takes buffers: minimal or throughput or whole, sram: int"),
         (
             "cmpipe-reorder-stage{tile=h}",
             "it takes stage: str, schedule: str, reverse: str,..., interchange: str,..., "

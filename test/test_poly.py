@@ -36,3 +36,32 @@ def test_pieces_stand_in_the_order_of_their_conditions():
     for seed in range(6):
         shuffled = Random(seed).sample(pieces, len(pieces))
         assert text_of(isl.Map(f"{{ {'; '.join(shuffled)} }}")) == text.replace("h + 1", "1 + h")
+
+
+def test_hashes_tell_attributes_apart_by_what_they_mean():
+    sets = [SetAttr.from_text(f"{{ [w] : 0 <= w < {n} }}") for n in range(1, 200)]
+    windows = [MapAttr.from_text(f"{{ [w, k] -> [{n}w + k - {n}] }}") for n in range(1, 200)]
+    steps = [MapAttr.from_text(f"{{ a[i] -> b[i - {n}] : 5 <= i < 9 }}") for n in range(1, 200)]
+    for attributes in (sets, windows, steps):
+        assert len({hash(attribute) for attribute in attributes}) == len(attributes)
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "other"),
+    [
+        (SetAttr, "{ [w] : 0 <= w < 6 }", "{ [i] : i >= 0 and 2i <= 11 }"),
+        (SetAttr, "{ [w] : w > w }", "{ [i] : i < 0 and i > 0 }"),
+        (MapAttr, "{ [w] -> [i] : i = w and 0 <= 1 }", "{ [w] -> [w] }"),
+        (
+            MapAttr,
+            "{ [w] -> [i] : w <= i <= w and w mod 2 = 0 }",
+            "{ [w] -> [2 * floor(w / 2)] : exists e : w = 2e }",
+        ),
+    ],
+)
+def test_hashes_do_not_tell_apart_what_means_the_same(
+    kind: type[SetAttr | MapAttr], one: str, other: str
+):
+    attributes = kind.from_text(one), kind.from_text(other)
+    assert attributes[0] == attributes[1]
+    assert hash(attributes[0]) == hash(attributes[1])

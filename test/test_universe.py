@@ -1,8 +1,14 @@
 """The tables of dialects and passes say what is there."""
 
+from pathlib import Path
+
 import pytest
 from xdsl.universe import XDSL_UNIVERSE
+from xdsl.utils.arg_spec import parse_spec
 
+import cmc
+from cmc.api import make_context
+from cmc.importer import import_model
 from cmc.pass_pipeline import parse_passes
 from cmc.pipeline import standard_pipeline
 from cmc.universe import CMC_UNIVERSE
@@ -38,3 +44,12 @@ def test_standard_pipeline_by_its_name():
     assert parse_passes(table, "nn-to-cmctrl{buffers=minimal}") == parse_passes(
         table, ",".join(standard_pipeline("minimal"))
     )
+
+
+def test_standard_pipeline_is_a_pass_among_others():
+    """Whoever runs passes by their tables, as stock tools do, gets what `cmc-opt` makes of it."""
+    digits = Path(__file__).parent.parent / "examples" / "digits" / "digits.onnx"
+    module = import_model(digits)
+    pass_type = CMC_UNIVERSE.all_passes["nn-to-cmctrl"]()
+    pass_type.from_spec(parse_spec("nn-to-cmctrl{buffers=minimal}")).apply(make_context(), module)
+    assert module.is_structurally_equivalent(cmc.compile(digits, buffers="minimal").module)

@@ -1,0 +1,31 @@
+"""`nn-to-cmctrl`: the whole way from a network to a configured chip, as the passes that it is."""
+
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
+
+from cmc.pass_pipeline import CompositePass, parse_passes
+from cmc.passes import get_all_passes
+from cmc.pipeline import BufferPolicy, standard_pipeline
+
+
+@dataclass(frozen=True)
+class NnToCmctrlPass(CompositePass):
+    """Canonicalize networks, cut them into stages, derive their control, configure chips.
+
+    `buffers` says how rings are sized, `sram` how much memory a core has in bytes, 0 for no limit.
+    """
+
+    name = "nn-to-cmctrl"
+
+    buffers: BufferPolicy = "throughput"
+    sram: int = 0
+
+    def passes(self) -> tuple[ModulePass, ...]:
+        return parse_passes(get_all_passes(), ",".join(standard_pipeline(self.buffers, self.sram)))
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for one in self.passes():
+            one.apply(ctx, op)
