@@ -4,22 +4,22 @@ Iterations of a process are counted from 0 in the order in which they run, eleme
 the order in which they are written, one an iteration of the writer. A stream is a number of images
 that follow each other without a gap.
 
-When does every iteration begin? An iteration begins as soon as its process has begun the one
-before, every ready machine has seen the writes that it awaits for it, and every ring that it writes
-has a free slot. Each of these is a signal of another process's iteration, and can be used one cycle
-after that iteration's last. No iteration waits for itself through any chain of signals unless the
-pipeline deadlocks, so the times are the one solution of these max-plus equations.
+An iteration begins as soon as its process has begun the one before, every ready machine has seen
+the writes that it awaits for it, and every ring that it writes has a free slot. Each of these is a
+signal of another process's iteration, and can be used from the cycle on in which that one ends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from cmc.errors import CmcError
 from cmc.poly.evaluate import Ints
+from cmc.runs import Runs, held
 
 NEVER = np.iinfo(np.int64).max
 """A count that is never reached."""
@@ -46,40 +46,116 @@ class Process:
 
 @dataclass(frozen=True, eq=False)
 class Steps:
-    """A machine as a sequence of steps: what each awaits and where it leads.
+    """A machine's steps, each of which awaits more signals and reaches further than the one before.
 
-    Step i happens when `awaits[i]` signals of the image were seen, and not before step i - 1;
-    then `reaches[i]` of what the machine drives may happen. `initial` may happen at the start.
+    Step i happens when `awaits[i]` signals of the image were seen; then `reaches[i]` of what the
+    machine drives may happen. `initial` may happen before the first one. After `last` signals the
+    machine begins the next image; NEVER if it awaits what does not come.
     """
 
-    awaits: Ints
-    reaches: Ints
+    awaits: Runs
+    reaches: Runs
     initial: int
-    _needs: dict[int, Ints] = field(default_factory=dict[int, Ints], init=False, repr=False)
+    last: int
+
+    @staticmethod
+    def of(awaits: Runs, reaches: Runs, initial: int = 0, last: int = 0) -> Steps:
+        """The steps of a machine that reaches so far when it has awaited so many signals.
+
+        What it awaits never descends. What it may reach at the start, and what it awaits in all, is
+        at least as given. Steps that reach no further than those before do not count; of those that
+        await the same the last one does.
+        """
+        last = max(last, awaits.last if awaits.length else 0)
+        idle = int(awaits.below(np.array([1]))[0])
+        if idle:
+            initial = max(initial, reaches.head(idle).accumulated().last)
+            awaits, reaches = awaits.tail(idle), reaches.tail(idle)
+        further = reaches.accumulated(initial)
+        if awaits.increasing and further.increasing and np.all(further.values[:1] > initial):
+            return Steps(awaits, further, initial, last)
+        awaits, further = awaits.split(further.starts), further.split(awaits.starts)
+        return Steps(*_growing(awaits, further, initial), initial, last)
+
+    @cached_property
+    def starts(self) -> Runs:
+        """How much may happen before each step: the first thing that it allows, counted from 0."""
+        return Runs.joined([Runs.line(1, self.initial), self.reaches]).head(self.reaches.length)
 
     @property
-    def last(self) -> int:
-        """The number of signals after which the machine begins the next image."""
-        return int(self.awaits[-1]) if len(self.awaits) else 0
+    def end(self) -> int:
+        """How much may happen after the last step."""
+        return self.reaches.last if self.reaches.length else self.initial
 
-    def needs(self, count: int) -> Ints:
-        """For each of the `count` things driven, the signals needed: 0 at the start, or NEVER."""
-        table = self._needs.get(count)
-        if table is None:
-            awaits = np.append(np.maximum.accumulate(self.awaits), NEVER)
-            reached = np.maximum.accumulate(self.reaches)
-            table = awaits[np.searchsorted(reached, np.arange(count), "right")]
-            table[: self.initial] = 0
-            table.flags.writeable = False
-            self._needs[count] = table
-        return table
+    def across(self, driven: int, signals: int, images: int) -> tuple[Runs, Runs, int]:
+        """What waits for how many signals, counted over a stream: from which on, and for how many.
+
+        A machine begins an image when it is through with the one before. What it never drives in an
+        image goes with what it drives first in the next. The number at the end is that of all that
+        is ever driven.
+        """
+        since, need = self.starts, self.awaits
+        if self.last == NEVER:
+            return since, need, self.end
+        if not self.initial and not need.length:
+            return since, need, 0
+        if not self.last:
+            # It is through with every image from the start.
+            return since, need, images * driven
+        if self.initial:
+            restart = self.last - signals
+            since = Runs.joined([Runs.line(1, 0), since])
+            need = Runs.joined([Runs.line(1, restart), need])
+        if self.end < driven:
+            following = self.last if self.initial else signals + need.first
+            since = Runs.joined([since, Runs.line(1, self.end)])
+            need = Runs.joined([need, Runs.line(1, following)])
+        since, need = since.repeated(images, driven), need.repeated(images, signals)
+        end = images * driven
+        if self.end < driven and not self.initial:
+            # There is no next image after the last one.
+            end += self.end - driven
+            since, need = since.head(since.length - 1), need.head(since.length - 1)
+        # None of the first image waits for one before: that is a run of one member.
+        need = Runs(need.starts, np.maximum(need.values, 0), need.slopes, need.length)
+        return since, need, end
+
+
+def _growing(awaits: Runs, reaches: Runs, initial: int) -> tuple[Runs, Runs]:
+    """Of steps in runs that begin at the same places, those that `Steps` has.
+
+    Neither awaits nor reaches descend.
+    """
+    first, count = np.zeros_like(awaits.starts), awaits.counts.copy()
+    # Steps of one run that await the same, or reach the same.
+    waiting, standing = awaits.slopes == 0, reaches.slopes == 0
+    first[waiting] = count[waiting] - 1
+    count[waiting | standing] = 1
+    # The first step of a run that reaches no further than the run before.
+    before = np.append(initial, reaches.lasts)[:-1]
+    late = reaches.values + first * reaches.slopes <= before
+    first[late] += 1
+    count[late] -= 1
+    kept = count > 0
+    first, count = first[kept], count[kept]
+    begin, steps = awaits.values[kept] + first * awaits.slopes[kept], awaits.slopes[kept]
+    reach, rises = reaches.values[kept] + first * reaches.slopes[kept], reaches.slopes[kept]
+    # The last step of a run that awaits the same as the next run.
+    ends = begin + (count - 1) * steps
+    count[:-1] -= ends[:-1] == begin[1:]
+    kept = count > 0
+    starts, length = (np.cumsum(count) - count)[kept], int(count.sum())
+    columns = (begin, steps), (reach, rises)
+    made = (Runs(starts, one[kept], slope[kept], length) for one, slope in columns)
+    awaited, reached = made
+    return awaited.merged(), reached.merged()
 
 
 @dataclass(frozen=True, eq=False)
 class Edge:
-    """A channel: `ready` drives the reader's iterations by writes, `free` the slots by its reads.
+    """A channel: in `ready` writes drive the reader's iterations, in `free` these drive slots.
 
-    `credits` is the number of slots that the writer may fill before any is freed.
+    The writer may fill `slots` slots before any is freed.
     """
 
     title: str
@@ -87,7 +163,7 @@ class Edge:
     reader: str
     ready: Steps
     free: Steps
-    credits: int
+    slots: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,61 +176,63 @@ class Flow:
 
 @dataclass(frozen=True, eq=False)
 class Wait:
-    """What the iterations of one process wait for, on another one.
+    """What the iterations of one process wait for, on another one, counted over a stream.
 
-    `need[i]` is the number of iterations of `on` that must have ended before iteration i begins,
-    counted over the whole stream; 0 or less for none, NEVER if it can never begin.
+    From iteration `since[k]` on, `need[k]` iterations of `on` must have ended. No more than `end`
+    iterations ever begin.
     """
 
     on: Process
     why: str
-    need: Ints
+    since: Runs
+    need: Runs
+    end: int
+
+    def until(self, iterations: int) -> tuple[Runs, Runs]:
+        """`since` and `need` as far as they concern so many iterations."""
+        count = int(self.since.below(np.array([iterations]))[0])
+        return self.since.head(count), self.need.head(count)
+
+    def needs(self, iterations: int) -> Ints:
+        """How many iterations of `on` each of the first iterations waits for."""
+        return held(*self.until(iterations), iterations, 0).expanded()
+
+    def signals(self, ends: Runs, iterations: int) -> Runs:
+        """When what each of the first iterations waits for is there: 0 where that is nothing.
+
+        `ends` has, after 0, when iterations of `on` end, as far as they are needed.
+        """
+        since, need = self.until(iterations)
+        return held(since, ends.take(need), iterations, 0)
+
+    def need_of(self, iteration: int) -> int:
+        """How many iterations must have ended before this one begins; NEVER if it cannot."""
+        if iteration >= self.end:
+            return NEVER
+        before = int(self.since.below(np.array([iteration + 1]))[0])
+        return int(self.need.at(np.array([before - 1]))[0]) if before else 0
 
 
-def across_images(steps: Steps, driven: int, signals: int, images: int) -> Ints:
-    """The signals that each thing driven waits for, counted over a stream of `images`.
-
-    A machine begins an image when it is through with the one before. What it never drives in an
-    image goes with what it drives first in the next.
-    """
-    need = steps.needs(driven)
-    if steps.last == NEVER:
-        # It is never through with the first image.
-        return np.concatenate([need[None], np.full((images - 1, driven), NEVER)])
-    first = np.arange(images)[:, None] * signals
-    restart = first - signals + steps.last
-    restart[0] = 0
-    if not len(steps.awaits):
-        # It is through with every image from the start.
-        restart[:] = 0
-    following = np.full((images, 1), NEVER)
-    advances = steps.awaits[steps.reaches > 0]
-    if steps.initial:
-        # When it begins the next image.
-        following[:] = first + steps.last if len(steps.awaits) else 0
-    elif len(advances):
-        following[:-1] = first[1:] + advances[0]
-    later = np.where(need == NEVER, 0, need) + first
-    return np.where(need == NEVER, following, np.where(need == 0, restart, later))
+def _wait(on: Process, why: str, since: Runs, need: Runs, end: int) -> Wait:
+    count = int(since.below(np.array([end]))[0])
+    return Wait(on, why, since.head(count), need.head(count), end)
 
 
 def ready_wait(flow: Flow, edge: Edge, images: int) -> Wait:
     """What the reader of a channel waits for: writes."""
     writer, reader = flow.processes[edge.writer], flow.processes[edge.reader]
-    need = across_images(edge.ready, reader.iterations, writer.iterations, images)
-    return Wait(writer, f"data in {edge.title}", need.reshape(-1))
+    since, need, end = edge.ready.across(reader.iterations, writer.iterations, images)
+    return _wait(writer, f"data in {edge.title}", since, need, end)
 
 
 def room_wait(flow: Flow, edge: Edge, images: int) -> Wait:
     """What the writer of a channel waits for: slots that the reader frees."""
     writer, reader = flow.processes[edge.writer], flow.processes[edge.reader]
-    freed = across_images(edge.free, writer.iterations, reader.iterations, images).reshape(-1)
-    need = np.zeros_like(freed)
-    if edge.credits == 0:
-        need[:] = NEVER
-    else:
-        need[edge.credits :] = freed[: max(0, len(freed) - edge.credits)]
-    return Wait(reader, f"room in {edge.title}", need)
+    since, need, end = edge.free.across(writer.iterations, reader.iterations, images)
+    total = images * writer.iterations
+    slots = min(edge.slots, total)
+    wait = f"room in {edge.title}"
+    return _wait(reader, wait, since + slots, need, min(end + slots, total))
 
 
 def waits(flow: Flow, images: int) -> dict[str, list[Wait]]:
@@ -166,167 +244,6 @@ def waits(flow: Flow, images: int) -> dict[str, list[Wait]]:
     return result
 
 
-@dataclass(frozen=True)
-class Times:
-    """When the iterations of a stream begin, as far as they ever do.
-
-    `starts` has the cycle of each iteration of each process, for the first `solved` images of the
-    stream; of them the first `begun` ever begin. Where fewer images are solved than there are, each
-    later image's iterations begin `period` cycles after those of the image before. `waits` has what
-    the iterations of each process wait for, in the images that are solved.
-    """
-
-    images: int
-    solved: int
-    period: int | None
-    starts: Mapping[str, Ints]
-    begun: Mapping[str, int]
-    waits: Mapping[str, Sequence[Wait]]
-
-    @property
-    def complete(self) -> bool:
-        """Whether every iteration begins; otherwise the pipeline deadlocks."""
-        return all(self.begun[name] == len(starts) for name, starts in self.starts.items())
-
-    def of_images(self, process: str, images: int) -> Ints:
-        """`[images, iterations]`: when a process's iterations of the first images begin."""
-        starts = self.starts[process].reshape(self.solved, -1)[:images]
-        later = np.arange(1, images - len(starts) + 1)[:, None] * (self.period or 0)
-        return np.concatenate([starts, starts[-1] + later])
-
-
-def memory(flow: Flow) -> int:
-    """How many images in a row show all that the equations of an image look back at."""
-    whole = (edge.credits // flow.processes[edge.writer].iterations for edge in flow.edges)
-    return 2 + max(whole, default=0)
-
-
-def solve(flow: Flow, images: int) -> Times:
-    """The cycle in which each iteration of a stream of images begins.
-
-    The equations of an image are those of the one before, some images back at most. So once that
-    many images in a row were each the one before and a constant later, all others will be.
-    """
-    reach = memory(flow)
-    solved = min(images, 2 + reach)
-    while True:
-        times = _solve(flow, solved, images)
-        if solved == images or not times.complete:
-            return times
-        period = _period(times, reach)
-        if period is not None:
-            return replace(times, period=period)
-        solved = min(images, 2 * solved)
-
-
-def _period(times: Times, reach: int) -> int | None:
-    """By how much each of the last images is later than the one before, if all by the same."""
-    shifts: set[int] = set()
-    for starts in times.starts.values():
-        by_image = starts.reshape(times.solved, -1)[-reach - 1 :]
-        shift = by_image[1:] - by_image[:-1]
-        if np.any(shift != shift[0, 0]):
-            return None
-        shifts.add(int(shift[0, 0]))
-    return shifts.pop() if len(shifts) == 1 else None
-
-
-_SWEEPS = 16
-"""Sweeps over all equations, before they are solved one iteration after the other."""
-
-
-def _solve(flow: Flow, solved: int, images: int) -> Times:
-    found = waits(flow, solved)
-    starts = _by_sweeps(flow, found, solved)
-    if starts is None:
-        starts, begun = _one_by_one(flow, found, solved)
-    else:
-        begun = {name: len(times) for name, times in starts.items()}
-    return Times(images, solved, None, starts, begun, found)
-
-
-def _by_sweeps(flow: Flow, found: dict[str, list[Wait]], images: int) -> dict[str, Ints] | None:
-    """All equations of a process at once, process by process, until nothing changes any more.
-
-    Fast where waiting for room is rare. None if that takes too long, or never ends.
-    """
-    if any(np.any(wait.need == NEVER) for waiting in found.values() for wait in waiting):
-        return None
-    processes, names = flow.processes, list(flow.processes)
-    # When each signal can be used, after a zeroth one that always can.
-    signals = {n: np.zeros(images * p.iterations + 1, np.int64) for n, p in processes.items()}
-    needs = {name: [np.maximum(w.need, 0) for w in waiting] for name, waiting in found.items()}
-    offsets = {n: np.arange(images * p.iterations) * p.interval for n, p in processes.items()}
-    for sweep in range(_SWEEPS):
-        changed = False
-        for name in names if sweep % 2 == 0 else reversed(names):
-            ready = np.zeros(len(offsets[name]), np.int64)
-            for wait, need in zip(found[name], needs[name], strict=True):
-                np.maximum(ready, signals[wait.on.name][need], out=ready)
-            ready -= offsets[name]
-            times = np.maximum.accumulate(ready, out=ready)
-            times += offsets[name]
-            times += processes[name].latency
-            if not np.array_equal(signals[name][1:], times):
-                signals[name][1:] = times
-                changed = True
-        if not changed:
-            return {n: signals[n][1:] - p.latency for n, p in processes.items()}
-    return None
-
-
-@dataclass
-class _Progress:
-    """One process's share of the equations, and how far it is solved."""
-
-    process: Process
-    end: int
-    waits: list[tuple[_Progress, list[int]]] = field(
-        default_factory=list["tuple[_Progress, list[int]]"]
-    )
-    waiting: list[_Progress] = field(default_factory=list["_Progress"])
-    starts: list[int] = field(default_factory=list[int])
-
-    def advance(self) -> bool:
-        """Solve for all iterations whose signals are known; whether there were any."""
-        starts, interval = self.starts, self.process.interval
-        known = before = len(starts)
-        while known < self.end:
-            ready = starts[-1] + interval if known else 0
-            for on, needs in self.waits:
-                need = needs[known]
-                if need > 0:
-                    if need > len(on.starts):
-                        return known > before
-                    ready = max(ready, on.starts[need - 1] + on.process.latency)
-            starts.append(ready)
-            known += 1
-        return known > before
-
-
-def _one_by_one(
-    flow: Flow, found: dict[str, list[Wait]], images: int
-) -> tuple[dict[str, Ints], dict[str, int]]:
-    """Each equation once, when what it needs is known; and how many ever are."""
-    everything = {n: _Progress(p, images * p.iterations) for n, p in flow.processes.items()}
-    for name, waiting in found.items():
-        for wait in waiting:
-            on = everything[wait.on.name]
-            everything[name].waits.append((on, wait.need.tolist()))
-            on.waiting.append(everything[name])
-    todo = dict.fromkeys(everything)
-    while todo:
-        name = next(iter(todo))
-        del todo[name]
-        if everything[name].advance():
-            todo.update(dict.fromkeys(one.process.name for one in everything[name].waiting))
-    begun = {name: len(one.starts) for name, one in everything.items()}
-    starts = {n: np.array(one.starts, np.int64) for n, one in everything.items()}
-    for name, one in everything.items():
-        starts[name] = np.pad(starts[name], (0, one.end - begun[name]))
-    return starts, begun
-
-
 def deadlock(flow: Flow, images: int, begun: Mapping[str, int]) -> Deadlock:
     """Why nothing moves once `begun` iterations of each process have run, in words."""
     found = waits(flow, images)
@@ -335,10 +252,11 @@ def deadlock(flow: Flow, images: int, begun: Mapping[str, int]) -> Deadlock:
     name = stuck[0]
     while name not in words:
         process = flow.processes[name]
-        wait = next(w for w in found[name] if w.need[begun[name]] > begun[w.on.name])
+        needs = [(wait, wait.need_of(begun[name])) for wait in found[name]]
+        wait, need = next((w, n) for w, n in needs if n > begun[w.on.name])
         image, iteration = divmod(begun[name], process.iterations)
         words[name] = f"{process.title(iteration)} of image {image} waits for {wait.why}"
-        if wait.on.name not in stuck or wait.need[begun[name]] == NEVER:
+        if wait.on.name not in stuck or need == NEVER:
             words[name] += ", which no step of its machine ever gives"
             return Deadlock(f"deadlock: {words[name]}")
         name = wait.on.name

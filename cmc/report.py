@@ -3,9 +3,12 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cmc.runs import Runs
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,15 @@ class ProgramReport:
     """Cycles in which an iteration began."""
     waiting: Mapping[str, int]
     """Cycles between the first and the last in which none could begin, by what was missing."""
-    starts: NDArray[np.int64]
-    """`[images, iterations]`: the cycle in which each iteration of the first images began."""
+    shown: Runs
+    """The cycle in which each iteration of the first images began, image after image."""
+
+    @cached_property
+    def starts(self) -> NDArray[np.int64]:
+        """`[images, iterations]`: all cycles of `shown`."""
+        starts = self.shown.expanded().reshape(-1, self.iterations)
+        starts.flags.writeable = False
+        return starts
 
     def as_json(self) -> dict[str, object]:
         """The fields but for the single starts."""

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmc.report import CoreReport, ProgramReport, Report
+from cmc.runs import Runs
 
 _IMAGES_SHOWN = 8
 
@@ -39,15 +40,20 @@ def format_table(report: Report) -> str:
 def format_picture(report: Report, width: int) -> str:
     """Programs downwards, time to the right: which image (last digit) a program works on."""
     programs = [program for core in report.cores for program in core.programs]
-    shown = [(one.name, one.starts[:_IMAGES_SHOWN]) for one in programs if one.starts.size]
-    if not shown:
-        return ""
-    begin = min(int(starts.min()) for _, starts in shown)
-    end = max(int(starts.max()) for _, starts in shown) + 1
-    margin = max(len(label) for label, _ in shown)
+    shown = [
+        (one, one.shown.head(min(one.shown.length, _IMAGES_SHOWN * one.iterations)))
+        for one in programs
+    ]
+    begin = min(starts.first for _, starts in shown)
+    end = max(starts.last for _, starts in shown) + 1
+    margin = max(len(one.name) for one in programs)
     columns = max(1, min(width - margin - 3, end - begin))
-    lines = [f"{label:<{margin}} |{_draw(starts, begin, end, columns)}|" for label, starts in shown]
-    images = max(len(starts) for _, starts in shown)
+    # In a column are the cycles from its bound on to the next one's.
+    bounds = begin - np.arange(columns + 1) * (begin - end) // columns
+    lines = [
+        f"{one.name:<{margin}} |{_draw(starts, one.iterations, bounds)}|" for one, starts in shown
+    ]
+    images = max(starts.length // one.iterations for one, starts in shown)
     what = "image 0" if images == 1 else f"images 0 to {images - 1}"
     per_column = (end - begin) / columns
     title = f"{what}, cycles {begin:,} to {end - 1:,}, {per_column:,.3g} a column, '.' is idle"
@@ -88,12 +94,11 @@ def _align(rows: Sequence[tuple[str, ...]]) -> list[str]:
     ]
 
 
-def _draw(starts: NDArray[np.int64], begin: int, end: int, columns: int) -> str:
+def _draw(starts: Runs, iterations: int, bounds: NDArray[np.int64]) -> str:
     """For each column, the image with most iterations begun in its cycles."""
-    images = len(starts)
-    column = (starts - begin) * columns // (end - begin)
-    cells = column + columns * np.arange(images)[:, np.newaxis]
-    counts = np.bincount(cells.ravel(), minlength=images * columns).reshape(images, columns)
+    begun = starts.below(bounds)
+    images = np.arange(starts.length // iterations)[:, np.newaxis]
+    counts = np.diff(np.clip(begun - images * iterations, 0, iterations))
     return "".join(
         str(image % 10) if counts[image, i] else "." for i, image in enumerate(counts.argmax(0))
     )

@@ -40,7 +40,8 @@ class Runs:
     """A sequence of `length` integers in runs.
 
     Run k begins at index `starts[k]` with `values[k]`, and grows by `slopes[k]` an index up to the
-    next run. The starts ascend from 0; there are none in a sequence of no length.
+    next run. The starts ascend from 0; there are none in a sequence of no length. Where each member
+    is a run of its own, the sequence is an array, and what is computed from it is one, too.
     """
 
     starts: Ints
@@ -57,7 +58,12 @@ class Runs:
     @staticmethod
     def of(values: Ints) -> Runs:
         """The sequence of some values, in as few runs as `merged` finds."""
-        return Runs(np.arange(len(values)), values, np.zeros_like(values), len(values)).merged()
+        return Runs.array(values).merged()
+
+    @staticmethod
+    def array(values: Ints) -> Runs:
+        """The sequence of some values, in a run each."""
+        return Runs(np.arange(len(values)), values, np.zeros_like(values), len(values))
 
     @staticmethod
     def joined(parts: Sequence[Runs]) -> Runs:
@@ -79,6 +85,18 @@ class Runs:
         kept = split.starts >= start
         columns = split.starts[kept] - start, split.values[kept], split.slopes[kept]
         return Runs(*columns, self.length - start)
+
+    def repeated(self, times: int, rise: int) -> Runs:
+        """The sequence that many times, each time larger by `rise` than the time before."""
+        number = np.arange(times)[:, None]
+        starts, values = self.starts + number * self.length, self.values + number * rise
+        slopes = np.tile(self.slopes, times)
+        return Runs(starts.reshape(-1), values.reshape(-1), slopes, times * self.length)
+
+    @property
+    def is_array(self) -> bool:
+        """Whether each member is a run of its own."""
+        return len(self.starts) == self.length
 
     @property
     def first(self) -> int:
@@ -109,11 +127,15 @@ class Runs:
 
     def _find(self, indices: Ints) -> tuple[Ints, Ints]:
         """The runs that some indices lie in, and the members there."""
+        if self.is_array:
+            return indices, self.values[indices]
         run = np.searchsorted(self.starts, indices, "right") - 1
         return run, self.values[run] + self.slopes[run] * (indices - self.starts[run])
 
     def expanded(self) -> Ints:
         """All members."""
+        if self.is_array:
+            return self.values
         run, number = spans(self.counts)
         return self.values[run] + self.slopes[run] * number
 
@@ -130,7 +152,10 @@ class Runs:
 
     def split(self, starts: Ints) -> Runs:
         """The same sequence, with runs that begin at these indices, too."""
-        starts = _union(self.starts, starts)
+        if self.is_array:
+            return self
+        if len(starts) < self.length:
+            starts = _union(self.starts, starts)
         if len(starts) == len(self.starts):
             return self
         run, values = self._find(starts)
@@ -161,13 +186,22 @@ class Runs:
             slopes[starts == self.length - 1] = 0
         return Runs(starts, self.at(starts), slopes, self.length)
 
+    def same(self, other: Runs) -> bool:
+        """Whether two sequences have the same members."""
+        if self.length != other.length:
+            return False
+        if self.is_array and other.is_array:
+            return np.array_equal(self.values, other.values)
+        a, b = self.split(other.starts), other.split(self.starts)
+        return np.array_equal(a.values, b.values) and np.array_equal(a.lasts, b.lasts)
+
     def __add__(self, other: Runs | int) -> Runs:
         if isinstance(other, int):
             return Runs(self.starts, self.values + other, self.slopes, self.length)
         a, b = self.split(other.starts), other.split(self.starts)
         return Runs(a.starts, a.values + b.values, a.slopes + b.slopes, self.length)
 
-    def __sub__(self, other: int) -> Runs:
+    def __sub__(self, other: Runs | int) -> Runs:
         return self + -other
 
     def __neg__(self) -> Runs:
@@ -184,13 +218,17 @@ class Runs:
     def maximum(self, other: Runs) -> Runs:
         """The larger one of each two members."""
         a, b = self.split(other.starts), other.split(self.starts)
-        if np.all(a.values >= b.values) and np.all(a.lasts >= b.lasts):
+        if np.all(a.values >= b.values) and (a.is_array or np.all(a.lasts >= b.lasts)):
             return self
+        if a.is_array:
+            return Runs.array(np.maximum(a.values, b.values))
         return _larger(a, b)
 
     def accumulated(self, least: int = LEAST) -> Runs:
         """The largest member up to each index, or `least` if that is larger."""
-        if self.ascends and (self.length == 0 or self.values[0] >= least):
+        if self.is_array:
+            return Runs.array(np.maximum(np.maximum.accumulate(self.values), least))
+        if self.ascends and self.values[0] >= least:
             return self
         before = np.append(least, np.maximum(self.values, self.lasts)[:-1])
         np.maximum.accumulate(before, out=before)
@@ -199,9 +237,13 @@ class Runs:
 
     def take(self, indices: Runs) -> Runs:
         """The members at indices that do not descend."""
+        if indices.is_array:
+            return Runs.array(self.at(indices.values))
         low = np.searchsorted(self.starts, indices.values, "right")
         high = np.searchsorted(self.starts, indices.lasts, "right")
         owner, number = spans(high - low)
+        if len(owner) >= indices.length:
+            return Runs.array(self.at(indices.expanded()))
         # Where the indices come to a run of this sequence.
         ahead = self.starts[low[owner] + number] - indices.values[owner]
         split = indices.split(indices.starts[owner] - (-ahead // indices.slopes[owner]))
@@ -210,8 +252,8 @@ class Runs:
 
     def below(self, bounds: Ints) -> Ints:
         """How many members of a sequence that does not descend are less than each bound."""
-        if self.length == 0:
-            return np.zeros_like(bounds)
+        if self.is_array:
+            return np.searchsorted(self.values, bounds, "left")
         run = np.maximum(np.searchsorted(self.values, bounds, "left") - 1, 0)
         slopes = self.slopes[run]
         ahead = bounds - self.values[run]
@@ -250,6 +292,8 @@ def held(positions: Runs, values: Runs, length: int, before: int, even: bool = F
     """
     if positions.length == 0:
         return Runs.line(length, before)
+    if positions.length == length and values.is_array:
+        return values
     at, of = positions.split(values.starts), values.split(positions.starts)
     stairs = (at.counts > 1) & (at.slopes > 1) & (of.slopes != 0)
     if even:

@@ -7,13 +7,13 @@ from random import Random
 
 import pytest
 
-from cmc.flow import Flow, Process, Times, solve
+from cmc.flow import Flow, Process, Steps
 from cmc.runs import Runs
 from cmc.sizing.counts import Counts, Link
 from cmc.sizing.live import is_live
 from cmc.sizing.minimal import minimal_slots
-from cmc.sizing.staircase import Staircase
 from cmc.sizing.throughput import period, throughput_slots
+from cmc.solver import Times, solve
 
 
 def runs_of(values: Sequence[int]) -> Runs:
@@ -22,13 +22,13 @@ def runs_of(values: Sequence[int]) -> Runs:
     return Runs.joined(parts).merged() if parts else Runs.line(0, 0)
 
 
-def random_steps(random: Random, signals: int, driven: int) -> Staircase:
+def random_steps(random: Random, signals: int, driven: int) -> Steps:
     """Steps that let all happen in the end."""
     initial = random.choice((0, 0, random.randint(0, driven)))
     count = random.randint(1, min(signals, driven - initial)) if initial < driven else 0
     awaits = sorted(random.sample(range(1, signals + 1), count))
     reaches = sorted(random.sample(range(initial + 1, driven), count - 1)) if count else []
-    return Staircase(runs_of(awaits), runs_of([*reaches, driven] if count else []), initial)
+    return Steps.of(runs_of(awaits), runs_of([*reaches, driven] if count else []), initial)
 
 
 def random_counts(random: Random) -> Counts:
@@ -82,19 +82,20 @@ def test_throughput_rings_reach_the_bound(seed: int):
     times = times_with(counts, throughput_slots(counts), images + later)
     assert times.complete
     for name in counts.processes:
-        ends = times.of_images(name, images + later)[:, -1]
+        starts = times.of_images(name, images + later).expanded()
+        ends = starts.reshape(images + later, -1)[:, -1]
         assert ends[-1] - ends[images - 1] <= later * period(counts)
 
 
-def two_processes(ready: Staircase, free: Staircase, writes: int, reads: int) -> Counts:
+def two_processes(ready: Steps, free: Steps, writes: int, reads: int) -> Counts:
     """One channel."""
     processes = {"w": Process("w", writes), "r": Process("r", reads)}
     return Counts(processes, (Link("w for r", "w", "r", ready, free),))
 
 
 def test_what_a_machine_leaves_is_free_when_it_begins_the_next_image():
-    ready = Staircase(runs_of([3, 4, 5, 6, 7, 8]), runs_of([1, 2, 3, 4, 5, 6]), 0)
-    counts = two_processes(ready, Staircase(runs_of([1]), runs_of([2]), 1), 8, 6)
+    ready = Steps.of(runs_of([3, 4, 5, 6, 7, 8]), runs_of([1, 2, 3, 4, 5, 6]), 0)
+    counts = two_processes(ready, Steps.of(runs_of([1]), runs_of([2]), 1), 8, 6)
     # The ring of 4 has room for the elements from 5 on once the first iteration is done.
     assert times_with(counts, [4], 1).complete
     assert times_with(counts, [4], 3).complete

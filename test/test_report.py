@@ -7,13 +7,20 @@ import pytest
 
 from cmc.report import CoreReport, ProgramReport, Report, RingReport
 from cmc.report_text import format_report
+from cmc.runs import Runs
 
 
 def core(name: str, iterations: int, offset: int, images: int, interval: int) -> CoreReport:
     """One that begins an image every `interval` cycles and an iteration every cycle."""
     starts = np.arange(images)[:, np.newaxis] * interval + np.arange(iterations) + offset
     program = ProgramReport(
-        name, iterations, offset, int(starts.max()), starts.size, {"@a": 12, "@b": 0}, starts
+        name,
+        iterations,
+        offset,
+        int(starts.max()),
+        starts.size,
+        {"@a": 12, "@b": 0},
+        Runs.of(starts.reshape(-1)),
     )
     return CoreReport(f"on_{name}", (program,), (RingReport(f"@a from @x to @{name}", 16, 5, 20),))
 
@@ -76,8 +83,7 @@ def test_text_keeps_to_the_width(report: Report):
 
 
 def test_wide_text_of_one_image_of_one_cycle():
-    starts = np.zeros((1, 1), np.int64)
-    program = ProgramReport("a", 1, 0, 0, 1, {}, starts)
+    program = ProgramReport("a", 1, 0, 0, 1, {}, Runs.line(1, 0))
     text = format_report(Report(1, 1, None, (CoreReport("a", (program,), ()),)), 10)
     assert "a |0|" in text
     assert text.endswith("\n1 image in 1 cycle")

@@ -23,12 +23,13 @@ import numpy as np
 
 from cmc.dialects.cmpipe import Channel
 from cmc.errors import CmcError
-from cmc.flow import Edge, Flow, Process, Steps, deadlock, solve
+from cmc.flow import Edge, Flow, Process, Steps
 from cmc.poly.counting import Iterations
 from cmc.proof.machines import Driven
 from cmc.proof.points import coordinates, image
 from cmc.proof.programs import Program
 from cmc.runs import Runs
+from cmc.solver import solve
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,9 +85,8 @@ class _Counts:
         """Why an image does not get through these links; None if it does."""
         names = {name for link in links for name in (link.writer.name, link.reader.name)}
         processes = {n: self._process(p) for n, p in programs.items() if n in names}
-        flow = Flow(processes, tuple(map(self._edge, links)))
-        times = solve(flow, images=1)
-        return None if times.complete else deadlock(flow, 1, times.begun)
+        times = solve(Flow(processes, tuple(map(self._edge, links))), images=1)
+        return None if times.complete else times.deadlock()
 
     def _process(self, program: Program) -> Process:
         iterations = self.of(program)
@@ -110,11 +110,8 @@ class _Counts:
     def _steps(self, machine: Driven) -> Steps:
         """The steps of a machine: one for each signal that something waits for first."""
         if machine.waits not in self.steps:
-            waits = machine.waits.expanded()
-            last = np.append(np.flatnonzero(np.diff(waits)), len(waits) - 1)
-            steps = last[waits[last] > 0]
-            initial = int(np.count_nonzero(waits == 0))
-            self.steps[machine.waits] = Steps(waits[steps], steps + 1, initial)
+            driven = Runs.line(machine.waits.length, 1, 1)
+            self.steps[machine.waits] = Steps.of(machine.waits, driven)
         return self.steps[machine.waits]
 
 

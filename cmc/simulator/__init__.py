@@ -16,7 +16,6 @@ from xdsl.dialects.builtin import ModuleOp
 
 from cmc.dialects.cmctrl import ChipOp
 from cmc.errors import CmcError
-from cmc.flow import Times, deadlock, solve
 from cmc.report import Report
 from cmc.simulator.blas import one_thread
 from cmc.simulator.bulk import Values
@@ -24,6 +23,7 @@ from cmc.simulator.hazards import check
 from cmc.simulator.interpret import interpret
 from cmc.simulator.load import load
 from cmc.simulator.summary import summarize
+from cmc.solver import Times, solve
 from cmc.track import Track, no_track
 
 Mode = Literal["bulk", "interpret"]
@@ -83,7 +83,7 @@ class Simulator:
         times = solve(self._chip.flow, images)
         check(self._chip, times)
         if not times.complete:
-            raise deadlock(self._chip.flow, times.solved, times.begun)
+            raise times.deadlock()
         return times
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from cmc.flow import NEVER, Times
+from cmc.flow import NEVER
 from cmc.poly.evaluate import Ints
 from cmc.simulator.faults import Fault, MissingElement, OverwrittenElement
 from cmc.simulator.load import Chip, LoadedProgram, Read, Ring
+from cmc.solver import Times
 
 
 def check(chip: Chip, times: Times) -> None:
@@ -19,10 +20,10 @@ def check(chip: Chip, times: Times) -> None:
     faults: list[tuple[int, Fault]] = []
     for ring in chip.rings:
         reader, writer = chip.programs[ring.channel.reader], chip.programs[ring.channel.writer]
-        starts = times.starts[reader.name][: times.begun[reader.name]]
-        arrivals = np.full(len(times.starts[writer.name]), NEVER)
-        written = times.begun[writer.name]
-        arrivals[:written] = times.starts[writer.name][:written] + writer.latency
+        starts = times.starts[reader.name].expanded()
+        written = times.starts[writer.name].expanded() + writer.latency
+        arrivals = np.full(times.solved * writer.iterations, NEVER)
+        arrivals[: len(written)] = written
         for read in reader.reads:
             if read.object == ring.channel.object:
                 elements = chip.objects[read.object].elements

@@ -19,13 +19,15 @@ from cmc.dialects.cmpipe import (
     find_object,
     vector_shape,
 )
-from cmc.flow import Edge, Steps, Times, deadlock, waits
+from cmc.flow import Edge, Steps, waits
 from cmc.poly.evaluate import Ints
+from cmc.runs import Runs
 from cmc.simulator.body import Call, call, constant
 from cmc.simulator.faults import Fault
 from cmc.simulator.gather import Floats
 from cmc.simulator.hazards import missing, overwritten
 from cmc.simulator.load import Chip, LoadedProgram, Read, Ring
+from cmc.solver import Times
 from cmc.track import Track, no_track
 
 _UNLIMITED = 1 << 62
@@ -47,14 +49,18 @@ class _Lcu:
     )
 
     def __init__(self, steps: Steps, driven: int, signals: int):
-        self._awaits: list[int] = steps.awaits.tolist()
-        self._reaches: list[int] = steps.reaches.tolist()
+        self._awaits: list[int] = steps.awaits.expanded().tolist()
+        self._reaches: list[int] = steps.reaches.expanded().tolist()
+        if self._awaits[-1:] < [steps.last]:
+            # What it awaits at last reaches nothing, and holds up the next image.
+            self._awaits.append(steps.last)
+            self._reaches.append(0)
         self._initial = steps.initial
         self._driven = driven
         self._signals = signals
         self._next = self._seen = 0
         self._base: int = 0
-        idle = not self._awaits and steps.initial == driven
+        idle = not self._awaits and steps.initial > 0
         self.limit: int = _UNLIMITED if idle else steps.initial
 
     def signal(self) -> bool:
@@ -97,7 +103,7 @@ class _Channel:
         self.ring = ring
         self.writer, self.reader = writer, reader
         self.slots = ring.slots
-        self.credits = edge.credits
+        self.credits = edge.slots
         self.elements = writer.iterations
         self.ready = _Lcu(edge.ready, reader.iterations, writer.iterations)
         self.free = _Lcu(edge.free, writer.iterations, reader.iterations)
@@ -415,9 +421,12 @@ def interpret(
         written = collected[port.object].reshape(images, object.elements, object.vector)
         outputs[port.tensor] = np.empty((images, *port.shape), np.float32)
         port.leave(written[:, object.order], outputs[port.tensor])
-    starts = {name: np.array(worker.starts, np.int64) for name, worker in workers.items()}
-    begun = {name: worker.begun for name, worker in workers.items()}
-    return outputs, Times(images, images, None, starts, begun, waits(chip.flow, images))
+    return outputs, _times(chip, list(workers.values()), images)
+
+
+def _times(chip: Chip, workers: list[_Worker], images: int) -> Times:
+    starts = {w.program.name: Runs.of(np.array(w.starts, np.int64)) for w in workers}
+    return Times(chip.flow, images, images, starts, waits(chip.flow, images))
 
 
 def _cycles(chip: Chip, workers: list[_Worker], images: int, track: Track) -> None:
@@ -447,6 +456,5 @@ def _cycles(chip: Chip, workers: list[_Worker], images: int, track: Track) -> No
                 waking = [w.earliest for w in workers if w.begun < w.limit]
                 waking += list(arriving)
                 if not waking:
-                    begun_by_name = {worker.program.name: worker.begun for worker in workers}
-                    raise deadlock(chip.flow, images, begun_by_name)
+                    raise _times(chip, workers, images).deadlock()
                 cycle = max(cycle + 1, min(waking))

@@ -27,6 +27,7 @@ from cmc.errors import CmcError
 from cmc.flow import NEVER, Edge, Flow, Process, Steps
 from cmc.poly.evaluate import Ints, size, tabulate
 from cmc.poly.order import Order, lexicographic
+from cmc.runs import Runs
 from cmc.simulator.expand import visits
 from cmc.simulator.gather import Gather, flat_index
 from cmc.simulator.ports import Port
@@ -293,7 +294,7 @@ class _Element:
         return np.where((number := self.number(points)) < 0, -1, number + 1)
 
 
-def _steps(machine: MachineOp, awaited: _Element | Order, driven: _Element | Order):
+def _steps(machine: MachineOp, awaited: _Element | Order, driven: _Element | Order) -> Steps:
     """A machine's loops as a sequence of steps."""
     found = visits(machine.body.block)
     total = sum(len(v.points) for v in found)
@@ -312,13 +313,10 @@ def _steps(machine: MachineOp, awaited: _Element | Order, driven: _Element | Ord
             reaches[v.time] = reached
             advances[v.time] = True
     awaits = np.maximum.accumulate(awaits)
-    start = advances & (awaits == 0)
-    later = advances & (awaits > 0)
-    # Awaits after the last advance still hold up the next image.
-    if total and not advances[-1]:
-        later[-1] = True
-        reaches[-1] = 0
-    return Steps(awaits[later], reaches[later], int(reaches[start].max(initial=0)))
+    last = int(awaits.max(initial=0))
+    advances &= awaits < NEVER
+    awaits, reaches = Runs.of(awaits[advances]), Runs.of(reaches[advances])
+    return Steps.of(awaits, reaches, last=last)
 
 
 def _in_order(programs: dict[str, LoadedProgram]) -> dict[str, LoadedProgram]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from cmc.flow import Times, Wait
-from cmc.poly.evaluate import Ints
 from cmc.report import ConstantsReport, CoreReport, ProgramReport, Report, RingReport
+from cmc.runs import Runs
 from cmc.simulator.load import Chip, LoadedProgram
+from cmc.solver import Times
 
 SHOWN = 8
 """Images whose single iterations stand in the report."""
@@ -40,58 +40,61 @@ def _of_core(
 
 def _program(program: LoadedProgram, times: Times) -> ProgramReport:
     own = times.starts[program.name]
-    repeated = times.images - times.solved
-    starts = times.of_images(program.name, min(SHOWN, times.images))
-    starts.flags.writeable = False
     return ProgramReport(
         program.name,
         program.iterations,
-        int(own[0]),
-        int(own[-1]) + program.latency - 1 + repeated * (times.period or 0),
+        own.first,
+        own.last + program.latency - 1 + times.repeats(program.name),
         times.images * program.iterations,
         _waiting(program, times),
-        starts,
+        times.of_images(program.name, min(SHOWN, times.images)),
     )
 
 
 def _waiting(program: LoadedProgram, times: Times) -> dict[str, int]:
     """Cycles that the program could not begin an iteration in, by what came last."""
-    waits = times.waits[program.name]
-    if not waits:
-        return {}
     own = times.starts[program.name]
-    gaps = own - np.append(own[0], own[:-1] + program.interval)
-    late = np.flatnonzero(gaps)
-    last = np.stack([_signals(times, wait, late) for wait in waits]).argmax(0)
-    of_last_image = late >= len(own) - program.iterations
-    totals, of_last = (
-        np.bincount(last[part], gaps[late][part], len(waits)).astype(np.int64).tolist()
-        for part in (slice(None), of_last_image)
-    )
+    earliest = Runs.joined([Runs.line(1, own.first), own.head(own.length - 1) + program.interval])
+    gaps, latest = own - earliest, Runs.line(own.length, 0)
     # An image that is not solved waits as the last one that is.
     repeated = times.images - times.solved
-    return {
-        wait.why: cycles
-        for wait, total, again in zip(waits, totals, of_last, strict=True)
-        if (cycles := total + repeated * again)
-    }
+    waiting: dict[str, int] = {}
+    counted = 0
+    for wait in times.waits[program.name]:
+        on = times.starts[wait.on.name] + wait.on.latency
+        latest = latest.maximum(wait.signals(Runs.joined([Runs.line(1, 0), on]), own.length))
+        short = own - latest
+        total = _sum_at_zeros(gaps, short)
+        if repeated:
+            ends = own.length - program.iterations
+            total += repeated * _sum_at_zeros(gaps.tail(ends), short.tail(ends))
+        # What came before it, and came last, too, has its share already.
+        if total > counted:
+            waiting[wait.why] = total - counted
+        counted = total
+    return waiting
 
 
-def _signals(times: Times, wait: Wait, iterations: Ints) -> Ints:
-    """When what some iterations wait for was there."""
-    need = wait.need[iterations]
-    return np.where(need > 0, times.starts[wait.on.name][need - 1] + wait.on.latency, 0)
+def _sum_at_zeros(values: Runs, where: Runs) -> int:
+    """The sum of those values at whose places a sequence that is nowhere negative is 0."""
+    values, where = values.split(where.starts), where.split(values.starts)
+    counts = values.counts
+    sums = counts * (values.values + values.lasts) // 2
+    first, last = where.values == 0, where.lasts == 0
+    ends = np.where(first, values.values, np.where(last, values.lasts, 0))
+    return int(np.where(first & last, sums, ends).sum())
 
 
 def _steady(chip: Chip, times: Times) -> float | None:
     """Cycles from one image's end to the next one's, once that no longer changes."""
-    if times.period is not None:
-        return float(times.period)
+    if times.periods:
+        return float(max(times.periods.values()))
     if times.images < 3:
         return None
+    images = np.arange(1, times.solved + 1)
     ends = np.max(
         [
-            times.starts[p.name].reshape(times.solved, -1)[:, -1] + p.latency
+            times.starts[p.name].at(images * p.iterations - 1) + p.latency
             for p in chip.programs.values()
         ],
         axis=0,

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from cmc.flow import Edge, Process
-from cmc.sizing.staircase import Staircase
+from cmc.flow import Edge, Process, Steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,13 +16,12 @@ class Link:
     title: str
     writer: str
     reader: str
-    ready: Staircase
-    free: Staircase
+    ready: Steps
+    free: Steps
 
     def edge(self, slots: int) -> Edge:
-        """Step by step, with that many slots."""
-        steps = self.ready.steps(), self.free.steps()
-        return Edge(self.title, self.writer, self.reader, *steps, slots)
+        """The channel with that many slots."""
+        return Edge(self.title, self.writer, self.reader, self.ready, self.free, slots)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cmc.flow import deadlock, memory, solve
 from cmc.sizing.counts import Counts
 from cmc.sizing.minimal import Rings
 from cmc.sizing.model import Model
 from cmc.sizing.throughput import throughput_slots
+from cmc.solver import memory, solve
 
 
 def check_live(model: Model) -> None:
@@ -16,10 +16,9 @@ def check_live(model: Model) -> None:
     if model.counts.complete and is_live(model.counts, model.slots):
         return
     flow = model.flow
-    images = memory(flow)
-    times = solve(flow, images)
+    times = solve(flow, memory(flow))
     if not times.complete:
-        raise deadlock(flow, images, times.begun)
+        raise times.deadlock()
 
 
 def is_live(counts: Counts, slots: Sequence[int]) -> bool:

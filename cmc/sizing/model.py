@@ -10,11 +10,11 @@ from graphlib import TopologicalSorter
 import islpy as isl
 
 from cmc.dialects.cmpipe import ChannelOp, PipelineOp, written_by
-from cmc.flow import Flow, Process
+from cmc.flow import Flow, Process, Steps
 from cmc.poly.counting import Iterations
 from cmc.poly.relations import nameless
 from cmc.sizing.counts import Counts, Link
-from cmc.sizing.staircase import Staircase, staircase
+from cmc.sizing.staircase import staircase
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +65,7 @@ class Model:
 
             return Process(name, own.count, *cycles[name], title)
 
-        known: dict[tuple[object, ...], tuple[Staircase, Staircase]] = {}
+        known: dict[tuple[object, ...], tuple[Steps, Steps]] = {}
 
         def link(channel: ChannelOp) -> Link:
             _, writer, reader = channel.channel
@@ -97,7 +97,7 @@ class Model:
 
     @property
     def flow(self) -> Flow:
-        """The counts step by step; each edge has its channel's slots as credits."""
+        """The counts, with the slots of each channel."""
         edges = zip(self.counts.links, self.slots, strict=True)
         edges = tuple(link.edge(slots) for link, slots in edges)
         return Flow(self.counts.processes, edges)
