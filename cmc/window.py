@@ -24,7 +24,10 @@ class Window:
     low: Ints
     high: Ints
     ceil_mode: bool = False
-    """Whether a last window may reach beyond the padding, if it begins before the high padding."""
+    """Whether a last window may reach beyond the padding, if it begins before the high padding.
+
+    It may be the first one, too.
+    """
 
     @staticmethod
     def of(
@@ -122,16 +125,26 @@ class Window:
             for size, stride, extent in zip(spatial, self.strides, self.extents, strict=True)
         )
 
+    def drops(self, spatial: Sequence[int]) -> bool:
+        """Whether a window is not there that `ceil_mode` would add, but for where it begins."""
+        counts = enumerate(zip(spatial, self.output_shape(spatial), strict=True))
+        return any(count < self._count_all(axis, size) for axis, (size, count) in counts)
+
+    def _room(self, axis: int, size: int) -> int:
+        """How far the first window can move; less than zero if it does not fit."""
+        return self.low[axis] + size + self.high[axis] - self.extents[axis]
+
+    def _count_all(self, axis: int, size: int) -> int:
+        """The number of windows, with those of `ceil_mode` that begin in the high padding."""
+        room, stride = self._room(axis, size), self.strides[axis]
+        return (-(-room // stride) if self.ceil_mode else room // stride) + 1
+
     def _count(self, axis: int, size: int) -> int:
-        stride, low, high = self.strides[axis], self.low[axis], self.high[axis]
-        room = low + size + high - self.extents[axis]
-        if room < 0:
+        count, low = self._count_all(axis, size), self.low[axis]
+        if count < 1:
             raise ValueError(
-                f"a window of {self.extents[axis]} does not fit into {low} + {size} + {high} "
-                f"elements along spatial axis {axis}"
+                f"a window of {self.extents[axis]} does not fit into {low} + {size} + "
+                f"{self.high[axis]} elements along spatial axis {axis}"
             )
-        if not self.ceil_mode:
-            return room // stride + 1
-        count = -(-room // stride) + 1
-        # A window that would begin in the high padding is dropped.
-        return count - 1 if (count - 1) * stride >= low + size else count
+        begins_in_padding = (count - 1) * self.strides[axis] >= low + size
+        return count - 1 if self.ceil_mode and begins_in_padding else count

@@ -431,6 +431,55 @@ def test_unsupported_operators():
     assert "of domain 'com.example' is not supported" in error_of(model)
 
 
+def branching_model(condition: str) -> onnx.ModelProto:
+    """A model whose one branch is `x + c`, and the other `relu(x)`, both by the same names."""
+    branches = {
+        "then_branch": ([node("Add", ["x", "c"], ["r"])], {"c": normal(4)}),
+        "else_branch": ([node("Abs", ["x"], ["c"]), node("Relu", ["x"], ["r"])], {}),
+    }
+    choice = node("If", [condition], ["y"], "choice")
+    for name, (nodes, constants) in branches.items():
+        initializers = [numpy_helper.from_array(array, key) for key, array in constants.items()]
+        graph = helper.make_graph(nodes, name, [], [float_type("r", None)], initializers)
+        choice.attribute.append(helper.make_attribute(name, graph))
+    constants = {"yes": np.array(True), "no": np.array([False])}
+    return chain_model([1, 4], choice, constants=constants)
+
+
+@pytest.mark.parametrize(("condition", "expected"), [("yes", ["add"]), ("no", ["relu"])])
+def test_a_branch_that_is_known(condition: str, expected: list[str]):
+    module = import_model(branching_model(condition))
+    assert [name for name in operations(module) if name != "constant"] == expected
+    inputs = {"x": normal(2, 4, seed=1)}
+    expected_outputs = Reference(branching_model(condition))(inputs)["y"]
+    np.testing.assert_allclose(evaluate(module, inputs)["y"], expected_outputs, rtol=1e-6)
+
+
+def test_a_part_that_nobody_reads_may_be_empty():
+    model = chain_model(
+        [1, 4],
+        node("Split", ["x", "sizes"], ["some", "none"], axis=1),
+        node("Relu", ["some"], ["y"]),
+        constants={"sizes": int64(4, 0)},
+    )
+    assert operations(import_model(model)) == ["slice", "relu"]
+
+
+def test_declared_shapes_of_windows_that_are_not_there():
+    """Before opset 22, ONNX counts a last window in the padding, which no runtime computes."""
+    attributes: Mapping[str, Sequence[int]] = {"kernel_shape": [2], "strides": [4], "pads": [1, 1]}
+    pool = node("MaxPool", ["x"], ["p"], ceil_mode=1, **attributes)
+    nodes = [pool, node("Transpose", ["p"], ["y"], perm=[0, 2, 1])]
+    inputs = [float_type("x", [1, 1, 5])]
+    model = graph_model(nodes, inputs, [float_type("y", [1, 3, 1])], opset=19)
+    images = {"x": normal(2, 1, 5)}
+    found = evaluate(import_model(model), images)["y"]
+    assert found.shape == (2, 2, 1)
+    np.testing.assert_array_equal(found.reshape(2, -1), Reference(model)(images)["y"])
+    other = graph_model(nodes, inputs, [float_type("y", [1, 4, 1])], opset=19)
+    assert "declares shape [1, 4, 1], but its operators give [1, 2, 1]" in error_of(other)
+
+
 @pytest.mark.parametrize(
     ("model", "message"),
     [
@@ -507,6 +556,80 @@ def test_unsupported_operators():
         (
             graph_model([], [float_type("x", [1, 4])], [float_type("y", [1, 4])]),
             "output 'y': no node or input defines it",
+        ),
+        (
+            one_node_model("Conv", [1, 3, 8, 8], [normal(4, 3, 3, 3)], stride=[2, 2]),
+            "Conv node 'node': the operator has no attribute 'stride' in opset 13; did you mean "
+            "'strides'?",
+        ),
+        (
+            one_node_model("Relu", [1, 4], slope=1.0),
+            "Relu node 'node': the operator has no attribute 'slope' in opset 13; there is none",
+        ),
+        (
+            one_node_model("Relu", [1, 4], [normal(4)]),
+            "Relu node 'node': the operator has at most 1 inputs in opset 13, not 2",
+        ),
+        (
+            one_node_model("Relu", [1, 4], outputs=2),
+            "Relu node 'node': the operator has at most 1 outputs in opset 13, not 2",
+        ),
+        (
+            chain_model(
+                [1, 4], node("Relu", ["x"], ["y"], "one"), node("Abs", ["x"], ["y"], "two")
+            ),
+            "Abs node 'two': it writes 'y', which a result of Relu node 'one' is already",
+        ),
+        (
+            chain_model([1, 4], node("Relu", ["x"], ["x"], "one"), node("Abs", ["x"], ["y"])),
+            "Relu node 'one': it writes 'x', which an input of the model is already",
+        ),
+        (
+            chain_model([1, 4], node("Relu", ["x"], ["y"]), constants={"y": normal(4)}),
+            "Relu node 'y': it writes 'y', which an array of the model is already",
+        ),
+        (
+            graph_model(
+                [node("Relu", ["x"], ["y"])], [float_type("x", [1, 4])] * 2, [float_type("y", None)]
+            ),
+            "2 inputs of the model have the name 'x': rename all but one of them",
+        ),
+        (
+            graph_model(
+                [node("Relu", ["x"], ["y"])], [float_type("x", [1, 4])], [float_type("y", None)] * 2
+            ),
+            "2 outputs of the model have the name 'y'",
+        ),
+        (
+            graph_model([node("Relu", ["x"], ["y"])], [float_type("x", [1, 4])], []),
+            "the model has no outputs",
+        ),
+        (
+            graph_model(
+                [node("Relu", ["x"], ["y"])],
+                [float_type("x", [1, 4])],
+                [helper.make_tensor_value_info("y", TensorProto.INT64, [1, 4])],
+            ),
+            "output 'y': the model declares int64, but its operators give floating-point numbers",
+        ),
+        (one_node_model("Relu", [1, 4], opset=99), "opset 99 is newer than "),
+        (branching_model("x"), "If node 'choice': the condition must be known when compiling"),
+        (
+            chain_model(
+                [1, 4],
+                node("Range", ["zero", "limit", "one"], ["r"], "range"),
+                node("Add", ["x", "r"], ["y"]),
+                constants={"zero": np.array(0), "one": np.array(1), "limit": np.array(10**12)},
+            ),
+            "Range node 'range': a tensor of shape [1000000000000] takes 4,000,000,000,000 bytes",
+        ),
+        (
+            one_node_model("MaxPool", [1, 1, 4, 4], kernel_shape=[2**40, 1], pads=[2**40, 0, 0, 0]),
+            "MaxPool node 'node': with its padding a tensor of shape [1, 1, 1099511627780, 4]",
+        ),
+        (
+            one_node_model("MaxPool", [1, 1, 4, 4], kernel_shape=[2**40, 1], ceil_mode=1),
+            "MaxPool node 'node': for a window a tensor of shape [1, 1, 1099511627776, 1]",
         ),
     ],
 )

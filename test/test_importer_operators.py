@@ -67,6 +67,12 @@ def pools() -> Iterator[Case]:
         yield case(op, (1, 2, 9, 10), kernel_shape=[3, 4], auto_pad=auto_pad, strides=[2, 3])
         yield case(op, (1, 2, 9), kernel_shape=[3], opset=7)
     yield case("AveragePool", (1, 2, 9), kernel_shape=[3], dilations=[2], pads=[1, 2], opset=19)
+    # The one window is larger than the input with its padding.
+    for op, kernel in itertools.product(("MaxPool", "AveragePool"), ([4, 2], [5, 6])):
+        for pads in ([0, 0, 0, 0], [1, 0, 0, 1]):
+            yield case(
+                op, (1, 2, 3, 4), kernel_shape=kernel, strides=[3, 4], pads=pads, ceil_mode=1
+            )
     for op, shape in itertools.product(
         ("GlobalAveragePool", "GlobalMaxPool"), ((1, 3, 4, 5), (1, 3, 4))
     ):

@@ -1,11 +1,15 @@
 """Evaluation of nodes whose inputs are all known."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import prod
 from typing import Protocol, cast
 
 import numpy as np
-from onnx import helper
+from onnx import helper, numpy_helper
+from onnx.defs import SchemaError, get_schema
+from onnx.shape_inference import InferenceError, infer_node_outputs
 
+from cmc.dialects import nn
 from cmc.importer.load import Array
 from cmc.importer.node import Node
 
@@ -41,6 +45,7 @@ def fold(node: Node) -> Sequence[Array] | None:
         if value is None and node.has_input(index):
             return None
         inputs.append(value)
+    _check_size(node, inputs)
     try:
         direct = _DIRECT.get(node.op_type)
         if direct is not None:
@@ -48,6 +53,51 @@ def fold(node: Node) -> Sequence[Array] | None:
         return _evaluate(node, inputs)
     except Exception as error:  # whatever a malformed node makes its evaluation raise
         raise node.error(f"cannot be evaluated on its constant inputs: {error}") from error
+
+
+def _check_size(node: Node, inputs: Sequence[Array | None]) -> None:
+    """CmcError if a result would be larger than a tensor may be, or a loop never end."""
+    if node.op_type in ("Loop", "Scan", "SequenceMap"):
+        raise node.error(f"operator {node.op_type!r} is not supported: unroll it")
+    for shape in _inferred_shapes(node, inputs):
+        if (elements := prod(shape)) > nn.LARGEST:
+            raise node.error(nn.too_large(shape, elements))
+
+
+def _inferred_shapes(node: Node, inputs: Sequence[Array | None]) -> Iterator[list[int]]:
+    """The shapes of results that ONNX infers; what it cannot infer is not larger than an input."""
+    known = {
+        name: array
+        for name, array in zip(node.proto.input, inputs, strict=True)
+        if array is not None
+    }
+    try:
+        types = infer_node_outputs(
+            get_schema(node.op_type, node.opset),
+            node.proto,
+            {
+                name: helper.make_tensor_type_proto(
+                    helper.np_dtype_to_tensor_dtype(array.dtype), array.shape
+                )
+                for name, array in known.items()
+            },
+            {
+                name: numpy_helper.from_array(array, name)
+                for name, array in known.items()
+                if array.size <= _SMALL
+            },
+            opset_imports=[helper.make_opsetid("", node.opset)],
+        )
+    except (InferenceError, SchemaError, KeyError, ValueError):
+        return
+    for type_ in types.values():
+        dims = type_.tensor_type.shape.dim
+        if all(dim.HasField("dim_value") for dim in dims):
+            yield [dim.dim_value for dim in dims]
+
+
+_SMALL = 64
+"""The most elements of an array that may say how large another one is."""
 
 
 def _evaluate(node: Node, inputs: Sequence[Array | None]) -> Sequence[Array]:

@@ -27,7 +27,7 @@ from cmc.importer.inputs import FLOATS, resolve_inputs, type_name
 from cmc.importer.load import Array, Model, load_model
 from cmc.importer.node import Node, Value, as_float32
 from cmc.importer.operators import NEVER_FOLDED, TENSOR_OPERATORS, VALUE_OPERATORS
-from cmc.importer.schema import check_node
+from cmc.importer.schema import check_names, check_node
 from cmc.weights import ArrayWeights
 
 _MALFORMED = (ArithmeticError, LookupError, TypeError, ValueError)
@@ -67,6 +67,8 @@ class Graph:
         self._declared_batch = batch
         self._batch = None if batch in (None, 1) else Batch(batch)
         self.outputs = list(graph.output)
+        self.drops_windows = False
+        """Whether a pool has fewer windows than ONNX says before opset 22, as runtimes have."""
         self._block = Block(arg_types=[nn.tensor_type(input.shape) for input in self.inputs])
         self._values: dict[str, Value] = {}
         self._constants: dict[str, SSAValue] = {}
@@ -74,20 +76,10 @@ class Graph:
             self._define(input.name, argument)
             if self._batch is not None:
                 self._batch.enter(argument)
-        self._nodes, self._used = _live_nodes(graph.node, [info.name for info in self.outputs])
+        self._used: set[str] = set()
 
     def translate(self) -> ModuleOp:
-        for proto in self._nodes:
-            node = Node(proto, self.model.opset, self)
-            try:
-                results = _translate_node(node)
-            except VerifyException as error:
-                raise node.error(str(error)) from None
-            except _MALFORMED as error:
-                raise node.error(f"the node is malformed: {error}") from error
-            for name, value in zip(proto.output, results, strict=False):
-                if name:
-                    self._define(name, value)
+        self._translate_nodes(self.model.proto.graph)
         results = [self._output(info) for info in self.outputs]
         self._block.add_op(ReturnOp(*results))
         block = self._block if self._batch is None else self._batch.of_one(self._block)
@@ -100,6 +92,39 @@ class Graph:
             res_attrs=_names(info.name for info in self.outputs),
         )
         return ModuleOp([function])
+
+    def inline(self, graph: onnx.GraphProto) -> Sequence[Value]:
+        """The outputs of a graph within a node, in whose place its nodes stand."""
+        outer = self._values, self._constants
+        self._values, self._constants = dict(self._values), dict(self._constants)
+        for tensor in graph.initializer:
+            self._values[tensor.name] = self.model.array(tensor)
+        self._translate_nodes(graph)
+        results: list[Value] = []
+        for info in graph.output:
+            value = self._find(info.name)
+            if value is None:
+                raise CmcError("no node or input defines it", f"output {info.name!r} of a branch")
+            results.append(value)
+        self._values, self._constants = outer
+        return results
+
+    def _translate_nodes(self, graph: onnx.GraphProto) -> None:
+        """Translate the nodes that the outputs of `graph` depend on, in order."""
+        check_names(graph)
+        nodes, used = _live_nodes(graph)
+        self._used |= used
+        for proto in nodes:
+            node = Node(proto, self.model.opset, self)
+            try:
+                results = _translate_node(node)
+            except VerifyException as error:
+                raise node.error(str(error)) from None
+            except _MALFORMED as error:
+                raise node.error(f"the node is malformed: {error}") from error
+            for name, value in zip(proto.output, results, strict=False):
+                if name and value is not None:
+                    self._define(name, value)
 
     # What names stand for
 
@@ -180,14 +205,27 @@ class Graph:
             dim.HasField("dim_value") and 0 <= dim.dim_value != size
             for dim, size in list(zip(declared, shape, strict=True))[first:]
         ):
+            if self.drops_windows and self._is_inferred(info):
+                return
             sizes = [dim.dim_value or dim.dim_param or "?" for dim in declared]
             raise CmcError(
                 f"the model declares shape {sizes}, but its operators give {list(shape)}",
                 f"output {info.name!r}",
             )
 
+    def _is_inferred(self, info: onnx.ValueInfoProto) -> bool:
+        """Whether ONNX itself infers the declared shape of an output."""
+        from onnx.shape_inference import infer_shapes
 
-def _translate_node(node: Node) -> Sequence[Value]:
+        model = onnx.ModelProto()
+        model.CopyFrom(self.model.proto)
+        for output in model.graph.output:
+            output.type.tensor_type.ClearField("shape")
+        inferred = {output.name: output for output in infer_shapes(model).graph.output}
+        return inferred[info.name].type.tensor_type.shape == info.type.tensor_type.shape
+
+
+def _translate_node(node: Node) -> Sequence[Value | None]:
     if node.proto.domain not in ("", "ai.onnx"):
         raise node.error(
             f"operator {node.op_type!r} of domain {node.proto.domain!r} is not supported: "
@@ -211,17 +249,25 @@ def _translate_node(node: Node) -> Sequence[Value]:
     return [result] if isinstance(result, SSAValue) or not isinstance(result, Sequence) else result
 
 
-def _live_nodes(
-    nodes: Iterable[onnx.NodeProto], outputs: Iterable[str]
-) -> tuple[list[onnx.NodeProto], set[str]]:
+def _live_nodes(graph: onnx.GraphProto) -> tuple[list[onnx.NodeProto], set[str]]:
     """The nodes that outputs depend on, in order, and all names that are read."""
-    used = set(outputs)
+    used = {info.name for info in graph.output}
     live: list[onnx.NodeProto] = []
-    for node in reversed(list(nodes)):
+    for node in reversed(graph.node):
         if not used.isdisjoint(node.output):
             live.append(node)
-            used.update(name for name in node.input if name)
+            used |= _read_by(node)
     return live[::-1], used
+
+
+def _read_by(node: onnx.NodeProto) -> set[str]:
+    """The names that a node reads, the graphs within it too."""
+    names = set(filter(None, node.input))
+    for attribute in node.attribute:
+        for graph in (attribute.g, *attribute.graphs):
+            names.update(info.name for info in graph.output)
+            names.update(*map(_read_by, graph.node))
+    return names
 
 
 def _names(names: Iterable[str]) -> ArrayAttr[DictionaryAttr]:

@@ -15,7 +15,7 @@ from onnx.checker import ValidationError
 from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
 from cmc.errors import CmcError
-from cmc.importer.schema import NEWEST_OPSET, check_names
+from cmc.importer.schema import NEWEST_OPSET
 
 OLDEST_OPSET = 7
 
@@ -65,10 +65,6 @@ def load_model(source: str | Path | onnx.ModelProto) -> Model:
     opset = _opset(proto, where)
     if not proto.graph.output:
         raise CmcError("the model has no outputs: there is nothing to compute", where)
-    try:
-        check_names(proto.graph)
-    except CmcError as error:
-        raise CmcError(error.message, error.where or where) from None
     return Model(proto, opset, path)
 
 

@@ -66,6 +66,12 @@ class Node:
         attribute = self._attribute(name, AttributeProto.TENSOR)
         return None if attribute is None else self.graph.model.array(attribute.t)
 
+    def get_graph(self, name: str) -> onnx.GraphProto:
+        attribute = self._attribute(name, AttributeProto.GRAPH)
+        if attribute is None:
+            raise self.error(f"attribute {name!r} is missing")
+        return attribute.g
+
     def has(self, name: str) -> bool:
         """Whether the node has an attribute of that name."""
         return name in self._attributes

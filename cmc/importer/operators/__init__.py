@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from cmc.importer.node import Node, Value
 from cmc.importer.operators import (
     constants,
+    control,
     elementwise,
     layout,
     linear,
@@ -16,9 +17,14 @@ from cmc.importer.operators import (
     windows,
 )
 
-Importer = Callable[[Node], Value | Sequence[Value]]
+Importer = Callable[[Node], Value | Sequence[Value | None]]
+"""The results of a node; None for one that nobody reads."""
 
-VALUE_OPERATORS: Mapping[str, Importer] = {**constants.OPERATORS, **layout.VALUE_OPERATORS}
+VALUE_OPERATORS: Mapping[str, Importer] = {
+    **constants.OPERATORS,
+    **control.OPERATORS,
+    **layout.VALUE_OPERATORS,
+}
 """Operators that take arrays as they take tensors, and whose results are of the same kind."""
 
 NEVER_FOLDED = frozenset((*normalization.OPERATORS, *windows.OPERATORS))

@@ -137,7 +137,7 @@ def _slice(tensor: SSAValue, ranges: Sequence[range]) -> nn.SliceOp:
     )
 
 
-def import_split(node: Node) -> Sequence[SSAValue]:
+def import_split(node: Node) -> Sequence[SSAValue | None]:
     shape = node.shape(0)
     axis = node.axis(node.get_int("axis", 0), len(shape))
     parts = len(node.proto.output)
@@ -147,12 +147,13 @@ def import_split(node: Node) -> Sequence[SSAValue]:
         sizes = [min(size, shape[axis] - size * part) for part in range(parts)]
     if len(sizes) != parts or sum(sizes) != shape[axis] or min(sizes) < 0:
         raise node.error(f"sizes {sizes} do not split axis {axis} of {list(shape)} in {parts}")
-    results: list[SSAValue] = []
+    results: list[SSAValue | None] = []
     start = 0
-    for size in sizes:
+    for name, size in zip(node.proto.output, sizes, strict=True):
         ranges = [range(extent) for extent in shape]
         ranges[axis] = range(start, start + size)
-        results.append(node.emit(_slice(node.tensor(0), ranges)))
+        used = node.graph.is_used(name)
+        results.append(node.emit(_slice(node.tensor(0), ranges)) if used else None)
         start += size
     return results
 

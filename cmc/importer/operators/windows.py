@@ -1,6 +1,7 @@
 """Convolutions and pools."""
 
 from collections.abc import Sequence
+from math import prod
 
 from xdsl.ir import SSAValue
 
@@ -53,7 +54,9 @@ def _kernel(node: Node) -> list[int]:
 
 
 def _window(node: Node, kernel: Sequence[int]) -> Window:
-    """The window that the node describes, with pads as `auto_pad` wants them."""
+    """The window that the node describes, over its first input."""
+    if len(node.shape(0)) < 3:
+        raise node.error(f"an input of shape {list(node.shape(0))} has no spatial axes")
     ceil_mode = bool(node.get_int("ceil_mode", 0))
     try:
         window = Window.of(
@@ -65,7 +68,21 @@ def _window(node: Node, kernel: Sequence[int]) -> Window:
         )
     except ValueError as error:
         raise node.error(str(error)) from None
-    spatial = node.shape(0)[2:]
+    first, channels, *spatial = node.shape(0)
+    if len(spatial) != window.rank:
+        raise node.error(f"a window of {window.rank} axes does not slide over {len(spatial)}")
+    window = _with_pads_of(node, window, spatial)
+    padded = map(sum, zip(window.low, spatial, window.high, strict=True))
+    for what, sizes in (("with its padding", tuple(padded)), ("for a window", window.kernel)):
+        if (elements := first * channels * prod(sizes)) > nn.LARGEST:
+            raise node.error(f"{what} {nn.too_large((first, channels, *sizes), elements)}")
+    if window.drops(spatial):
+        node.graph.drops_windows = True
+    return window
+
+
+def _with_pads_of(node: Node, window: Window, spatial: Sequence[int]) -> Window:
+    """`window` with pads as `auto_pad` wants them."""
     match node.get_string("auto_pad", "NOTSET"):
         case "NOTSET":
             return window
