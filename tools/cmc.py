@@ -6,16 +6,23 @@ The work is done by `cmc.api`. It is imported when the command line is known to 
 import sys
 from collections.abc import Sequence
 
-from cmc.tools.command import run_tool
-from cmc.tools.options import parse_options
+from cmc.tools.interruption import interruptible
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tool; the exit code is 1 when there was an error or a check failed."""
-    return run_tool(_run, arguments)
+    return interruptible(_run, arguments)
 
 
-def _run(arguments: Sequence[str]) -> int:
+def _run(arguments: Sequence[str] | None) -> int:
+    from cmc.tools.command import run_tool
+
+    return run_tool(_carry_out, arguments)
+
+
+def _carry_out(arguments: Sequence[str]) -> int:
+    from cmc.tools.options import parse_options
+
     options = parse_options(arguments)
     match options.command:
         case "compile":

@@ -14,6 +14,7 @@ from xdsl.utils.exceptions import ArgSpecParseError
 from cmc.diagnostics import describe_error
 from cmc.errors import CmcError
 from cmc.files import naming
+from cmc.tools.interruption import is_interrupted
 
 DEBUG_FLAG = "--debug"
 
@@ -79,10 +80,8 @@ def run_tool(
         # The reader, such as `head`, has seen enough: nothing is wrong, and nothing can be said.
         _forget_output()
         return 0
-    except KeyboardInterrupt:
-        return 130
     except (Exception, ArgSpecParseError) as error:
-        if debug:
+        if debug or is_interrupted():
             raise
         if isinstance(error, OSError) and error.filename == _OUTPUT:
             _forget_output()
