@@ -3,10 +3,20 @@
 import os
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import IO
 
 from cmc.errors import CmcError
+
+LONGEST_NAME = 255
+"""How many bytes the name of a file may have, everywhere."""
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """The path of a file that belongs to `path`: of its name, cut to length, and that suffix."""
+    stem = os.fsencode(path.stem)[: LONGEST_NAME - len(suffix)]
+    return path.with_name(os.fsdecode(stem).encode(errors="ignore").decode() + suffix)
 
 
 def check_output(path: Path, others: Iterable[Path] = ()) -> None:
@@ -14,6 +24,8 @@ def check_output(path: Path, others: Iterable[Path] = ()) -> None:
 
     `others` are files that are read, or written too, and must not be overwritten.
     """
+    if (length := len(os.fsencode(path.name))) > LONGEST_NAME:
+        raise CmcError(f"its name has {length} bytes, and may have {LONGEST_NAME}", str(path))
     for other in others:
         if path.exists() and other.exists() and path.samefile(other) and path.is_file():
             raise CmcError("would overwrite what is read, or written too", str(path))
@@ -57,7 +69,9 @@ def replacing(path: Path) -> Generator[Path]:
             yield path
         return
     target = path.resolve()
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    # Not longer than the name itself may be.
+    digest = sha256(os.fsencode(target.name)).hexdigest()[:16]
+    temporary = target.with_name(f".{digest}.{os.getpid()}.tmp")
     try:
         with naming(str(path), also=str(temporary)):
             yield temporary

@@ -2,14 +2,15 @@
 
 import re
 from bisect import bisect_right
+from contextlib import suppress
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import FileLineColLoc, IntAttr, ModuleOp, StringAttr, UnknownLoc
 from xdsl.ir import Operation
 from xdsl.parser import Parser, ParserState
 from xdsl.utils.exceptions import ParseError
-from xdsl.utils.lexer import Input
-from xdsl.utils.mlir_lexer import MLIRLexer
+from xdsl.utils.lexer import Input, Token
+from xdsl.utils.mlir_lexer import MLIRLexer, MLIRToken, MLIRTokenKind, StringLiteral
 
 from cmc.errors import CmcError
 
@@ -19,6 +20,16 @@ _NEWLINE = re.compile("\n")
 class _Lexer(MLIRLexer):
     # With backtracking, a string that is never closed takes time exponential in its length.
     _unescaped_characters_regex = re.compile(r'"(?:[^"\\\n\v\f]++|\\(?:["nt\\]|[0-9A-Fa-f]{2}))*+"')
+
+    def _lex_string_literal(self, start_pos: int) -> MLIRToken:
+        """A string is printed with escapes for what is not ASCII, and is a string nevertheless."""
+        token = super()._lex_string_literal(start_pos)
+        if token.kind is MLIRTokenKind.BYTES_LIT:
+            literal = StringLiteral.from_span(token.span)
+            with suppress(UnicodeDecodeError):
+                literal.bytes_contents.decode()
+                return Token(MLIRTokenKind.STRING_LIT, literal)
+        return token
 
 
 class LocatingParser(Parser):

@@ -19,8 +19,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from cmc import files
 from cmc.errors import CmcError
-from cmc.files import is_special
 
 Float32Array: TypeAlias = NDArray[np.float32]
 
@@ -239,9 +239,9 @@ class ToFile(PrintingPolicy):
 
 def beside(path: Path) -> PrintingPolicy:
     """The policy for text that is written to the file `path`. CmcError if it takes their place."""
-    if is_special(path):
+    if files.is_special(path):
         return Inline()
-    weights = path.with_suffix(".safetensors")
+    weights = files.beside(path, ".safetensors")
     if weights == path:
         raise CmcError("is where the weights go: give the module another suffix", str(path))
     return ToFile(weights)
