@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from onnx.external_data_helper import load_external_data_for_model
 
+from cmc.errors import CmcError
 from cmc.importer.folding import OnnxEvaluator
 from cmc.importer.load import load_model
 from cmc.track import Track, no_track
@@ -17,7 +20,7 @@ from cmc.track import Track, no_track
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-Arrays = Mapping[str, NDArray[np.float32]]
+Arrays = Mapping[str, NDArray[np.floating]]
 Evaluator = Callable[[Arrays], Arrays]
 
 
@@ -66,34 +69,68 @@ def onnxruntime_session(
 
 
 class Reference:
-    """A network to be evaluated image by image, in batches of the model's own size."""
+    """A network to be evaluated image by image, in batches of the model's own size.
+
+    Where it computes in 16 bits, which evaluators round after every operator, it is evaluated in
+    float32, as it was compiled.
+    """
 
     engine: str
     """Who evaluates."""
 
+    doubts: Mapping[str, str]
+    """Why an output is not to be trusted, by the names of such outputs."""
+
+    shapes: Mapping[str, tuple[int, ...]]
+    """The shapes of the outputs for a batch, by name, once there were any."""
+
     def __init__(self, model: Path | onnx.ModelProto):
-        self._batch = _batch_of(load_model(model).proto)
+        """CmcError if nobody can evaluate it."""
+        proto = load_model(model).proto
+        self._batch = _batch_of(proto)
+        self._types = {
+            value.name: helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+            for value in _inputs_of(proto)
+        }
+        if any(dtype.itemsize == 2 for dtype in self._types.values()):
+            model = in_float32(_with_weights(model))
+            self._types = dict.fromkeys(self._types, np.dtype(np.float32))
         self._model = model
+        self.doubts = {}
+        self.shapes = {}
         self.engine, self._evaluate = self._onnxruntime() or self._reference_evaluator()
 
     @property
     def inputs(self) -> frozenset[str]:
         """The names of what it wants arrays for."""
-        graph = load_model(self._model).proto.graph
-        held = {tensor.name for tensor in graph.initializer}
-        return frozenset(value.name for value in graph.input if value.name not in held)
+        return frozenset(self._types)
 
     def __call__(self, inputs: Arrays, track: Track = no_track) -> dict[str, NDArray[np.float32]]:
-        """The outputs for a stream of images, which is the leading axis of every array."""
+        """The outputs for a stream of images, which is the leading axis of every array.
+
+        CmcError if they cannot be evaluated, or are no images.
+        """
         batch = self._batch
         images = len(next(iter(inputs.values())))
         parts: dict[str, list[NDArray[np.float32]]] = {}
         for start in track(range(0, images, batch), "checking"):
             # A batch of fixed size is filled up with copies of its last image.
             chosen = np.minimum(np.arange(start, start + batch), images - 1)
-            results = self._evaluate({name: array[chosen] for name, array in inputs.items()})
+            feeds = {
+                name: array[chosen].astype(self._types[name]) for name, array in inputs.items()
+            }
+            try:
+                results = self._evaluate(feeds)
+            except Exception as error:  # of many types
+                raise CmcError(f"{self.engine} cannot evaluate the network: {error}") from error
+            self.shapes = {name: result.shape for name, result in results.items()}
             for name, result in results.items():
-                parts.setdefault(name, []).append(result.reshape(batch, -1))
+                if result.size % batch:
+                    raise CmcError(
+                        f"output {name!r} of shape {list(result.shape)} does not hold the {batch} "
+                        "images of the batch"
+                    )
+                parts.setdefault(name, []).append(result.astype(np.float32).reshape(batch, -1))
         return {name: np.concatenate(part)[:images] for name, part in parts.items()}
 
     def _onnxruntime(self) -> tuple[str, Evaluator] | None:
@@ -115,26 +152,103 @@ class Reference:
         from onnx.reference import ReferenceEvaluator
         from onnx.version_converter import convert_version
 
-        proto = load_model(self._model).proto
-        if any(opset.domain == "" and opset.version < 15 for opset in proto.opset_import):
+        engine = f"the reference evaluator of onnx {onnx.__version__}"
+        proto = _with_weights(self._model)
+        opset = max(
+            (entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx")),
+            default=_RIGHT_SINCE,
+        )
+        doubt = f"{engine} errs on opset {opset}"
+        if opset < _RIGHT_SINCE:
             # It takes a BatchNormalization of an older opset for one in training.
             with suppress(Exception):  # the converter knows few operators of the oldest opsets
-                proto = convert_version(proto, 15)
-        evaluator = cast(OnnxEvaluator, ReferenceEvaluator(proto))
+                proto, doubt = convert_version(proto, _RIGHT_SINCE), ""
+        else:
+            doubt = ""
+        self.doubts = (
+            {value.name: doubt for value in proto.graph.output}
+            if doubt
+            else {
+                name: f"{engine} errs on {where}" for name, where in _doubtful(proto.graph).items()
+            }
+        )
+        try:
+            evaluator = cast(OnnxEvaluator, ReferenceEvaluator(proto))
+        except Exception as error:  # of many types
+            raise CmcError(f"{engine} does not take the network: {error}") from error
         names = evaluator.output_names
 
         def evaluate(inputs: Arrays) -> Arrays:
             results = cast(list[NDArray[np.float32]], evaluator.run(None, dict(inputs)))
             return dict(zip(names, results, strict=True))
 
-        return f"the reference evaluator of onnx {onnx.__version__}", evaluate
+        return engine, evaluate
+
+
+_RIGHT_SINCE = 15
+"""The opset since which onnx's evaluator takes operators for what they are."""
+
+
+def _doubtful(graph: onnx.GraphProto) -> dict[str, str]:
+    """The outputs that depend on what onnx's evaluator computes otherwise than ONNX says."""
+    doubts: dict[str, str] = {}
+    for node in graph.node:
+        where = next((doubts[name] for name in node.input if name in doubts), None)
+        attributes = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
+        if where is None and (
+            node.op_type in ("LRN", "GlobalMaxPool")
+            or attributes.get("ceil_mode")
+            or attributes.get("auto_pad") == b"SAME_LOWER"
+        ):
+            where = f"{node.op_type} (node {node.name or node.output[0]!r})"
+        if where is not None:
+            doubts |= dict.fromkeys(node.output, where)
+    return {value.name: doubts[value.name] for value in graph.output if value.name in doubts}
+
+
+def in_float32(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same network with all arrays and values of 16 bits as float32."""
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    graph = result.graph
+    for tensor in graph.initializer:
+        _widen(tensor)
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        if value.type.tensor_type.elem_type in _HALVES:
+            value.type.tensor_type.elem_type = TensorProto.FLOAT
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.TENSOR:
+                _widen(attribute.t)
+            elif node.op_type == "Cast" and attribute.i in _HALVES:
+                attribute.i = TensorProto.FLOAT
+    return result
+
+
+_HALVES = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
+
+
+def _widen(tensor: TensorProto) -> None:
+    if tensor.data_type in _HALVES:
+        array = numpy_helper.to_array(tensor).astype(np.float32)
+        tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+
+
+def _with_weights(model: Path | onnx.ModelProto) -> onnx.ModelProto:
+    """The model with all its arrays, those that lie in other files too."""
+    loaded = load_model(model)
+    if loaded.path is not None:
+        load_external_data_for_model(loaded.proto, str(loaded.path.parent))
+    return loaded.proto
+
+
+def _inputs_of(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
+    """The inputs that have no array of their own."""
+    held = {tensor.name for tensor in model.graph.initializer}
+    return [value for value in model.graph.input if value.name not in held]
 
 
 def _batch_of(model: onnx.ModelProto) -> int:
-    """The size of the first input's leading axis; one where the model leaves it open."""
-    initializers = {tensor.name for tensor in model.graph.initializer}
-    for value in model.graph.input:
-        if value.name not in initializers:
-            dims = value.type.tensor_type.shape.dim
-            return max(1, dims[0].dim_value) if dims else 1
-    return 1
+    """The batch that an input fixes; one where the model leaves it open."""
+    sizes = [value.type.tensor_type.shape.dim[:1] for value in _inputs_of(model)]
+    return max((1, *(dim.dim_value for dims in sizes for dim in dims)))

@@ -1,8 +1,11 @@
 """The `cmc` command as a person meets it, on the digits network."""
 
 import json
+import os
 import shlex
+import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -319,3 +322,129 @@ def test_check_wants_the_network_that_was_compiled(fail: Run, compiled: Path, tm
     other.write_bytes(chain_model((1, 4), relu).SerializeToString())
     message = fail("run", compiled, "--random", 1, "--check", "--model", other)
     assert "not the network that was compiled" in message
+
+
+def typed_model(element: int, dtype: str) -> onnx.ModelProto:
+    """A convolution and a softmax, all of whose numbers are of that type."""
+    weights = np.random.default_rng(0).random((2, 3, 2, 2), np.float32).astype(dtype)
+    graph = onnx.helper.make_graph(
+        [
+            onnx.helper.make_node("Conv", ["x", "w"], ["h"]),
+            onnx.helper.make_node("Softmax", ["h"], ["y"], axis=1),
+        ],
+        "typed",
+        [onnx.helper.make_tensor_value_info("x", element, [1, 3, 4, 4])],
+        [onnx.helper.make_tensor_value_info("y", element, [1, 2, 3, 3])],
+        [onnx.numpy_helper.from_array(weights, "w")],
+    )
+    opset = onnx.helper.make_opsetid("", 17)
+    return onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "onnx"])
+@pytest.mark.parametrize(
+    ("element", "dtype"),
+    [(onnx.TensorProto.DOUBLE, "float64"), (onnx.TensorProto.FLOAT16, "float16")],
+)
+def test_check_of_other_precisions(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str, element: int, dtype: str
+):
+    if engine == "onnx":
+        monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    model, output = tmp_path / "model.onnx", tmp_path / "out.npz"
+    model.write_bytes(typed_model(element, dtype).SerializeToString())
+    text = run("run", model, "--random", 1, "--images", 2, "--check", "-o", output)
+    assert "largest errors against " in text and "  y: " in text
+    with np.load(output) as archive:
+        assert archive["y"].shape == (2, 2, 3, 3)
+
+
+def small_model(*nodes: onnx.NodeProto) -> bytes:
+    return chain_model((1, 4, 3, 3), *nodes).SerializeToString()
+
+
+def test_check_without_onnxruntime_says_what_it_cannot_compare(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """onnx's evaluator is wrong on some operators, and on opsets that it cannot convert."""
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    model = tmp_path / "model.onnx"
+    lrn = onnx.helper.make_node("LRN", ["x"], ["n"], "norm", size=3, alpha=0.5)
+    proto = chain_model(
+        (1, 4, 3, 3), lrn, onnx.helper.make_node("Relu", ["n"], ["y"]),
+        onnx.helper.make_node("Neg", ["x"], ["z"]),
+    )  # fmt: skip
+    proto.graph.output.add().CopyFrom(proto.graph.output[0])
+    proto.graph.output[1].name = "z"
+    model.write_bytes(proto.SerializeToString())
+    text = run("run", model, "--random", 1, "--check")
+    assert " errs on LRN (node 'norm'): install onnxruntime" in text
+    assert "  y: not compared, as the reference evaluator of onnx " in text
+    assert "  z: 0, 0 of the largest magnitude" in text
+    del proto.graph.output[1]
+    model.write_bytes(proto.SerializeToString())
+    assert main(["run", str(model), "--random", "1", "--check"]) == 1
+    error = capsys.readouterr().err
+    assert error == "check: error: no output could be compared: install onnxruntime\n"
+
+
+def test_check_explains_outputs_of_another_size(fail: Run, tmp_path: Path):
+    for name, axis in (("model", 2), ("other", 3)):
+        nodes = [
+            onnx.helper.make_node("Concat", ["x", "x"], ["c"], axis=axis),
+            onnx.helper.make_node("ReduceMean", ["c"], ["y"], axes=[3]),
+        ]
+        (tmp_path / f"{name}.onnx").write_bytes(small_model(*nodes))
+    output = tmp_path / "out.npz"
+    message = fail(
+        "run", tmp_path / "model.onnx", "--random", 1, "--check", "-o", output,
+        "--model", tmp_path / "other.onnx",
+    )  # fmt: skip
+    assert "output 'y' has 24 numbers an image, of shape [4, 6, 1], and onnx" in message
+    assert "gives shape [1, 4, 3, 1]: it is another network" in message
+    assert not output.exists()
+
+
+def test_names_as_long_as_a_name_may_be(run: Run, fail: Run, digits: Path, tmp_path: Path):
+    outputs = [tmp_path / (letter * 246 + suffix) for letter, suffix in (("a", ".npz"), ("b", ""))]
+    program = tmp_path / ("c" * 245 + ".mlir")
+    run("compile", digits, "-o", program)
+    run("run", program, "--random", 1, "-o", outputs[0], "--report", outputs[1])
+    assert all(path.exists() for path in outputs)
+    assert "its name has 256 bytes, and may have 255" in fail("compile", digits, "-o", "d" * 256)
+
+
+def test_names_in_any_script(run: Run, tmp_path: Path):
+    """What tensors are called is text, and comes back as it was."""
+    name = 'größe "π"\n' + "ü" * 300
+    model = chain_model((1, 4), onnx.helper.make_node("Relu", ["x"], ["y"]))
+    model.graph.node[0].output[0] = model.graph.output[0].name = name
+    (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+    run("compile", tmp_path / "model.onnx", "-o", tmp_path / "program.mlir")
+    run("run", tmp_path / "program.mlir", "--random", 1, "-o", tmp_path / "out.npz")
+    with np.load(tmp_path / "out.npz") as archive:
+        assert archive.files == [name]
+
+
+@pytest.mark.parametrize("swallowed", [False, True])
+def test_interrupts_end_in_one_line(
+    digits: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    swallowed: bool,
+):
+    """Also where a library makes another error of it."""
+
+    def interrupt(*arguments: object) -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except KeyboardInterrupt:
+            if swallowed:
+                raise ValueError("in a callback") from None
+            raise
+
+    monkeypatch.setattr("cmc.api.import_model", interrupt)
+    assert main(["compile", str(digits), "-o", str(tmp_path / "out.mlir")]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+    assert not list(tmp_path.iterdir())

@@ -433,7 +433,7 @@ def test_unsupported_operators():
 
 def branching_model(condition: str) -> onnx.ModelProto:
     """A model whose one branch is `x + c`, and the other `relu(x)`, both by the same names."""
-    branches = {
+    branches: dict[str, tuple[list[onnx.NodeProto], dict[str, Float32Array]]] = {
         "then_branch": ([node("Add", ["x", "c"], ["r"])], {"c": normal(4)}),
         "else_branch": ([node("Abs", ["x"], ["c"]), node("Relu", ["x"], ["r"])], {}),
     }
@@ -467,8 +467,9 @@ def test_a_part_that_nobody_reads_may_be_empty():
 
 def test_declared_shapes_of_windows_that_are_not_there():
     """Before opset 22, ONNX counts a last window in the padding, which no runtime computes."""
-    attributes: Mapping[str, Sequence[int]] = {"kernel_shape": [2], "strides": [4], "pads": [1, 1]}
-    pool = node("MaxPool", ["x"], ["p"], ceil_mode=1, **attributes)
+    sizes = {"kernel_shape": [2], "strides": [4], "pads": [1, 1], "ceil_mode": 1}
+    pool = node("MaxPool", ["x"], ["p"])
+    pool.attribute.extend(helper.make_attribute(*item) for item in sizes.items())
     nodes = [pool, node("Transpose", ["p"], ["y"], perm=[0, 2, 1])]
     inputs = [float_type("x", [1, 1, 5])]
     model = graph_model(nodes, inputs, [float_type("y", [1, 3, 1])], opset=19)
@@ -498,6 +499,14 @@ def test_declared_shapes_of_windows_that_are_not_there():
         (
             one_node_model("Pad", [1, 4], [int64(0, 1, 0, 1)], opset=19, mode="wrap"),
             "Pad node 'node': mode 'wrap' is not supported",
+        ),
+        (
+            one_node_model("Cast", [1, 4], to=TensorProto.FLOAT16),
+            "Cast node 'node': it rounds to float16, and cores compute in float32: ",
+        ),
+        (
+            one_node_model("Cast", [1, 4], to=TensorProto.BFLOAT16),
+            "Cast node 'node': it rounds to bfloat16",
         ),
         (
             one_node_model("Cast", [1, 4], to=TensorProto.INT64),

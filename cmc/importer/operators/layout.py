@@ -91,8 +91,11 @@ def import_cast(node: Node) -> Value:
     from onnx import helper
 
     dtype = helper.tensor_dtype_to_np_dtype(node.get_int("to", 0))
-    floating = dtype.kind == "f" or dtype.name == "bfloat16"
-    node.reject(not floating, f"a cast of the network's values to {dtype}")
+    if dtype.name in ("float16", "bfloat16"):
+        raise node.error(
+            f"it rounds to {dtype}, and cores compute in float32: export the model in float32"
+        )
+    node.reject(dtype.kind != "f", f"a cast of the network's values to {dtype}")
     return node.value(0)
 
 
