@@ -261,6 +261,22 @@ class Runs:
         within = np.where(ahead > 0, np.minimum(within, self.counts[run]), 0)
         return self.starts[run] + within
 
+    def counted(self, bounds: Runs) -> Runs:
+        """How many members of an increasing sequence are less than each bound; these may stay."""
+        if self.length == 0 or bounds.length == 0:
+            return Runs.line(bounds.length, 0)
+        # Between these places bounds are within one run, or between the same two.
+        ends = bounds.below(np.concatenate([self.values, self.lasts]) + 1)
+        bounds = bounds.split(np.unique(ends[ends < bounds.length]))
+        found = self.below(bounds.values)
+        run = np.searchsorted(self.starts, found, "right") - 1
+        within = (found > self.starts[run]) & (found < self.length) & (bounds.counts > 1)
+        pace = np.where(within, self.slopes[run], 1)
+        if np.any(bounds.slopes % pace):
+            return Runs.array(self.below(bounds.expanded()))
+        slopes = np.where(within, bounds.slopes // pace, 0)
+        return Runs(bounds.starts, found, slopes, bounds.length).merged()
+
 
 def _larger(one: Runs, other: Runs) -> Runs:
     """The larger ones of members of two sequences with the same starts."""

@@ -26,8 +26,8 @@ def run(order: isl.Map, steps: isl.Map) -> list[tuple[Point, Point]]:
     body = Block(loops(order, steps, emit))
 
     def visited(kind: type[AwaitOp] | type[EnableOp]) -> list[Point]:
-        found = [v for v in visits(body) if isinstance(v.op, kind)]
-        times = np.concatenate([v.time for v in found])
+        found = [v.expanded() for v in visits(body) if isinstance(v.op, kind)]
+        times = np.concatenate([v.times for v in found])
         points = np.concatenate([v.points for v in found])[np.argsort(times)]
         return [tuple(map(int, point)) for point in points]
 

@@ -94,6 +94,42 @@ def test_members_at_indices(values: Ints, indices: Ints):
 
 
 @everything
+@given(any_sequence, integers(1, 4), integers(-9, 9))
+def test_one_time_after_the_other(values: Ints, times: int, rise: int):
+    found = Runs.of(values).repeated(times, rise)
+    assert found.length == times * len(values)
+    assert found.expanded().tolist() == [v + n * rise for n in range(times) for v in values]
+
+
+@everything
+@given(any_sequence, any_sequence, climbing, integers(-20, 20))
+def test_arrays_are_as_good_as_runs(one: Ints, other: Ints, indices: Ints, least: int):
+    length = min(len(one), len(other))
+    one, other = one[:length], other[:length]
+    a, b, runs = Runs.array(one), Runs.array(other), Runs.of(other)
+    assert a.is_array and np.array_equal(a.expanded(), one)
+    assert a.same(Runs.of(one)) and Runs.of(one).same(a)
+    assert a.same(runs) == np.array_equal(one, other) == runs.same(a)
+    for two in (b, runs):
+        assert np.array_equal(a.maximum(two).expanded(), np.maximum(one, other))
+        assert np.array_equal((a + two).expanded(), one + other)
+        assert np.array_equal((a - two).expanded(), one - other)
+    found = a.accumulated(least).expanded()
+    assert np.array_equal(found, np.maximum(np.maximum.accumulate(one), least))
+    indices = np.clip(indices, 0, length - 1)
+    for chosen in (Runs.of(indices), Runs.array(indices)):
+        assert np.array_equal(a.take(chosen).expanded(), one[indices])
+        assert np.array_equal(runs.take(chosen).expanded(), other[indices])
+
+
+@everything
+@given(increasing, climbing)
+def test_members_below_each_bound(values: Ints, bounds: Ints):
+    found = Runs.of(values).counted(Runs.of(bounds)).expanded()
+    assert np.array_equal(found, np.searchsorted(values, bounds, "left"))
+
+
+@everything
 @given(climbing, st.lists(integers(-20, 60)))
 def test_members_below_bounds(values: Ints, bounds: list[int]):
     found = Runs.of(values).below(np.array(bounds, np.int64))

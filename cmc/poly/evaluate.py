@@ -78,6 +78,24 @@ def pieces(function: isl.Map) -> list[tuple[isl.Set, isl.MultiAff]]:
     return found
 
 
+def coefficients(function: isl.Map) -> tuple[Ints, Ints] | None:
+    """A function as a matrix `[outputs, inputs]` and constants, if it is linear everywhere."""
+    parts = pieces(function)
+    if len(parts) != 1 or not parts[0][0].plain_is_universe():
+        return None
+    inputs, outputs = function.dim(isl.dim_type.in_), function.dim(isl.dim_type.out)
+    matrix = np.zeros((outputs, inputs), np.int64)
+    constants = np.zeros(outputs, np.int64)
+    for i in range(outputs):
+        aff = parts[0][1].get_aff(i)
+        if aff.dim(isl.dim_type.div) or not aff.get_denominator_val().is_one():
+            return None
+        constants[i] = aff.get_constant_val().to_python()
+        for j in range(inputs):
+            matrix[i, j] = aff.get_coefficient_val(isl.dim_type.in_, j).to_python()
+    return matrix, constants
+
+
 @dataclass(frozen=True)
 class Tabulated:
     """A partial function at many points: coordinates of the images, and where it is defined.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from math import prod
 
 import islpy as isl
 import numpy as np
 
-from cmc.poly.evaluate import Ints, contains, spans, tabulate
+from cmc.poly.evaluate import Bools, Ints, contains, spans, tabulate
 from cmc.poly.extremes import lexmax, lexmin
 
 
@@ -27,6 +29,19 @@ class Order:
     """Points `[count, rank]` in ascending lexicographic order."""
 
     points: Ints
+
+    @property
+    def box(self) -> None:
+        """None: the points are those of no box."""
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.points)
+
+    def point(self, number: int) -> list[int]:
+        """One of them, by its number from 0."""
+        return self.points[number].tolist()
 
     @staticmethod
     def of(domain: isl.Set) -> Order:
@@ -62,3 +77,63 @@ class Order:
         number = self.reached(points) - 1
         found = (number >= 0) & np.all(self.points[number] == points, axis=1)
         return np.where(found, number, -1)
+
+
+@dataclass(frozen=True, eq=False)
+class Box:
+    """All integer points from `lows` on, `extents` of them on each axis, in lexicographic order."""
+
+    lows: Ints
+    extents: tuple[int, ...]
+
+    @property
+    def box(self) -> Box:
+        """Itself: the points come in the order of a box."""
+        return self
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return prod(self.extents)
+
+    @property
+    def set(self) -> isl.Set:
+        """The points as isl has them."""
+        axes = list(zip(self.lows.tolist(), self.extents, strict=True))
+        names = ", ".join(f"i{axis}" for axis in range(len(axes)))
+        bounds = [f"{low} <= i{a} < {low + extent}" for a, (low, extent) in enumerate(axes)]
+        return isl.Set(f"{{ [{names}] : {' and '.join(bounds) or 'true'} }}")
+
+    @cached_property
+    def weights(self) -> Ints:
+        """By how much the number of a point grows with each coordinate."""
+        axes = range(len(self.extents))
+        return np.array([prod(self.extents[d + 1 :]) for d in axes], np.int64)
+
+    @cached_property
+    def points(self) -> Ints:
+        """All of them, `[count, rank]`."""
+        axes = np.unravel_index(np.arange(self.count), self.extents) if self.extents else ()
+        return np.array(axes, np.int64).reshape(len(self.extents), self.count).T + self.lows
+
+    def point(self, number: int) -> list[int]:
+        """One of them, by its number from 0."""
+        return (self.lows + number // self.weights % np.array(self.extents, np.int64)).tolist()
+
+    def contains(self, points: Ints) -> Bools:
+        """Which of some points are in the box."""
+        return np.all((points >= self.lows) & (points - self.lows < self.extents), axis=1)
+
+    def number(self, points: Ints) -> Ints:
+        """The number of each point, from 0; -1 for what is not in the box."""
+        return np.where(self.contains(points), (points - self.lows) @ self.weights, -1)
+
+    def reached(self, points: Ints) -> Ints:
+        """How many points of the box there are up to each of the given ones, itself included."""
+        count = np.zeros(len(points), np.int64)
+        undecided = np.ones(len(points), np.bool_)
+        for axis, (extent, weight) in enumerate(zip(self.extents, self.weights, strict=True)):
+            place = points[:, axis] - self.lows[axis]
+            count += np.where(undecided, np.clip(place, 0, extent), 0) * weight
+            undecided &= (place >= 0) & (place < extent)
+        return count + undecided

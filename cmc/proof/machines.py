@@ -255,10 +255,10 @@ class _Proof:
         self, found: list[Visits], awaits: bool, side: _Side, points: Iterations, verb: str
     ) -> tuple[Ints, Ints]:
         """The times of awaits, or of advances, and up to how many points of the side each goes."""
-        chosen = [v for v in found if isinstance(v.op, AwaitOp) is awaits]
+        chosen = [v.expanded() for v in found if isinstance(v.op, AwaitOp) is awaits]
         if not chosen:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
-        times = np.concatenate([v.time for v in chosen])
+        times = np.concatenate([v.times for v in chosen])
         order = np.argsort(times)
         named = np.concatenate([v.points for v in chosen])[order]
         table = tabulate(side.called.reverse(), tuple(named.T))

@@ -123,9 +123,10 @@ class _Proof:
 
     def runs_each(self, found: list[Visits], claimed: Order) -> None:
         """The same of all visits, one by one."""
-        points = np.empty((sum(len(v.points) for v in found), claimed.points.shape[1]), np.int64)
-        for v in found:
-            points[v.time] = v.points
+        every = [v.expanded() for v in found]
+        points = np.empty((sum(len(v.points) for v in every), claimed.points.shape[1]), np.int64)
+        for v in every:
+            points[v.times] = v.points
 
         distinct, starts = np.unique(points, axis=0, return_counts=True)
         numbers = claimed.number(distinct)

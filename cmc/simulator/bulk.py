@@ -15,7 +15,6 @@ from itertools import pairwise
 from math import prod
 from threading import Lock
 
-import islpy as isl
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from xdsl.ir import SSAValue
@@ -28,7 +27,7 @@ from cmc.dialects.cmpipe import (
     find_object,
     vector_shape,
 )
-from cmc.poly.evaluate import Ints, pieces
+from cmc.poly.evaluate import coefficients
 from cmc.simulator.body import Call, call, constant
 from cmc.simulator.gather import Floats
 from cmc.simulator.load import Chip, LoadedProgram, Read
@@ -111,39 +110,6 @@ class _Source:
     view: Callable[[_Slices], Floats | None]
 
 
-def _affine(read: Read, program: LoadedProgram) -> tuple[Ints, Ints] | None:
-    """The element and channel that a read gathers as a linear function, if it is one everywhere.
-
-    Coefficients `[object rank + 1, iteration and window rank]`, constants `[object rank + 1]`.
-    """
-    parts = pieces(read.op.access.data)
-    if len(parts) != 1 or not parts[0][0].plain_is_universe():
-        return None
-    function = parts[0][1]
-    inputs = program.points.shape[1] + len(read.gather.window)
-    outputs = function.dim(isl.dim_type.out)
-    coefficients = np.zeros((outputs, inputs), np.int64)
-    constants = np.zeros(outputs, np.int64)
-    for i in range(outputs):
-        aff = function.get_aff(i)
-        if aff.dim(isl.dim_type.div) or not aff.get_denominator_val().is_one():
-            return None
-        constants[i] = aff.get_constant_val().to_python()
-        for j in range(inputs):
-            coefficients[i, j] = aff.get_coefficient_val(isl.dim_type.in_, j).to_python()
-    return coefficients, constants
-
-
-def _extents(program: LoadedProgram) -> tuple[int, ...] | None:
-    """The extents of a program's iterations, if they are a box from 0 on."""
-    if not program.points.shape[1]:
-        return ()
-    extents = tuple(int(e) + 1 for e in program.points.max(0))
-    if program.points.min() != 0 or prod(extents) != program.iterations:
-        return None
-    return extents
-
-
 def _strided(
     read: Read, program: LoadedProgram, shape: tuple[int, ...], stored: Floats, pool: _Pool
 ) -> _Source | None:
@@ -151,15 +117,15 @@ def _strided(
 
     `stored` is `[images, elements, vector]`, with elements of the given shape.
     """
-    function, extents = _affine(read, program), _extents(program)
+    function, extents = coefficients(read.op.access.data), program.extents
     if function is None or extents is None:
         return None
-    coefficients, constants = function
+    matrix, constants = function
     rank = len(extents)
     spans = np.array([*extents, *read.gather.window]) - 1
     full = (*shape, stored.shape[2])
-    low = constants + np.minimum(coefficients, 0) @ spans
-    high = constants + np.maximum(coefficients, 0) @ spans
+    low = constants + np.minimum(matrix, 0) @ spans
+    high = constants + np.maximum(matrix, 0) @ spans
     before = np.maximum(0, -low)
     after = np.maximum(0, high - np.array(full) + 1)
     source = stored.reshape(len(stored), *full)
@@ -173,7 +139,7 @@ def _strided(
         prepare = _surround(source, [int(b) for b in before], read.gather.pad, lent)
         source = lent
     steps = np.array(source.strides[1:])
-    strides = [int(s) for s in coefficients.T @ steps]
+    strides = [int(s) for s in matrix.T @ steps]
     origin = source[(slice(None), *(int(c) for c in constants + before), None)]
     windows = as_strided(
         origin,
@@ -230,7 +196,7 @@ def _indexed(read: Read, stored: Floats, pool: _Pool) -> _Source:
         source = lent
     window = (*gather.window[:-1], 1) if gather.whole_vectors else gather.window
     places = np.broadcast_to(places, (len(places), *window)).reshape(len(places), -1)
-    places = np.broadcast_to(places, (len(read.newest), places.shape[1]))
+    places = np.broadcast_to(places, (read.iterations.count, places.shape[1]))
 
     def fill(block: _Slices, out: Floats) -> Call:
         chosen = np.ascontiguousarray(places[block.iterations])
@@ -332,7 +298,7 @@ class Plan:
         workers = len(self._scratch) if self.images * _work(program) >= SHARED else 1
         stage = _Stage([], [[] for _ in range(workers)])
         lent: list[Floats] = []
-        if not np.array_equal(object.order, np.arange(object.elements)):
+        if object.box is None:
             # Iterations write the elements in another order than the one in which they lie.
             written = self._pool.take(target.shape)
             stage.finish.append((np.take, (written, object.order, 1, target, "clip")))
@@ -366,7 +332,7 @@ class Plan:
         parts = max(1, -(-together * floats // BLOCK))
         if self.images < workers:
             parts = -(-parts // workers) * workers
-        extents = _extents(program)
+        extents = program.extents
         lines = extents[0] if extents else program.iterations
         whole = -(-lines // parts) * (program.iterations // lines)
         for first in range(0, self.images, together):

@@ -6,6 +6,7 @@ import numpy as np
 
 from cmc.flow import NEVER
 from cmc.poly.evaluate import Ints
+from cmc.runs import Runs
 from cmc.simulator.faults import Fault, MissingElement, OverwrittenElement
 from cmc.simulator.load import Chip, LoadedProgram, Read, Ring
 from cmc.solver import Times
@@ -20,28 +21,61 @@ def check(chip: Chip, times: Times) -> None:
     faults: list[tuple[int, Fault]] = []
     for ring in chip.rings:
         reader, writer = chip.programs[ring.channel.reader], chip.programs[ring.channel.writer]
-        starts = times.starts[reader.name].expanded()
-        written = times.starts[writer.name].expanded() + writer.latency
-        arrivals = np.full(times.solved * writer.iterations, NEVER)
-        arrivals[: len(written)] = written
+        starts = times.starts[reader.name]
+        written = times.starts[writer.name] + writer.latency
+        # When places of the stream are written, after what always was.
+        arrivals = Runs.joined([Runs.line(1, 0), written])
         for read in reader.reads:
             if read.object == ring.channel.object:
-                elements = chip.objects[read.object].elements
-                wanted = _across(read.newest, times.solved, elements)[: len(starts)]
-                arrived = np.where(wanted >= 0, arrivals[np.maximum(wanted, 0)], 0)
-                for at in np.flatnonzero(arrived > starts)[:1]:
-                    cycle = int(starts[at])
-                    faults.append((cycle, missing(chip, reader, read, int(at), cycle)))
-                wanted = _across(read.oldest, times.solved, elements)[: len(starts)]
-                reused = np.append(arrivals, NEVER)[
-                    np.minimum(np.where(wanted == NEVER, 0, wanted) + ring.slots, len(arrivals))
-                ]
-                gone = np.where(wanted == NEVER, NEVER, reused)
-                for at in np.flatnonzero(gone <= starts)[:1]:
-                    cycle = int(starts[at])
-                    faults.append((cycle, overwritten(chip, reader, read, int(at), cycle, ring)))
+                if (at := _first_missing(read, times.solved, starts, arrivals)) is not None:
+                    cycle = int(starts.at(np.array([at]))[0])
+                    faults.append((cycle, missing(chip, reader, read, at, cycle)))
+                at = _first_overwritten(read, times.solved, starts, arrivals, ring.slots)
+                if at is not None:
+                    cycle = int(starts.at(np.array([at]))[0])
+                    faults.append((cycle, overwritten(chip, reader, read, at, cycle, ring)))
     if faults:
         raise min(faults, key=lambda fault: fault[0])[1]
+
+
+def _first_missing(read: Read, images: int, starts: Runs, arrivals: Runs) -> int | None:
+    """The first iteration that reads what was not written yet: all that one before reads is there,
+    so it may as well read that, too."""
+    assert read.written is not None
+    newest = read.wanted[0].repeated(images, read.written.elements).accumulated(-1)
+    wanted = newest.head(starts.length) + 1
+    known = int(wanted.below(np.array([arrivals.length]))[0])
+    late = arrivals.take(wanted.head(known)) - starts.head(known)
+    first = _first_positive(late)
+    return known if first is None and known < starts.length else first
+
+
+def _first_overwritten(
+    read: Read, images: int, starts: Runs, arrivals: Runs, slots: int
+) -> int | None:
+    """The first iteration that reads what is no longer in its slot."""
+    assert read.written is not None
+    oldest = (-read.wanted[1].repeated(images, read.written.elements)).reversed().accumulated()
+    slots = min(slots, arrivals.length)
+    reused = (-oldest.reversed()).head(starts.length) + slots + 1
+    known = int(reused.below(np.array([arrivals.length]))[0])
+    if _first_positive(starts.head(known) - arrivals.take(reused.head(known)) + 1) is None:
+        return None
+    # Some iteration from there on does: which one, only its own window tells.
+    places = _across(read.oldest, images, read.written.elements)[: starts.length]
+    reused = np.where(places == NEVER, arrivals.length, places + slots + 1)
+    gone = np.append(arrivals.expanded(), NEVER)[np.minimum(reused, arrivals.length)]
+    wrong = np.flatnonzero(gone <= starts.expanded())
+    return int(wrong[0]) if len(wrong) else None
+
+
+def _first_positive(values: Runs) -> int | None:
+    """The index of the first member that is more than 0."""
+    runs = np.flatnonzero((values.values > 0) | (values.lasts > 0))
+    if not len(runs):
+        return None
+    first, slope = int(values.values[runs[0]]), int(values.slopes[runs[0]])
+    return int(values.starts[runs[0]]) + (0 if first > 0 else -first // slope + 1)
 
 
 def _across(table: Ints, images: int, elements: int) -> Ints:
@@ -52,30 +86,22 @@ def _across(table: Ints, images: int, elements: int) -> Ints:
 
 def missing(chip: Chip, reader: LoadedProgram, read: Read, at: int, cycle: int) -> Fault:
     """The fault of a read, by iteration `at` of the stream, of what was not written yet."""
-    return _fault(MissingElement, chip, reader, read, at, cycle, read.newest, "was not written yet")
+    newest, _ = read.places_of(at % reader.iterations)
+    what = f"{_words(chip, reader, read, at, cycle, newest)} was not written yet"
+    return MissingElement(what, f"core @{reader.core}")
 
 
 def overwritten(
     chip: Chip, reader: LoadedProgram, read: Read, at: int, cycle: int, ring: Ring
 ) -> Fault:
     """The fault of a read, by iteration `at` of the stream, of what is no longer in its slot."""
-    what = f"was overwritten in its ring of {ring.slots} slots"
-    return _fault(OverwrittenElement, chip, reader, read, at, cycle, read.oldest, what)
+    _, oldest = read.places_of(at % reader.iterations)
+    words = _words(chip, reader, read, at, cycle, oldest)
+    what = f"{words} was overwritten in its ring of {ring.slots} slots"
+    return OverwrittenElement(what, f"core @{reader.core}")
 
 
-def _fault(
-    kind: type[Fault],
-    chip: Chip,
-    reader: LoadedProgram,
-    read: Read,
-    at: int,
-    cycle: int,
-    element: Ints,
-    what: str,
-) -> Fault:
+def _words(chip: Chip, reader: LoadedProgram, read: Read, at: int, cycle: int, place: int) -> str:
     image, iteration = divmod(at, reader.iterations)
-    name = chip.objects[read.object].element(int(element[iteration]))
-    return kind(
-        f"cycle {cycle}: {reader.iteration(iteration)} of image {image} reads {name}, which {what}",
-        f"core @{reader.core}",
-    )
+    name = chip.objects[read.object].element(place)
+    return f"cycle {cycle}: {reader.iteration(iteration)} of image {image} reads {name}, which"

@@ -1,13 +1,15 @@
-"""Load a chip: its loops, machines and accesses as tables, one row an iteration or step.
+"""Load a chip: what its loops, machines and accesses come to.
 
 Within one image everything is counted from 0 in its own order: iterations of a program as its
-loops start them, elements of an object as they are written.
+loops start them, elements of an object as they are written. Tables of all points are made when they
+are asked for: where points are a box, times need none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 
 import islpy as isl
@@ -15,36 +17,70 @@ import numpy as np
 from xdsl.ir import Operation
 
 from cmc.dialects.cmctrl import (
-    AwaitOp,
     ChipOp,
     CoreOp,
     MachineKind,
-    MachineOp,
     ProgramOp,
 )
-from cmc.dialects.cmpipe import ELEMENT_BYTES, Channel, InputOp, ReadOp, StageOp, find_object
+from cmc.dialects.cmpipe import (
+    ELEMENT_BYTES,
+    Channel,
+    InputOp,
+    ObjectOp,
+    ReadOp,
+    StageOp,
+    find_object,
+)
 from cmc.errors import CmcError
-from cmc.flow import NEVER, Edge, Flow, Process, Steps
-from cmc.poly.evaluate import Ints, size, tabulate
-from cmc.poly.order import Order, lexicographic
-from cmc.runs import Runs
-from cmc.simulator.expand import visits
+from cmc.flow import Edge, Flow, Process
+from cmc.poly.counting import Iterations, counted
+from cmc.poly.evaluate import Ints, coefficients, size, tabulate
+from cmc.poly.extremes import lexmax, lexmin
+from cmc.poly.order import Box, Order, lexicographic
+from cmc.poly.relations import nameless
+from cmc.runs import LEAST, Runs, held
+from cmc.simulator.expand import read_order, visits
 from cmc.simulator.gather import Gather, flat_index
+from cmc.simulator.machines import read_steps
 from cmc.simulator.ports import Port
 
 
 @dataclass(frozen=True, eq=False)
 class Object:
-    """An object that travels: `order[e]` is the place of element e among the image's writes."""
+    """An object that travels. `places[e]` is the place of element e among the image's writes.
+
+    There are no `places` if elements are written in the order in which they lie.
+    """
 
     name: str
     shape: tuple[int, ...]
     vector: int
-    order: Ints
+    places: Ints | None
 
     @property
     def elements(self) -> int:
-        return len(self.order)
+        return size(self.shape)
+
+    @cached_property
+    def order(self) -> Ints:
+        """The place of each element among the image's writes."""
+        return np.arange(self.elements) if self.places is None else self.places
+
+    @property
+    def box(self) -> Box | None:
+        """The elements, if they are written in the order in which they lie."""
+        return Box(np.zeros(len(self.shape), np.int64), self.shape) if self.places is None else None
+
+    def number(self, points: Ints) -> Ints:
+        """The place of each element among the writes; -1 for what is no element."""
+        if (box := self.box) is not None:
+            return box.number(points)
+        element = flat_index(list(points.T), self.shape, len(points))
+        return np.where(element < 0, -1, self.order[element])
+
+    def reached(self, points: Ints) -> Ints:
+        """How many elements there are up to each of the given ones; -1 for what is none."""
+        return np.where((number := self.number(points)) < 0, -1, number + 1)
 
     def element(self, number: int) -> str:
         """The element that is written as the given one of an image, for a person."""
@@ -54,30 +90,97 @@ class Object:
         )
 
 
+_TABLED = 1 << 18
+"""Places in windows up to which it is faster to look at each of them."""
+
+
 @dataclass(frozen=True, eq=False)
 class Read:
-    """One read of a body: where each iteration's window lies.
-
-    `newest` and `oldest` are the places, in write order, of the last and first written element in
-    an iteration's window; -1 and NEVER where it has none.
-    """
+    """One read of a body by the iterations of a program: of a constant, unless it is `written`."""
 
     op: ReadOp
-    object: str
-    gather: Gather
-    newest: Ints
-    oldest: Ints
+    source: ObjectOp
+    iterations: Box | Order
+    written: Object | None
+
+    @property
+    def object(self) -> str:
+        return self.source.sym_name.data
+
+    @cached_property
+    def gather(self) -> Gather:
+        """Where each iteration's window lies."""
+        return Gather.of(self.op, self.source, self.iterations.points)
+
+    @cached_property
+    def _extremes(self) -> tuple[Ints, Ints]:
+        assert self.written is not None
+        newest, oldest = self.gather.extremes(self.written.order)
+        count = self.iterations.count
+        return np.broadcast_to(newest, count), np.broadcast_to(oldest, count)
+
+    def places_of(self, iteration: int) -> tuple[int, int]:
+        """The newest and the oldest place that one iteration reads."""
+        assert self.written is not None
+        point = np.array([self.iterations.point(iteration)], np.int64)
+        gather = Gather.of(self.op, self.source, point)
+        newest, oldest = gather.extremes(self.written.order)
+        return int(newest[0]), int(oldest[0])
+
+    @cached_property
+    def wanted(self) -> tuple[Runs, Runs]:
+        """For each iteration, the newest place that it or one before reads, and the oldest after.
+
+        Where there is none, it is less or more than any.
+        """
+        count = self.iterations.count
+        found = self._places_by_rows()
+        if found is None:
+            newest, oldest = Runs.of(self.newest).accumulated(), -Runs.of(self.oldest)
+            return newest, -oldest.reversed().accumulated().reversed()
+        (at, newest), (since, oldest) = found
+        newest = held(at, newest.accumulated(), count, LEAST)
+        since = -since.reversed() + (count - 1)
+        oldest = held(since, (-oldest).reversed().accumulated(), count, LEAST)
+        return newest, -oldest.reversed()
+
+    def _places_by_rows(self) -> list[tuple[Runs, Runs]] | None:
+        """The iterations that read something, and the newest and the oldest place that they read.
+
+        None if these are better found by looking at all points.
+        """
+        box = self.iterations.box
+        assert self.written is not None
+        if box is None or self.written.box is None:
+            return None
+        if box.count * size(self.op.window_shape) // self.written.vector < _TABLED:
+            return None
+        domain = box.set
+        relation = nameless(self.op.relation(domain))
+        iterations, elements = Iterations(domain), Iterations(self.source.index_space)
+        both = [counted(extreme(relation), iterations, elements) for extreme in (lexmax, lexmin)]
+        return [(at - 1, place - 1) for at, place in both]
+
+    @property
+    def newest(self) -> Ints:
+        """The place, in write order, of the last element in each window; -1 where it has none."""
+        return self._extremes[0]
+
+    @property
+    def oldest(self) -> Ints:
+        """The place of the first element in each window; NEVER where it has none."""
+        return self._extremes[1]
 
 
 @dataclass(frozen=True, eq=False)
 class LoadedProgram:
-    """A program's iterations, `points[i]` being the coordinates of iteration i."""
+    """A program and its iterations, in order."""
 
     name: str
     core: str | None
     body: tuple[Operation, ...]
     """What an iteration of a stage computes; nothing for a stream."""
-    points: Ints
+    order: Box | Order
     writes: str
     latency: int
     interval: int
@@ -88,11 +191,22 @@ class LoadedProgram:
 
     @property
     def iterations(self) -> int:
-        return len(self.points)
+        return self.order.count
+
+    @property
+    def points(self) -> Ints:
+        """The coordinates of each iteration, `[iterations, rank]`."""
+        return self.order.points
+
+    @property
+    def extents(self) -> tuple[int, ...] | None:
+        """The extents of the iterations, if they are a box from 0 on."""
+        box = self.order.box
+        return None if box is None or np.any(box.lows) else box.extents
 
     def iteration(self, number: int) -> str:
         """An iteration, for a person."""
-        return f"@{self.name}[{_coordinates(self.points[number])}]"
+        return f"@{self.name}[{_coordinates(self.order.point(number))}]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +239,7 @@ class _Loops:
 
     writer: StageOp | InputOp
     core: str | None
-    points: Ints
+    order: Box | Order
 
     @property
     def name(self) -> str:
@@ -159,8 +273,8 @@ def load(chip: ChipOp) -> Chip:
                     str(channel),
                     channel.writer,
                     channel.reader,
-                    _steps(ready, _Element(object), Order(reader.points)),
-                    _steps(free, Order(reader.points), _Element(object)),
+                    read_steps(ready, object, reader.order),
+                    read_steps(free, reader.order, object),
                     credits[channel],
                 )
             )
@@ -175,8 +289,8 @@ def load(chip: ChipOp) -> Chip:
         tuple(rings),
         Flow(processes, tuple(edges)),
         {c.sym_name.data: c.sram_bytes // ELEMENT_BYTES for c in chip.cores()},
-        tuple(map(Port.of, chip.gcu.inputs())),
-        tuple(map(Port.of, chip.gcu.outputs())),
+        tuple(map(Port, chip.gcu.inputs())),
+        tuple(map(Port, chip.gcu.outputs())),
     )
 
 
@@ -188,37 +302,40 @@ def _loops(program: ProgramOp, core: str | None) -> _Loops:
     where = f"program @{program.runs}"
     writer = program.find_writer()
     found = visits(program.body.block)
-    rank = writer.iterations.dim(isl.dim_type.set)
-    points = np.empty((sum(len(v.points) for v in found), rank), np.int64)
-    for v in found:
-        points[v.time] = v.points
-    if not len(points):
+    order = read_order(found)
+    if not order.count:
         raise CmcError("its loops start no iteration", where)
-    backwards = np.flatnonzero(np.diff(lexicographic(points, points)[0]) <= 0)
-    if len(backwards):
-        before, after = (_coordinates(points[i]) for i in (backwards[0], backwards[0] + 1))
-        raise CmcError(
-            f"iteration [{after}] comes after [{before}]: loops start each iteration once, in "
-            "lexicographic order",
-            where,
-        )
-    return _Loops(writer, core, points)
+    if isinstance(order, Order):
+        points = order.points
+        backwards = np.flatnonzero(np.diff(lexicographic(points, points)[0]) <= 0)
+        if len(backwards):
+            before, after = (_coordinates(points[i]) for i in (backwards[0], backwards[0] + 1))
+            raise CmcError(
+                f"iteration [{after}] comes after [{before}]: loops start each iteration once, in "
+                "lexicographic order",
+                where,
+            )
+    return _Loops(writer, core, order)
 
 
 def _written_object(loops: _Loops) -> Object:
     """The object that a program writes, and the order in which it does."""
     where = f"program @{loops.name}"
-    places: tuple[Ints, ...] = tuple(loops.points.T)
+    access: isl.Map | None = None
     if isinstance(loops.writer, StageOp):
         (write,) = loops.writer.writes()
-        table = tabulate(write.access.data, places)
+        access, object = write.access.data, find_object(write, write.object)
+    else:
+        object = find_object(loops.writer, loops.writer.object)
+    name, shape, count = object.sym_name.data, object.shape, loops.order.count
+    if loops.order.box is not None and _lie_in_order(loops.order.box, access, shape):
+        return Object(name, shape, object.vector, None)
+    places: tuple[Ints, ...] = tuple(loops.order.points.T)
+    if access is not None:
+        table = tabulate(access, places)
         if not np.all(table.defined):
             raise CmcError("an iteration writes no element", where)
         places = table.coordinates
-        object = find_object(write, write.object)
-    else:
-        object = find_object(loops.writer, loops.writer.object)
-    name, shape, count = object.sym_name.data, object.shape, len(loops.points)
     elements = flat_index([np.broadcast_to(c, (count,)) for c in places], shape, count)
     if np.any(elements < 0):
         first = int(np.flatnonzero(elements < 0)[0])
@@ -235,28 +352,38 @@ def _written_object(loops: _Loops) -> Object:
     return Object(name, shape, object.vector, order)
 
 
+def _lie_in_order(iterations: Box, access: isl.Map | None, shape: tuple[int, ...]) -> bool:
+    """Whether the iterations write all elements of an object in the order in which they lie."""
+    elements = Box(np.zeros(len(shape), np.int64), shape)
+    rank = len(iterations.extents)
+    linear = (np.eye(rank, dtype=np.int64), np.zeros(rank, np.int64))
+    if access is not None:
+        linear = coefficients(access)
+    if linear is None or iterations.count != elements.count:
+        return False
+    slopes, first = linear[0], linear[1] + linear[0] @ iterations.lows
+    rise = slopes * (np.array(iterations.extents, np.int64) - 1)
+    ends = np.stack([first + np.minimum(rise, 0).sum(1), first + np.maximum(rise, 0).sum(1)])
+    weights = elements.weights @ slopes
+    alike = (weights == iterations.weights) | (np.array(iterations.extents) == 1)
+    return bool(np.all(elements.contains(ends)) and np.all(alike) and elements.weights @ first == 0)
+
+
 def _program(loops: _Loops, objects: dict[str, Object]) -> LoadedProgram:
     reads: list[Read] = []
     constants: list[Read] = []
-    none = np.zeros(0, np.int64)
     stage = loops.writer if isinstance(loops.writer, StageOp) else None
     for op in () if stage is None else stage.reads():
         source = find_object(op, op.object)
-        gather = Gather.of(op, source, loops.points)
-        name = source.sym_name.data
         if source.value is not None:
-            constants.append(Read(op, name, gather, none, none))
-            continue
-        newest, oldest = (
-            np.broadcast_to(extreme, (len(loops.points),))
-            for extreme in gather.extremes(objects[name].order)
-        )
-        reads.append(Read(op, name, gather, newest, oldest))
+            constants.append(Read(op, source, loops.order, None))
+        else:
+            reads.append(Read(op, source, loops.order, objects[source.sym_name.data]))
     return LoadedProgram(
         loops.name,
         loops.core,
         () if stage is None else tuple(stage.computed()),
-        loops.points,
+        loops.order,
         loops.writer.written,
         *loops.writer.cycles,
         tuple(reads),
@@ -276,47 +403,6 @@ def _places(stage: StageOp) -> dict[Operation, int]:
         places[op] = place
         place += floats
     return places
-
-
-@dataclass(frozen=True)
-class _Element:
-    """One side of a machine: the elements of an object, in the order in which they are written."""
-
-    object: Object
-
-    def number(self, points: Ints) -> Ints:
-        """The place of each element in the order; -1 for what is no element."""
-        element = flat_index(list(points.T), self.object.shape, len(points))
-        return np.where(element < 0, -1, self.object.order[element])
-
-    def reached(self, points: Ints) -> Ints:
-        """How many elements there are up to each of the given ones; -1 for what is none."""
-        return np.where((number := self.number(points)) < 0, -1, number + 1)
-
-
-def _steps(machine: MachineOp, awaited: _Element | Order, driven: _Element | Order) -> Steps:
-    """A machine's loops as a sequence of steps."""
-    found = visits(machine.body.block)
-    total = sum(len(v.points) for v in found)
-    awaits = np.zeros(total, np.int64)
-    reaches = np.zeros(total, np.int64)
-    advances = np.zeros(total, np.bool_)
-    for v in found:
-        if isinstance(v.op, AwaitOp):
-            number = awaited.number(v.points)
-            awaits[v.time] = np.where(number < 0, NEVER, number + 1)
-        else:
-            reached = driven.reached(v.points)
-            if np.any(reached < 0):
-                point = _coordinates(v.points[int(np.flatnonzero(reached < 0)[0])])
-                raise CmcError(f"[{point}] is no element of the object", machine.title)
-            reaches[v.time] = reached
-            advances[v.time] = True
-    awaits = np.maximum.accumulate(awaits)
-    last = int(awaits.max(initial=0))
-    advances &= awaits < NEVER
-    awaits, reaches = Runs.of(awaits[advances]), Runs.of(reaches[advances])
-    return Steps.of(awaits, reaches, last=last)
 
 
 def _in_order(programs: dict[str, LoadedProgram]) -> dict[str, LoadedProgram]:

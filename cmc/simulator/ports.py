@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -20,25 +21,31 @@ def port_shapes(ports: Iterable[InputOp | OutputOp]) -> dict[str, tuple[int, ...
 
 @dataclass(frozen=True, eq=False)
 class Port:
-    """A tensor of the network, and the object that it goes into or comes out of.
+    """A tensor of the network, and the object that it goes into or comes out of."""
 
-    `shape` is that of one image; element i of it, in row-major order, is float `places[i]` of the
-    object.
-    """
+    op: InputOp | OutputOp
 
-    tensor: str
-    object: str
-    shape: tuple[int, ...]
-    places: Ints
+    @property
+    def tensor(self) -> str:
+        return self.op.tensor_name.data
 
-    @staticmethod
-    def of(op: InputOp | OutputOp) -> Port:
-        object = find_object(op, op.object)
-        shape = op.tensor.get_shape()
-        table = tabulate(op.layout.data, grid(shape))
+    @property
+    def object(self) -> str:
+        return self.op.object.root_reference.data
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of one image."""
+        return image_shape(self.op.tensor.get_shape())
+
+    @cached_property
+    def places(self) -> Ints:
+        """Which float of the object each element of an image is, these in row-major order."""
+        object = find_object(self.op, self.op.object)
+        shape = self.op.tensor.get_shape()
+        table = tabulate(self.op.layout.data, grid(shape))
         flat = flat_index(table.coordinates, (*object.shape, object.vector), 1)
-        places = np.broadcast_to(flat, shape).reshape(-1)
-        return Port(op.tensor_name.data, object.sym_name.data, image_shape(shape), places)
+        return np.broadcast_to(flat, shape).reshape(-1)
 
     def enter(self, images: Floats, elements: Floats) -> None:
         """Put a stream of an input's images where its object lies, `[images, elements, vector]`."""
