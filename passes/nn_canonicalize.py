@@ -240,6 +240,23 @@ def _is_splat(value: SSAValue, number: float) -> bool:
     return array is not None and bool((array == number).all())
 
 
+PATTERNS: tuple[RewritePattern, ...] = (
+    FoldConstants(),
+    DropNoOps(),
+    ConstantOnTheRight(),
+    DropNeutralOperand(),
+    UseRelu(),
+    MergeReshapes(),
+    MergeTransposes(),
+    TransposeToReshape(),
+    FoldBiasIntoConv(),
+    FoldPadIntoConv(),
+    FoldPadIntoMaxPool(),
+    FoldPadIntoAveragePool(),
+)
+"""In the order in which they are tried."""
+
+
 @dataclass(frozen=True)
 class NnCanonicalizePass(ModulePass):
     """Simplify a graph of tensor operations without changing its results."""
@@ -247,22 +264,6 @@ class NnCanonicalizePass(ModulePass):
     name = "nn-canonicalize"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        PatternRewriteWalker(
-            GreedyRewritePatternApplier(
-                [
-                    FoldConstants(),
-                    DropNoOps(),
-                    ConstantOnTheRight(),
-                    DropNeutralOperand(),
-                    UseRelu(),
-                    MergeReshapes(),
-                    MergeTransposes(),
-                    TransposeToReshape(),
-                    FoldBiasIntoConv(),
-                    FoldPadIntoConv(),
-                    FoldPadIntoMaxPool(),
-                    FoldPadIntoAveragePool(),
-                ]
-            )
-        ).rewrite_module(op)
+        applier = GreedyRewritePatternApplier(list(PATTERNS))
+        PatternRewriteWalker(applier).rewrite_module(op)
         dce(op)

@@ -57,6 +57,7 @@ from cmc.dialects.cmpipe import (
     Writer,
     channel_properties,
     expect_one_crossbar,
+    expect_own_names,
     find_object,
 )
 
@@ -122,6 +123,7 @@ class ChipOp(ObjectScope):
     def verify_(self) -> None:
         if sum(isinstance(op, GcuOp) for op in self.body.ops) != 1:
             raise VerifyException("a chip has one GCU")
+        expect_own_names(self, (stage for core in self.cores() for stage in core.stages()))
         writers = self._verify_writers()
         rings = {ring.channel for core in self.cores() for ring in core.rings()}
         for channel in sorted(rings):

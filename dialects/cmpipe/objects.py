@@ -232,10 +232,10 @@ class ObjectOp(IRDLOperation):
             raise VerifyException(f"an object holds vectors of f32, not {element}")
         if any(extent < 1 for extent in (*self.shape, self.vector)):
             raise VerifyException("the extents of an object are fixed and at least 1")
-        travels = isinstance(self.parent_op(), ObjectScope)
-        if travels != (self.value is None):
+        place = ObjectScope if self.value is None else IterationScope
+        if not isinstance(self.parent_op(), place | None):
             raise VerifyException(
-                "an object in a stage is a constant and has a value; outside it travels, without"
+                "an object with a value is a constant of a stage, and one without travels"
             )
         if self.value is not None and self.value.shape != (*self.shape, self.vector):
             raise VerifyException(
@@ -276,6 +276,8 @@ class CrossbarOp(IRDLOperation):
         )
 
     def verify_(self) -> None:
+        if not isinstance(self.parent_op(), IterationScope | None):
+            raise VerifyException("a crossbar belongs to a stage")
         if self.value.shape != self.type.get_shape():
             raise VerifyException(
                 f"the matrix has the shape {list(self.value.shape)}, "

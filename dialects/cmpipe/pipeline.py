@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import islpy as isl
 from xdsl.dialects.builtin import (
@@ -127,14 +127,7 @@ class PipelineOp(ObjectScope, StageScope):
                 raise VerifyException(
                     f"stage {stage} runs on one core, and is listed {count} times"
                 )
-        names = {get_name_if_symbol(op) for op in self.body.ops}
-        for stage in self.stages():
-            for held in stage.held():
-                if held.sym_name.data in names:
-                    raise VerifyException(
-                        f"stage @{stage.sym_name.data} holds @{held.sym_name.data}, and outside of "
-                        "it something else has that name"
-                    )
+        expect_own_names(self, self.stages())
         writers = Counter(writer.written for writer in self.writers())
         for object in self.objects():
             if (count := writers[object.sym_name.data]) != 1:
@@ -395,6 +388,18 @@ class StageOp(Writer, IterationScope):
         for what, count in zip(("latency", "interval"), self.cycles, strict=True):
             if count < 1:
                 raise VerifyException(f"the {what} of a stage is at least 1 cycle")
+
+
+def expect_own_names(scope: ObjectScope, stages: Iterable[StageOp]) -> None:
+    """Verify that nothing that a stage holds has the name of something outside of it."""
+    names = {get_name_if_symbol(op) for op in scope.body.ops}
+    for stage in stages:
+        for held in stage.held():
+            if held.sym_name.data in names:
+                raise VerifyException(
+                    f"stage @{stage.sym_name.data} holds @{held.sym_name.data}, and outside of it "
+                    "something else has that name"
+                )
 
 
 def expect_one_crossbar(stages: Sequence[StageOp]) -> None:

@@ -15,7 +15,8 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Operation, OpResult, SSAValue
 from xdsl.irdl import IRDLOperation, VarConstraint, base, operand_def, result_def, traits_def
-from xdsl.traits import Pure
+from xdsl.pattern_rewriter import RewritePattern
+from xdsl.traits import HasCanonicalizationPatternsTrait, Pure
 from xdsl.utils.exceptions import VerifyException
 
 F32Tensor: TypeAlias = TensorType[Float32Type]
@@ -29,6 +30,16 @@ IntsAttr: TypeAlias = DenseArrayBase[I64]
 
 LARGEST = 2**28
 """How many elements a tensor may have: what a file declares must not take all memory."""
+
+
+class Canonical(HasCanonicalizationPatternsTrait):
+    """Is simplified by `nn-canonicalize`, and so by xDSL's `canonicalize`."""
+
+    @classmethod
+    def get_canonicalization_patterns(cls) -> tuple[RewritePattern, ...]:
+        from cmc.passes.nn_canonicalize import PATTERNS
+
+        return PATTERNS
 
 
 class TensorOp(IRDLOperation, ABC):
@@ -67,7 +78,7 @@ class SameShapeOp(TensorOp, ABC):
 
     input = operand_def(TYPE)
     result = result_def(TYPE)
-    traits = traits_def(Pure())
+    traits = traits_def(Pure(), Canonical())
 
     def result_shape(self) -> Shape:
         return shape_of(self.input)

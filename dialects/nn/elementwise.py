@@ -8,6 +8,7 @@ from xdsl.traits import Commutative, Pure
 
 from cmc.dialects.nn.base import (
     Axes,
+    Canonical,
     F32Tensor,
     Operand,
     SameShapeOp,
@@ -34,7 +35,7 @@ class BinaryOp(TensorOp, ABC):
 
     lhs = operand_def(F32Tensor)
     rhs = operand_def(F32Tensor)
-    traits = traits_def(Pure())
+    traits = traits_def(Pure(), Canonical())
     assembly_format = "$lhs `,` $rhs attr-dict `:` functional-type(operands, results)"
 
     def __init__(self, lhs: Operand, rhs: Operand):
@@ -214,7 +215,7 @@ class AddOp(BinaryOp):
     """
 
     name = "nn.add"
-    traits = traits_def(Pure(), Commutative())
+    traits = traits_def(Pure(), Canonical(), Commutative())
 
 
 @irdl_op_definition
@@ -243,7 +244,7 @@ class MulOp(BinaryOp):
     """
 
     name = "nn.mul"
-    traits = traits_def(Pure(), Commutative())
+    traits = traits_def(Pure(), Canonical(), Commutative())
 
 
 @irdl_op_definition
@@ -272,7 +273,7 @@ class MaximumOp(BinaryOp):
     """
 
     name = "nn.maximum"
-    traits = traits_def(Pure(), Commutative())
+    traits = traits_def(Pure(), Canonical(), Commutative())
 
 
 @irdl_op_definition
@@ -287,7 +288,7 @@ class MinimumOp(BinaryOp):
     """
 
     name = "nn.minimum"
-    traits = traits_def(Pure(), Commutative())
+    traits = traits_def(Pure(), Canonical(), Commutative())
 
 
 @irdl_op_definition

@@ -21,6 +21,7 @@ from xdsl.utils.str_enum import StrEnum
 
 from cmc.dialects.nn.base import (
     Axes,
+    Canonical,
     F32Tensor,
     Operand,
     Shape,
@@ -81,7 +82,7 @@ class ReshapeOp(TensorOp):
 
     name = "nn.reshape"
     input = operand_def(F32Tensor)
-    traits = traits_def(Pure())
+    traits = traits_def(Pure(), Canonical())
     assembly_format = "$input attr-dict `:` type($input) `->` type($result)"
 
     def __init__(self, input: Operand, shape: Sequence[int]):
@@ -117,7 +118,7 @@ class TransposeOp(TensorOp):
     name = "nn.transpose"
     input = operand_def(F32Tensor)
     perm = prop_def(DenseArrayBase.constr(i64))
-    traits = traits_def(Pure())
+    traits = traits_def(Pure(), Canonical())
     assembly_format = "$input `perm` $perm attr-dict `:` functional-type(operands, results)"
 
     def __init__(self, input: Operand, perm: Sequence[int]):
@@ -149,7 +150,7 @@ class ConcatOp(TensorOp):
     name = "nn.concat"
     inputs = var_operand_def(F32Tensor)
     axis = prop_def(IntegerAttr[I64])
-    traits = traits_def(Pure())
+    traits = traits_def(Pure(), Canonical())
     assembly_format = "$inputs `axis` $axis attr-dict `:` functional-type(operands, results)"
 
     def __init__(self, inputs: Sequence[Operand], axis: int):
@@ -185,7 +186,7 @@ class SliceOp(TensorOp):
     input = operand_def(F32Tensor)
     starts = prop_def(DenseArrayBase.constr(i64))
     steps = opt_prop_def(DenseArrayBase.constr(i64))
-    traits = traits_def(Pure())
+    traits = traits_def(Pure(), Canonical())
     assembly_format = (
         "$input `starts` $starts (`steps` $steps^)? attr-dict "
         "`:` functional-type(operands, results)"
@@ -284,7 +285,7 @@ class PadOp(TensorOp):
     high = prop_def(DenseArrayBase.constr(i64))
     mode = prop_def(PadModeAttr, default_value=PadModeAttr(PadMode.CONSTANT))
     value = prop_def(FloatAttr[Float32Type], default_value=FloatAttr(0.0, f32))
-    traits = traits_def(Pure())
+    traits = traits_def(Pure(), Canonical())
     custom_directives = (Number,)
     assembly_format = (
         "$input `low` $low `high` $high (`mode` $mode^)? (`value` custom<Number>($value)^)? "

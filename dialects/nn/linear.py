@@ -7,6 +7,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from cmc.dialects.nn.base import (
     Axes,
+    Canonical,
     F32Tensor,
     Operand,
     SameShapeOp,
@@ -38,7 +39,7 @@ class MatMulOp(TensorOp):
     name = "nn.matmul"
     lhs = operand_def(F32Tensor)
     rhs = operand_def(F32Tensor)
-    traits = traits_def(Pure())
+    traits = traits_def(Pure(), Canonical())
     assembly_format = "$lhs `,` $rhs attr-dict `:` functional-type(operands, results)"
 
     def __init__(self, lhs: Operand, rhs: Operand):
@@ -80,7 +81,7 @@ class BatchNormOp(TensorOp):
     mean = operand_def(F32Tensor)
     variance = operand_def(F32Tensor)
     epsilon = prop_def(FloatAttr[Float32Type])
-    traits = traits_def(Pure())
+    traits = traits_def(Pure(), Canonical())
     custom_directives = (Number,)
     assembly_format = (
         "$input `,` $scale `,` $bias `,` $mean `,` $variance `epsilon` custom<Number>($epsilon) "

@@ -17,6 +17,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from cmc.dialects.nn.base import (
     Axes,
+    Canonical,
     F32Tensor,
     IntsAttr,
     Operand,
@@ -36,7 +37,7 @@ class WindowedOp(TensorOp, ABC):
     strides = opt_prop_def(DenseArrayBase.constr(i64))
     pads = opt_prop_def(DenseArrayBase.constr(i64))
     dilations = opt_prop_def(DenseArrayBase.constr(i64))
-    traits = traits_def(Pure())
+    traits = traits_def(Pure(), Canonical())
 
     @property
     @abstractmethod

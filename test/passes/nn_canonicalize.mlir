@@ -1,4 +1,5 @@
 // RUN: cmc-opt %s -p nn-canonicalize | filecheck %s
+// RUN: cmc-opt %s -p canonicalize | filecheck %s
 
 // Layout: what moves nothing is gone, and two moves are one.
 

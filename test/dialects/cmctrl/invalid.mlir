@@ -106,6 +106,45 @@ cmctrl.chip @p {
 
 // -----
 
+// CHECK: error: 'cmpipe.object' op an object with a value is a constant of a stage, and one without travels
+cmctrl.chip @p {
+  cmpipe.object @a : memref<vector<2xf32>>
+  cmctrl.gcu {
+    cmpipe.object @a #nn.weights<[1.0, 2.0]> : memref<vector<2xf32>>
+    cmpipe.input @in "in" @a #poly.map<"{ [c] -> [c] }"> : tensor<2xf32>
+    cmctrl.program @in {
+      cmctrl.start []
+    }
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmctrl.chip' op stage @s holds @a, and outside of it something else has that name
+cmctrl.chip @p {
+  cmpipe.object @a : memref<vector<2xf32>>
+  cmpipe.object @b : memref<vector<2xf32>>
+  cmctrl.gcu {
+    cmpipe.input @in "in" @a #poly.map<"{ [c] -> [c] }"> : tensor<2xf32>
+    cmctrl.program @in {
+      cmctrl.start []
+    }
+  }
+  cmctrl.core @c {
+    cmpipe.stage @s in #poly.set<"{ [] }"> {
+      cmpipe.object @a #nn.weights<[1.0, 2.0]> : memref<vector<2xf32>>
+      %v = cmpipe.read @a #poly.map<"{ [c] -> [c] }"> : vector<2xf32>
+      cmpipe.write %v, @b #poly.map<"{ [] -> [] }"> : vector<2xf32>
+    }
+    cmctrl.constants @s at 0
+    cmctrl.program @s {
+      cmctrl.start []
+    }
+  }
+}
+
+// -----
+
 // CHECK: error: 'cmctrl.chip' op channel @a from @in to @s has no credits
 cmctrl.chip @p {
   cmpipe.object @a : memref<2xvector<1xf32>>

@@ -23,7 +23,7 @@ cmpipe.pipeline @p {
 
 // -----
 
-// CHECK: error: 'cmpipe.object' op an object in a stage is a constant and has a value; outside it travels, without
+// CHECK: error: 'cmpipe.object' op an object with a value is a constant of a stage, and one without travels
 cmpipe.pipeline @p {
   cmpipe.object @a #nn.weights<splat 1.0 shape [8, 4]> : memref<8xvector<4xf32>>
 }
@@ -88,6 +88,13 @@ cmpipe.pipeline @p {
 // -----
 
 // Crossbars.
+
+// CHECK: error: 'cmpipe.crossbar' op a crossbar belongs to a stage
+cmpipe.pipeline @p {
+  cmpipe.crossbar @w #nn.weights<splat 1.0 shape [4, 2]> : tensor<4x2xf32>
+}
+
+// -----
 
 // CHECK: error: 'cmpipe.crossbar' op the matrix has the shape [4, 2], and its type says [2, 4]
 cmpipe.pipeline @p {
