@@ -122,3 +122,39 @@ def test_bodies_lose_what_is_unused_and_what_is_there_twice():
     assert counts(module) == (2, 2, 1)
     CommonSubexpressionElimination().apply(make_context(), module)
     assert counts(module) == (1, 1, 1)
+
+
+DIAGONALS = """
+cmpipe.pipeline @main {
+  cmpipe.object @a : memref<4x6xvector<1xf32>>
+  cmpipe.object @b : memref<4x6xvector<1xf32>>
+  cmpipe.input @a_stream "x" @a #poly.map<"{ [n, c, h, w] -> [h, w, c] }"> : tensor<1x1x4x6xf32>
+  cmpipe.output "y" @b #poly.map<"{ [n, c, h, w] -> [h, w, c] }"> : tensor<1x1x4x6xf32>
+  cmpipe.stage @sum in #poly.set<"{ [h, w] : 0 <= h < 4 and 0 <= w < 6 }"> {
+    %v = cmpipe.read @a #poly.map<"{ [h, w, k, c] -> [h, w + k - 1, c] }"> : vector<3x1xf32>
+    %y = cmpipe.reduce add %v : vector<3x1xf32> -> vector<1xf32>
+    cmpipe.write %y, @b #poly.map<"{ [h, w] -> [h, w] }"> : vector<1xf32>
+  }
+  cmpipe.core @core0 runs [@sum]
+}
+"""
+
+
+@pytest.mark.parametrize("mode", ["bulk", "interpret"])
+def test_loops_whose_bounds_depend_on_others_are_lowered(mode: Mode):
+    module = parse_file(make_context(), DIAGONALS, "diagonals.mlir")
+    order = 'cmpipe-reorder-stage{schedule="{ [h, w] -> [h + w, h] }"}'
+    run(module, f"{order},cmpipe-derive-control,cmpipe-size-buffers,convert-cmpipe-to-cmctrl")
+    x = np.random.default_rng(0).standard_normal((3, 1, 4, 6), np.float32)
+    results: list[Result] = []
+    for _ in range(2):
+        verify_module(module)
+        prove(chip_of(module))
+        results.append(simulate(module, {"x": x}, mode))
+        LowerAffinePass().apply(make_context(), module)
+    assert not any(isinstance(op, affine.ForOp | affine.ApplyOp) for op in module.walk())
+    padded = np.pad(x, [(0, 0), (0, 0), (0, 0), (1, 1)])
+    expected = padded[..., :-2] + padded[..., 1:-1] + padded[..., 2:]
+    for result in results:
+        np.testing.assert_allclose(result.outputs["y"], expected, rtol=1e-5, atol=1e-6)
+    assert results[0].cycles == results[1].cycles

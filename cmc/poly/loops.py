@@ -133,8 +133,8 @@ _AND = (isl.ast_expr_op_type["and_"], isl.ast_expr_op_type.and_then)
 _OR = (isl.ast_expr_op_type["or_"], isl.ast_expr_op_type.or_else)
 
 
-def _value(expr: isl.AstExpr, scope: _Scope, ops: list[Operation]) -> SSAValue:
-    value = _expression(expr, scope).simplify(len(scope.operands), 0)
+def _value(expr: AffineExpr, scope: _Scope, ops: list[Operation]) -> SSAValue:
+    value = expr.simplify(len(scope.operands), 0)
     if isinstance(value, AffineConstantExpr):
         constant = arith.ConstantOp(IntegerAttr.from_index_int_value(value.value))
         ops.append(constant)
@@ -154,8 +154,8 @@ def _condition(expr: isl.AstExpr, scope: _Scope, ops: list[Operation]) -> SSAVal
         return constant.result
     op = isl.ast_expr_op_type(expr.get_op_type())
     if op in _COMPARISONS:
-        left = _value(expr.get_op_arg(0), scope, ops)
-        right = _value(expr.get_op_arg(1), scope, ops)
+        left = _value(_expression(expr.get_op_arg(0), scope), scope, ops)
+        right = _value(_expression(expr.get_op_arg(1), scope), scope, ops)
         result = arith.CmpiOp(left, right, _COMPARISONS[op])
         ops.append(result)
         return result.result
@@ -207,13 +207,6 @@ def _first_undecided(node: isl.AstNode, scope: _Scope) -> isl.AstExpr | None:
     return next((c for expr in evaluated if (c := _undecided(expr, scope)) is not None), None)
 
 
-def _bound(expressions: list[AffineExpr], scope: _Scope) -> tuple[list[SSAValue], AffineMapAttr]:
-    dims = len(scope.operands)
-    step = Step(scope.operands, tuple(e.simplify(dims, 0) for e in expressions))
-    operands, map = step.affine()
-    return operands, AffineMapAttr(map)
-
-
 def _for(node: isl.AstNode, scope: _Scope, emit: dict[str, Emit]) -> list[Operation]:
     name = node.for_get_iterator().get_id().get_name()
     if node.for_is_degenerate():
@@ -226,15 +219,37 @@ def _for(node: isl.AstNode, scope: _Scope, emit: dict[str, Emit]) -> list[Operat
         upper = [bound + 1 for bound in upper]
     block = Block(arg_types=[IndexType()])
     inner = scope.enter(name, block.args[0])
-    block.add_ops([*_loops(node.for_get_body(), inner, emit), affine.YieldOp.get()])
-    lower_operands, lower_map = _bound(lower, scope)
-    upper_operands, upper_map = _bound(upper, scope)
+    block.add_ops(_loops(node.for_get_body(), inner, emit))
     step = node.for_get_inc().get_val().to_python()
-    return [
-        affine.ForOp.from_region(
-            lower_operands, upper_operands, [], [], lower_map, upper_map, Region(block), step
-        )
-    ]
+    match [bound.simplify(len(scope.operands), 0) for bound in (*lower, *upper)]:
+        case [AffineConstantExpr(value=first), AffineConstantExpr(value=end)]:
+            block.add_op(affine.YieldOp.get())
+            return [affine.ForOp.from_region([], [], [], [], first, end, Region(block), step)]
+        case _:
+            # What bounds depend on, stock passes take apart for scf alone.
+            block.add_op(scf.YieldOp())
+            ops: list[Operation] = []
+            bounds = (
+                _extreme(lower, scope, arith.MaxSIOp, ops),
+                _extreme(upper, scope, arith.MinSIOp, ops),
+            )
+            by = _value(AffineExpr.constant(step), scope, ops)
+            return [*ops, scf.ForOp(*bounds, by, [], Region(block))]
+
+
+def _extreme(
+    bounds: list[AffineExpr],
+    scope: _Scope,
+    kind: type[arith.MaxSIOp] | type[arith.MinSIOp],
+    ops: list[Operation],
+) -> SSAValue:
+    """The minimum or maximum of some expressions."""
+    value, *others = (_value(bound, scope, ops) for bound in bounds)
+    for other in others:
+        result = kind(value, other)
+        ops.append(result)
+        value = result.result
+    return value
 
 
 def _if(node: isl.AstNode, scope: _Scope, emit: dict[str, Emit]) -> list[Operation]:
