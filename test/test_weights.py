@@ -1,5 +1,6 @@
 """Arrays of weights: equal by content, exact as text, checked in files."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from safetensors.numpy import load_file
 from xdsl.context import Context
 from xdsl.dialects.builtin import Builtin
 from xdsl.parser import Parser
+from xdsl.printer import Printer
 
 from cmc import weights
 from cmc.dialects.nn import Nn, WeightsAttr
@@ -35,6 +37,17 @@ def save(folder: Path, *attributes: WeightsAttr) -> list[str]:
     """The text of `attributes`, whose large arrays go to `folder`."""
     with weights.printing(weights.ToFile(folder / "model.safetensors")):
         return [str(attribute) for attribute in attributes]
+
+
+def test_printing_takes_less_memory_than_the_array(tmp_path: Path):
+    attribute, path = WeightsAttr.from_array(numbers(1000, 1000)), tmp_path / "attribute.mlir"
+    tracemalloc.start()
+    with weights.printing(weights.Inline()), path.open("w") as stream:
+        Printer(stream).print_attribute(attribute)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert path.stat().st_size > 8 * 10**6
+    assert peak < 3 * 10**6
 
 
 # Values

@@ -1,5 +1,6 @@
 """`#nn.weights`: the attribute that holds an array of weights."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
 
@@ -108,9 +109,22 @@ def _print(printer: Printer, weights: Weights) -> None:
         case Elided():
             _print_elided(printer, weights)
         case None:
-            data = np.ascontiguousarray(weights.array, dtype="<f4").tobytes()
-            printer.print_string(f'hex "0x{data.hex().upper()}"')
+            printer.print_string('hex "0x')
+            for part in _parts(weights.array):
+                printer.print_string(part.astype("<f4").tobytes().hex().upper())
+            printer.print_string('"')
             _print_shape(printer, weights)
+
+
+def _parts(array: Float32Array) -> Iterator[Float32Array]:
+    """All elements of `array` in order, a few at a time: their text takes more memory than they."""
+    flat = array.reshape(-1)
+    for start in range(0, flat.size, _PART):
+        yield flat[start : start + _PART]
+
+
+_PART = 2**16
+"""How many elements are printed at a time."""
 
 
 def _print_elided(printer: Printer, weights: Weights) -> None:
