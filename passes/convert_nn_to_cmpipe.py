@@ -8,6 +8,7 @@ nothing and become part of the accesses of whoever reads through them.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import islpy as isl
@@ -20,7 +21,7 @@ from xdsl.dialects.builtin import (
     TensorType,
     f32,
 )
-from xdsl.ir import Block, BlockArgument, Operation, Region, SSAValue
+from xdsl.ir import Block, BlockArgument, Operation, Region, SSAValue, Use
 from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
 
@@ -147,8 +148,9 @@ class _Partition:
         block = network.body.block
         self._position = {op: i for i, op in enumerate(block.ops)}
         names = tensor_names(network.arg_attrs, len(block.args), "input")
+        channels = _preferred_channels(block)
         for argument, name in zip(block.args, names, strict=True):
-            self._input(argument, name)
+            self._input(argument, name, channels[argument])
         for op in block.ops:
             if isinstance(op, func.ReturnOp):
                 names = tensor_names(network.res_attrs, len(op.arguments), "output")
@@ -174,9 +176,8 @@ class _Partition:
                 raise CmcError(error.message, f"'{_wanted_name(op)}'") from error
             raise
 
-    def _input(self, argument: BlockArgument, tensor_name: str) -> None:
+    def _input(self, argument: BlockArgument, tensor_name: str, channel: int | None) -> None:
         shape = nn.shape_of(argument)
-        channel = _preferred_channel(argument)
         layout = Layout(shape, _default_channel(shape) if channel is None else channel)
         name = self._object(self.names.make(tensor_name), layout)
         view = self._views[argument] = View.whole(name, layout)
@@ -325,23 +326,33 @@ def _channel(view: View) -> int:
     return _default_channel(view.shape) if channel is None else channel
 
 
-def _preferred_channel(value: SSAValue) -> int | None:
-    """The axis along which the first user that minds would like a tensor to be cut."""
-    for use in value.uses:
-        op = use.operation
-        channel: int | None = None
-        if type(op) in STAGES and use.index == 0:
-            channel = STAGES[type(op)].operand_channel(op)
-        elif type(op) in ELEMENTWISE and nn.shape_of(op.results[0]) == nn.shape_of(value):
-            channel = _preferred_channel(op.results[0])
-        elif type(op) in VIEWS:
-            after = _preferred_channel(op.results[0])
-            if after is not None:
-                places, _ = VIEWS[type(op)].places(op)
-                channel = steps_along(places, nn.shape_of(op.results[0]), after)
-        if channel is not None:
-            return channel
-    return None
+def _preferred_channels(block: Block) -> dict[SSAValue, int | None]:
+    """The axis along which the first user that minds would like each input to be cut."""
+    # Users come after what they use: what they would like is known when going backwards.
+    reached: dict[SSAValue, None] = dict.fromkeys(block.args)
+    for op in block.ops:
+        if type(op) in VIEWS or type(op) in ELEMENTWISE:
+            reached |= dict.fromkeys(op.results if reached.keys() & op.operands else ())
+    channels: dict[SSAValue, int | None] = {}
+    for value in reversed(reached):
+        wanted = (_wanted_channel(use, channels) for use in value.uses)
+        channels[value] = next((channel for channel in wanted if channel is not None), None)
+    return channels
+
+
+def _wanted_channel(use: Use, channels: Mapping[SSAValue, int | None]) -> int | None:
+    """The axis along which one user would like its operand to be cut, given that of its result."""
+    op = use.operation
+    if type(op) in STAGES:
+        return STAGES[type(op)].operand_channel(op) if use.index == 0 else None
+    after = channels.get(op.results[0]) if op.results else None
+    if after is None:
+        return None
+    shape = nn.shape_of(op.results[0])
+    if type(op) in ELEMENTWISE:
+        return after if shape == nn.shape_of(op.operands[use.index]) else None
+    places, _ = VIEWS[type(op)].places(op)
+    return steps_along(places, shape, after)
 
 
 def _look_through(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections.abc import Mapping
+from itertools import cycle
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -16,7 +20,8 @@ from cmc.errors import CmcError
 from cmc.reference import Reference
 from cmc.streams import random_stream
 from end_to_end import assert_close, assert_same
-from onnx_models import float_type, graph_model, int64, normal, one_node_model
+from networks import random_inputs, reference
+from onnx_models import chain_model, float_type, graph_model, int64, normal, one_node_model
 from test_importer_operators import CASES, describe
 
 IMAGES = 2
@@ -106,3 +111,30 @@ def test_outputs_without_a_batch_axis_are_stacked():
     assert program.outputs == {"y0": (3, 4)}
     images = normal(5, 3, 1, 4)
     assert np.array_equal(program.run({"x": images}).outputs["y0"], images.reshape(5, 3, 4))
+
+
+def test_networks_deeper_than_the_stack(tmp_path: Path):
+    """Nothing on the way calls itself once for each operator."""
+    depth = 400
+    names = ["x", *(f"v{index}" for index in range(1, depth)), "y"]
+    nodes = [
+        onnx.helper.make_node(op, [before, *constants], [after])
+        for before, after, (op, *constants) in zip(
+            names, names[1:], cycle((("Add", "c"), ("Tanh",), ("Neg",))), strict=False
+        )
+    ]
+    model = chain_model([1, 4, 3], *nodes, constants={"c": normal(4, 1)})
+    inputs = random_inputs(model, 2, seed=1)
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack()) + 250)
+    try:
+        program = cmc.compile(model)
+        bulk = program.run(inputs)
+        interpreted = program.run(inputs, mode="interpret")
+        program.save(tmp_path / "chain.mlir")
+        loaded = cmc.load(tmp_path / "chain.mlir").run(inputs)
+    finally:
+        sys.setrecursionlimit(limit)
+    assert_close(bulk.outputs, reference(model, inputs))
+    assert_same(interpreted, bulk)
+    assert_same(loaded, bulk)
