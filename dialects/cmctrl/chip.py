@@ -54,6 +54,7 @@ from cmc.dialects.cmpipe import (
     OutputOp,
     StageOp,
     StageScope,
+    UsesObject,
     Writer,
     channel_properties,
     expect_one_crossbar,
@@ -402,7 +403,7 @@ class RingOp(OfChannel, InSram):
 
     slots = prop_def(IntegerAttr[I64])
 
-    traits = traits_def(HasParent(CoreOp))
+    traits = traits_def(HasParent(CoreOp), UsesObject())
 
     assembly_format = "$object `from` $writer `to` $reader `at` $address `slots` $slots attr-dict"
 
@@ -425,7 +426,6 @@ class RingOp(OfChannel, InSram):
         return self.slots.value.data * vector
 
     def verify_(self) -> None:
-        find_object(self, self.object)
         if self.slots.value.data < 1:
             raise VerifyException("a ring has at least 1 slot")
         super().verify_()
@@ -482,7 +482,7 @@ class CreditsOp(OfChannel):
 
     count = prop_def(IntegerAttr[I64])
 
-    traits = traits_def(HasParent(CoreOp, GcuOp))
+    traits = traits_def(HasParent(CoreOp, GcuOp), UsesObject())
 
     assembly_format = "$object `from` $writer `to` $reader `count` $count attr-dict"
 
@@ -495,7 +495,6 @@ class CreditsOp(OfChannel):
         )
 
     def verify_(self) -> None:
-        find_object(self, self.object)
         if self.count.value.data < 0:
             raise VerifyException("a count of credits is not negative")
 
@@ -591,7 +590,7 @@ class MachineOp(OfChannel):
     kind = prop_def(MachineKindAttr)
     body = region_def("single_block")
 
-    traits = traits_def(NoTerminator(), IsolatedFromAbove(), HasParent(CoreOp))
+    traits = traits_def(NoTerminator(), IsolatedFromAbove(), HasParent(CoreOp), UsesObject())
 
     assembly_format = "$kind $object `from` $writer `to` $reader $body attr-dict"
 

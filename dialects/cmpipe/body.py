@@ -31,12 +31,13 @@ from xdsl.irdl import (
     result_def,
     traits_def,
 )
-from xdsl.traits import MemoryReadEffect, MemoryWriteEffect, Pure
+from xdsl.traits import MemoryReadEffect, MemoryWriteEffect, Pure, SymbolUserOpInterface
 from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.str_enum import StrEnum
 
 from cmc.dialects.cmpipe.objects import (
     ObjectOp,
+    UsesObject,
     expect_dims,
     find_crossbar,
     find_object,
@@ -70,7 +71,7 @@ class ReadOp(IRDLOperation):
     pad = opt_prop_def(FloatAttr)
     window = result_def(VectorType)
 
-    traits = traits_def(MemoryReadEffect())
+    traits = traits_def(MemoryReadEffect(), UsesObject())
 
     custom_directives = (Number,)
     assembly_format = (
@@ -124,6 +125,14 @@ class ReadOp(IRDLOperation):
             )
 
 
+class _UsesCrossbar(SymbolUserOpInterface):
+    """Names a crossbar of its stage, which is there."""
+
+    def verify(self, op: Operation) -> None:
+        assert isinstance(op, MxvOp)
+        find_crossbar(op, op.crossbar)
+
+
 @irdl_op_definition
 class MxvOp(IRDLOperation):
     """Drive a crossbar: multiply a vector with the matrix that it holds.
@@ -143,7 +152,7 @@ class MxvOp(IRDLOperation):
     product = result_def(VectorType)
 
     # What a crossbar holds never changes: the product follows from the vector.
-    traits = traits_def(Pure())
+    traits = traits_def(Pure(), _UsesCrossbar())
 
     assembly_format = "$crossbar $vector attr-dict `:` type($vector) `->` type($product)"
 
@@ -270,7 +279,7 @@ class WriteOp(IRDLOperation):
     object = prop_def(FlatSymbolRefAttrConstr)
     access = prop_def(MapAttr)
 
-    traits = traits_def(MemoryWriteEffect())
+    traits = traits_def(MemoryWriteEffect(), UsesObject())
 
     assembly_format = "$vector `,` $object qualified($access) attr-dict `:` type($vector)"
 

@@ -31,10 +31,7 @@ from xdsl.irdl import (
     region_def,
     traits_def,
 )
-from xdsl.traits import (
-    SymbolOpInterface,
-    SymbolTable,
-)
+from xdsl.traits import SymbolOpInterface, SymbolTable, SymbolUserOpInterface
 from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.hints import isa
 from xdsl.utils.symbol_table import SymbolTable as SymbolTableOf
@@ -92,6 +89,15 @@ class ObjectScope(IRDLOperation, ABC):
             known = vars(self)["_table"] = SymbolTableOf(self)
             found = known.lookup(name)
         return found
+
+
+class UsesObject(SymbolUserOpInterface):
+    """Names an object, which is there."""
+
+    def verify(self, op: Operation) -> None:
+        name = op.properties["object"]
+        assert isinstance(name, SymbolRefAttr)
+        find_object(op, name)
 
 
 class Channel(NamedTuple):

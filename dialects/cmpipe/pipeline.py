@@ -51,6 +51,7 @@ from cmc.dialects.cmpipe.objects import (
     ObjectOp,
     ObjectScope,
     OfChannel,
+    UsesObject,
     channel_properties,
     expect_dims,
     expect_name,
@@ -206,7 +207,7 @@ class InputOp(_PortOp, Writer):
 
     name = "cmpipe.input"
 
-    traits = traits_def(SymbolOpInterface())
+    traits = traits_def(SymbolOpInterface(), UsesObject())
 
     assembly_format = "$sym_name $tensor_name $object qualified($layout) attr-dict `:` $tensor"
 
@@ -251,6 +252,8 @@ class OutputOp(_PortOp):
     """
 
     name = "cmpipe.output"
+
+    traits = traits_def(UsesObject())
 
     assembly_format = "$tensor_name $object qualified($layout) attr-dict `:` $tensor"
 
@@ -481,7 +484,7 @@ class ChannelOp(OfChannel):
     free = prop_def(MapAttr)
     free_from = opt_prop_def(SetAttr)
 
-    traits = traits_def(HasParent(PipelineOp))
+    traits = traits_def(HasParent(PipelineOp), UsesObject())
 
     assembly_format = (
         "$object `from` $writer `to` $reader (`slots` $slots^)? "
