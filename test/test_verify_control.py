@@ -453,6 +453,30 @@ def test_it_is_the_meaning_of_loops_that_counts(ready: str):
             "the free machine of @a from @a_stream to @sum"
             " releases @a[7] before @a[6], which is first",
         ),
+        (
+            "cmctrl.await [7]",
+            "affine.for %i = 0 to 3 {\ncmctrl.await [7]\n}",
+            "the free machine of @a from @a_stream to @sum awaits @sum[7] twice",
+        ),
+        (
+            "cmctrl.release [9]",
+            "cmctrl.release [9]\ncmctrl.release [9]",
+            "the free machine of @a from @a_stream to @sum releases @a[9] twice",
+        ),
+        # Right over the integers, but not in words of a control unit.
+        (
+            "cmctrl.enable [%i - 2]",
+            "cmctrl.enable [(%i * 1073741824) floordiv 1073741824 - 2]",
+            "'cmctrl.enable' op computes with numbers from 2147483648 to 9663676416, which need 35 "
+            "bits, and there are 32",
+        ),
+        (
+            "cmctrl.enable [%i - 2]",
+            "%far = arith.constant 2147483640 : index\n%j = arith.addi %i, %far : index\n"
+            "cmctrl.enable [%j - 2147483642]",
+            "'arith.addi' op computes with numbers from 2147483642 to 2147483649, which need "
+            "33 bits, and there are 32",
+        ),
         (LOOP, "affine.for %w = 0 to 7 {", "program @sum never starts iteration [7]"),
         (LOOP, "affine.for %w = 0 to 9 {", "program @sum starts iteration [8], which it does not"),
         (
@@ -495,6 +519,68 @@ def test_what_is_wrong_is_named(old: str, new: str, message: str):
     assert message in str(error)
     assert "\n" not in str(error)
     assert str(error).startswith("chip.mlir:")
+
+
+CAST = """
+%far = arith.constant 4294967298 : index
+%cut = arith.index_cast %far : index to i32
+%low = arith.index_cast %cut : i32 to index
+affine.for %i = %low to 10 {"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "cmctrl.enable [%i - 2]",
+            "cmctrl.enable [(%i * 4611686018427387904) floordiv 4611686018427387904 - 2]",
+            "numbers from 9223372036854775808 to 41505174165846491136, which need 67 bits, and",
+        ),
+        ("affine.for %i = 2 to 10 {", CAST, "gives i32 numbers from 4294967298 to 4294967298"),
+    ],
+)
+def test_what_is_simulated_has_bounds_too(old: str, new: str, message: str):
+    module = parsed(replaced((old, new)))
+    with pytest.raises(CmcError, match=message):
+        prove(chip_of(module), width=64)
+    with pytest.raises(CmcError, match=message):
+        Simulator(chip_of(module))
+
+
+def test_there_may_be_more_bits_than_usual():
+    scaled = "cmctrl.enable [(%i * 1073741824) floordiv 1073741824 - 2]"
+    module = parsed(replaced(("cmctrl.enable [%i - 2]", scaled)))
+    prove(chip_of(module), width=35)
+    with pytest.raises(CmcError, match="which need 35 bits, and there are 34"):
+        prove(chip_of(module), width=34)
+    assert same(behaviour(module), behaviour(parsed(CHIP)))
+
+
+def test_the_width_that_is_needed_is_told():
+    widths = prove(chip_of(parsed(CHIP)))
+    assert {op.title: bits for op, bits in widths.items()} == {
+        "program @a_stream": 5,
+        "program @sum": 5,
+        "the ready machine of @a from @a_stream to @sum": 5,
+        "the free machine of @a from @a_stream to @sum": 5,
+    }
+
+
+@pytest.mark.usefixtures("many")
+@pytest.mark.parametrize("step", ["cmctrl.await [7]", "cmctrl.release [9]"])
+def test_a_billion_of_steps_takes_no_more_memory_than_one(step: str):
+    loop = f"affine.for %i = 0 to 1000000000 {{\n{step}\n}}"
+    module = parsed(replaced(("cmctrl.release [9]", f"cmctrl.release [9]\n{loop}")))
+    with pytest.raises(CmcError, match=r"twice|times, and should do so at most once"):
+        prove(chip_of(module))
+    assert same(behaviour(module), behaviour(parsed(CHIP)))
+
+
+def test_loops_of_too_many_passes_are_refused():
+    loop = "affine.for %i = 0 to 1000000000 {\naffine.for %j = 0 to %i {\ncmctrl.await [7]\n}\n}"
+    module = parsed(replaced(("cmctrl.release [9]", f"cmctrl.release [9]\n{loop}")))
+    with pytest.raises(CmcError, match="takes 1000000000 passes an image"):
+        Simulator(chip_of(module))
 
 
 def test_a_ring_that_is_too_small_is_named():

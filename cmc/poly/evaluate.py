@@ -12,6 +12,8 @@ import islpy as isl
 import numpy as np
 from numpy.typing import NDArray
 
+from cmc.errors import CmcError
+
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
@@ -71,6 +73,43 @@ def contains(domain: isl.Set, values: Sequence[Ints]) -> Bools:
     return result
 
 
+@dataclass(frozen=True)
+class _Magnitude:
+    """What numbers on the way through an expression are at most, either side of 0."""
+
+    most: int
+
+    def __add__(self, other: _Magnitude | int) -> _Magnitude:
+        return _Magnitude(self.most + _most(other)).kept()
+
+    def __mul__(self, other: int) -> _Magnitude:
+        return _Magnitude(self.most * abs(other)).kept()
+
+    def __floordiv__(self, other: int) -> _Magnitude:
+        return _Magnitude(max(self.most, other)).kept()
+
+    def kept(self) -> _Magnitude:
+        """The same, if arrays can hold it."""
+        if self.most > np.iinfo(np.int64).max:
+            raise CmcError(f"its points need numbers up to {self.most}: 64 bits do not hold them")
+        return self
+
+
+def _most(value: _Magnitude | int) -> int:
+    return value.most if isinstance(value, _Magnitude) else abs(value)
+
+
+def _expect_words(parts: Sequence[tuple[isl.Set, isl.MultiAff]], values: Sequence[Ints]) -> None:
+    """CmcError if numbers on the way to a function's values, or to its pieces, are too large."""
+    most = [_Magnitude(max(int(v.max(initial=0)), -int(v.min(initial=0)))) for v in values]
+    for domain, expression in parts:
+        affs = [expression.get_aff(i) for i in range(expression.dim(isl.dim_type.out))]
+        for piece in domain.compute_divs().get_basic_sets():
+            affs += [constraint.get_aff() for constraint in piece.get_constraints()]
+        for aff in affs:
+            evaluate_aff(aff, most, _Magnitude(0))
+
+
 def pieces(function: isl.Map) -> list[tuple[isl.Set, isl.MultiAff]]:
     """The pieces of a single-valued relation: disjoint domains, each with one affine expression."""
     found: list[tuple[isl.Set, isl.MultiAff]] = []
@@ -109,13 +148,17 @@ class Tabulated:
 
 
 def tabulate(function: isl.Map, values: Sequence[Ints]) -> Tabulated:
-    """Evaluate a single-valued relation on broadcastable coordinate arrays, one per input dim."""
+    """Evaluate a single-valued relation on broadcastable coordinate arrays, one per input dim.
+
+    CmcError where that takes numbers of more than 64 bits.
+    """
     shape = np.broadcast_shapes(*(v.shape for v in values)) if values else ()
     zero = np.zeros((1,) * len(shape), np.int64)
     outputs = function.dim(isl.dim_type.out)
     coordinates = [zero] * outputs
     defined = np.zeros((1,) * len(shape), np.bool_)
     parts = pieces(function)
+    _expect_words(parts, values)
     for domain, expression in parts:
         inside = contains(domain, values)
         for i in range(outputs):

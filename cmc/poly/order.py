@@ -12,15 +12,22 @@ import numpy as np
 from cmc.poly.evaluate import Bools, Ints, contains, spans, tabulate
 from cmc.poly.extremes import lexmax, lexmin
 
+_MOST = 1 << 62
+"""Points of a box that have numbers of 64 bits."""
+
 
 def lexicographic(points: Ints, among: Ints) -> tuple[Ints, Ints]:
     """A number for each of two lots of points, `[count, rank]`, ordered as the points are."""
-    numbers = np.zeros(len(points) + len(among), np.int64)
-    for column, other in zip(points.T, among.T, strict=True):
-        both = np.concatenate([column, other])
-        low = both.min(initial=0)
-        numbers *= both.max(initial=0) - low + 1
-        numbers += both - low
+    both = np.concatenate([points, among])
+    lows, highs = (extreme(0, initial=0).tolist() for extreme in (both.min, both.max))
+    extents = [high - low + 1 for low, high in zip(lows, highs, strict=True)]
+    if prod(extents) > _MOST:
+        numbers = np.unique(both, axis=0, return_inverse=True)[1].reshape(-1)
+    else:
+        numbers = np.zeros(len(both), np.int64)
+        for column, low, extent in zip(both.T, lows, extents, strict=True):
+            numbers *= extent
+            numbers += column - low
     return numbers[: len(points)], numbers[len(points) :]
 
 

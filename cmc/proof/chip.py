@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from cmc.dialects.cmctrl import ChipOp, MachineKind
+from cmc.dialects.cmctrl import ChipOp, MachineKind, MachineOp, ProgramOp
 from cmc.proof.live import Link, prove_live
 from cmc.proof.machines import Driven, MachineKey, prove_machine
 from cmc.proof.programs import Program, ProgramKey, prove_program
 from cmc.proof.rings import prove_rings
+from cmc.widths import CONTROL_BITS, bits_needed
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,13 +21,24 @@ class Known:
     machines: dict[MachineKey, Driven] = field(default_factory=dict[MachineKey, Driven])
 
 
-def prove(chip: ChipOp, known: Known | None = None) -> None:
+def _control(chip: ChipOp) -> Iterator[ProgramOp | MachineOp]:
+    for side in (chip.gcu, *chip.cores()):
+        yield from side.programs()
+    for core in chip.cores():
+        yield from core.machines()
+
+
+def prove(
+    chip: ChipOp, known: Known | None = None, width: int = CONTROL_BITS
+) -> Mapping[ProgramOp | MachineOp, int]:
     """Prove that the control of a chip that verifies is sound, tight and live.
 
-    CmcError names what is wrong: the program, machine, ring or credits, the iteration and what it
-    waits for and need not, or does not wait for and must. `known` saves work on chips that are
-    alike in parts.
+    The result has the bits of the words in which each program and machine has to compute, of the
+    `width` that there are. CmcError names what is wrong: the program, machine, ring or credits, the
+    iteration and what it waits for and need not, or does not wait for and must. `known` saves work
+    on chips that are alike in parts.
     """
+    widths = {op: bits_needed(op.body.block, width) for op in _control(chip)}
     known = known or Known()
     programs: dict[str, Program] = {}
     for side in (chip.gcu, *chip.cores()):
@@ -54,3 +67,4 @@ def prove(chip: ChipOp, known: Known | None = None) -> None:
                 )
             )
     prove_live(programs, links)
+    return widths

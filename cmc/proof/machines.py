@@ -186,6 +186,13 @@ class _Proof:
         got = lexmin(after.subtract_domain(from_start)).coalesce()
         self.tight(got)
         self.ends(awaits, got)
+        for steps, side, verb in (
+            (awaits, self.signals, "awaits"),
+            (advances, self.driven, self.words.drives),
+        ):
+            if not steps.is_injective():
+                again = steps.reverse()
+                raise self.again(first_point(again.subtract(lexmin(again)).domain()), side, verb)
         return Driven(_suffix(got, Iterations(self.driven.order), Iterations(self.signals.order)))
 
     def ascending(self, steps: isl.Map, side: _Side, verb: str) -> isl.Map:
@@ -249,15 +256,26 @@ class _Proof:
         late = awaited > got.max(initial=0)
         if np.any(late):
             raise self.late(_point(signals, int(awaited[late][0]) - 1))
+        for counts, points, side, verb in (
+            (awaited, signals, self.signals, "awaits"),
+            (reached, driven, self.driven, self.words.drives),
+        ):
+            if np.any(again := np.diff(counts) == 0):
+                raise self.again(_point(points, int(counts[np.argmax(again)]) - 1), side, verb)
         return Driven(Runs.of(got))
 
     def in_time(
         self, found: list[Visits], awaits: bool, side: _Side, points: Iterations, verb: str
     ) -> tuple[Ints, Ints]:
         """The times of awaits, or of advances, and up to how many points of the side each goes."""
-        chosen = [v.expanded() for v in found if isinstance(v.op, AwaitOp) is awaits]
-        if not chosen:
+        rows = [v for v in found if isinstance(v.op, AwaitOp) is awaits]
+        if not rows:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        if (total := sum(int(v.counts.sum()) for v in rows)) > 2 * points.count:
+            raise self.error(
+                f"{verb} {total} times, and should do so at most once for each of {points.count}"
+            )
+        chosen = [v.expanded() for v in rows]
         times = np.concatenate([v.times for v in chosen])
         order = np.argsort(times)
         named = np.concatenate([v.points for v in chosen])[order]
@@ -282,6 +300,9 @@ class _Proof:
 
     def disorder(self, later: Point, earlier: Point, side: _Side, verb: str) -> CmcError:
         return self.error(f"{verb} {side.name(later)} before {side.name(earlier)}, which is first")
+
+    def again(self, point: Point, side: _Side, verb: str) -> CmcError:
+        return self.error(f"{verb} {side.name(point)} twice")
 
     def never(self, point: Point) -> CmcError:
         return self.error(f"never {self.words.drives} {self.driven.name(point)}")

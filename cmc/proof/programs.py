@@ -123,6 +123,8 @@ class _Proof:
 
     def runs_each(self, found: list[Visits], claimed: Order) -> None:
         """The same of all visits, one by one."""
+        if (total := sum(int(v.counts.sum()) for v in found)) > 2 * claimed.count:
+            raise self.error(f"starts {total} iterations, and claims {claimed.count}")
         every = [v.expanded() for v in found]
         points = np.empty((sum(len(v.points) for v in every), claimed.points.shape[1]), np.int64)
         for v in every:

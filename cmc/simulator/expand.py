@@ -23,10 +23,15 @@ from xdsl.ir.affine import (
     AffineSymExpr,
 )
 
+from cmc.diagnostics import operation_error
 from cmc.dialects.cmctrl import PointOp
 from cmc.errors import CmcError
 from cmc.poly.evaluate import Ints, spans
 from cmc.poly.order import Box, Order
+from cmc.widths import bits_needed
+
+MOST_PASSES = 1 << 25
+"""Of a loop that is not innermost, or whose values do not grow evenly, in all its instances."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,11 @@ class Visits:
 
 
 def visits(block: Block) -> list[Visits]:
-    """All visits of each operation at a point, with their places in the sequence of all visits."""
+    """All visits of each operation at a point, with their places in the sequence of all visits.
+
+    CmcError where loops take too many passes, or compute with numbers too large for 64 bits.
+    """
+    bits_needed(block)
     return [found.visits for found in _block(block, {}, 1).found if len(found.owner)]
 
 
@@ -191,6 +200,11 @@ def _for(op: affine.ForOp | scf.ForOp, environment: _Environment, instances: int
             return _in_rows(_block(block, lines, instances), passes)
         except _UnevenError:
             pass
+    total = passes.sum(dtype=np.float64)
+    if total > MOST_PASSES:
+        raise operation_error(
+            op, f"takes {total:.0f} passes an image, and no more than {MOST_PASSES} are simulated"
+        )
     owner, number = spans(passes)
     inner = {value: _Line(line.value[owner]) for value, line in environment.items()}
     inner[block.args[0]] = _Line(lower[owner] + step[owner] * number)

@@ -532,6 +532,11 @@ class ProgramOp(IRDLOperation):
         """The name of the stage or stream."""
         return self.writer.root_reference.data
 
+    @property
+    def title(self) -> str:
+        """What this is, for a person."""
+        return f"program @{self.runs}"
+
     def starts(self) -> Iterator[StartOp]:
         for op in self.body.walk():
             if isinstance(op, StartOp):
