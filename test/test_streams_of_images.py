@@ -16,6 +16,7 @@ from cmc.reference import Reference
 from cmc.streams import random_stream
 from conftest import ROOT
 from end_to_end import assert_close, assert_same, bound
+from onnx_models import chain_model, normal
 
 DIGITS = ROOT / "examples" / "digits"
 
@@ -111,3 +112,12 @@ def test_well_known_networks(name: str):
     assert scores.std() > 0.01 * np.abs(scores).max()
     assert_close(result.outputs, Reference(model)(inputs))
     assert program.time(100).cycles_per_image == bound(result.report)
+
+
+def test_a_window_in_the_padding_waits_for_nothing_of_the_image_before():
+    """Its iteration begins before the last elements of that image, which no one reads, arrive."""
+    conv = helper.make_node("Conv", ["x", "w"], ["y"], strides=[3], pads=[3, 0])
+    program = cmc.compile(chain_model([1, 1, 7], conv, constants={"w": normal(1, 1, 2)}))
+    inputs = random_stream(program.inputs, 4, seed=0)
+    bulk = program.run(inputs, mode="bulk")
+    assert_same(program.run(inputs, mode="interpret"), bulk)

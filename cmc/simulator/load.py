@@ -32,7 +32,7 @@ from cmc.dialects.cmpipe import (
     find_object,
 )
 from cmc.errors import CmcError
-from cmc.flow import Edge, Flow, Process
+from cmc.flow import NEVER, Edge, Flow, Process
 from cmc.poly.counting import Iterations, counted
 from cmc.poly.evaluate import Ints, coefficients, size, tabulate
 from cmc.poly.extremes import lexmax, lexmin
@@ -136,8 +136,9 @@ class Read:
         count = self.iterations.count
         found = self._places_by_rows()
         if found is None:
-            newest, oldest = Runs.of(self.newest).accumulated(), -Runs.of(self.oldest)
-            return newest, -oldest.reversed().accumulated().reversed()
+            newest = Runs.of(np.where(self.newest < 0, LEAST, self.newest)).accumulated()
+            oldest = Runs.of(np.where(self.oldest == NEVER, LEAST, -self.oldest)).reversed()
+            return newest, -oldest.accumulated().reversed()
         (at, newest), (since, oldest) = found
         newest = held(at, newest.accumulated(), count, LEAST)
         since = -since.reversed() + (count - 1)
