@@ -10,21 +10,21 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = Path(sys.executable).parent
 
-SHARED_MODELS = ROOT.parent / "shared" / "models"
-"""Trained networks that are not part of the project: tests read them where they are."""
+OWN_NETWORKS = ("digits", "shortcuts", "same", "separable")
+"""The project's own trained networks, for images of digits: files of examples/digits."""
+
+OTHER_NETWORKS = ("mnist_cntk", "mlperftiny_resnet8", "resnet20_cifar")
+"""Trained networks that are not part of the project: files of ../shared/models."""
 
 
-@pytest.fixture(scope="session")
-def shared_model() -> Callable[[str], Path]:
-    """The path of a trained network by its file name; the test is skipped where it is not."""
-
-    def find(name: str) -> Path:
-        path = SHARED_MODELS / name
-        if not path.is_file():
-            pytest.skip(f"{name} is not in ../shared/models")
-        return path
-
-    return find
+def find_trained(name: str) -> Path:
+    """The path of a trained network by its name; the test is skipped where it is not."""
+    own = name in OWN_NETWORKS
+    folder = ROOT / "examples" / "digits" if own else ROOT.parent / "shared" / "models"
+    path = folder / f"{name}.onnx"
+    if not own and not path.is_file():
+        pytest.skip(f"{path.name} is not in ../shared/models")
+    return path
 
 
 @pytest.fixture(scope="session")
@@ -33,13 +33,10 @@ def digits() -> Path:
     return ROOT / "examples" / "digits" / "digits.onnx"
 
 
-@pytest.fixture(params=["digits", "mnist_cntk", "mlperftiny_resnet8", "resnet20_cifar"])
-def trained(
-    request: pytest.FixtureRequest, digits: Path, shared_model: Callable[[str], Path]
-) -> Path:
+@pytest.fixture(params=[*OWN_NETWORKS, *OTHER_NETWORKS])
+def trained(request: pytest.FixtureRequest) -> Path:
     """The path of each trained network."""
-    name: str = request.param
-    return digits if name == "digits" else shared_model(f"{name}.onnx")
+    return find_trained(request.param)
 
 
 RunTool = Callable[..., subprocess.CompletedProcess[str]]

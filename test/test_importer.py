@@ -1,6 +1,6 @@
 """Importing whole models: files, shapes, constants, and what is wrong with some of them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -75,16 +75,13 @@ def test_light_models(path: Path):
     assert list(output_shape(module)) == [dim.dim_value for dim in declared]
 
 
-@pytest.mark.parametrize(
-    ("name", "input"),
-    [("mnist_cntk", "Input3"), ("resnet20_cifar", "input.1"), ("mlperftiny_resnet8", "input_1")],
-)
-def test_trained_models(shared_model: Callable[[str], Path], name: str, input: str):
-    path = shared_model(f"{name}.onnx")
-    module = import_model(path)
+def test_trained_models(trained: Path):
+    module = import_model(trained)
     module.verify()
+    reference = Reference(trained)
+    (input,) = reference.inputs
     images = {input: normal(3, *input_shape(module)[1:])}
-    found, expected = evaluate(module, images), Reference(path)(images)
+    found, expected = evaluate(module, images), reference(images)
     for output, array in expected.items():
         deviation = Deviation.measure(output, found[output].reshape(array.shape), array)
         assert deviation.relative < 1e-5

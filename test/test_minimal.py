@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -20,6 +20,7 @@ from cmc.sizing.counts import Counts
 from cmc.sizing.model import Model
 from cmc.sizing.throughput import throughput_slots
 from cmc.solver import solve
+from conftest import find_trained
 from end_to_end import lower, pipeline_of
 from networks import Network, networks, tangled_networks
 from onnx_models import chain_model, normal
@@ -77,8 +78,8 @@ def test_a_trained_network_in_any_order(digits: Path, seed: int):
 @pytest.mark.parametrize(
     ("name", "expected"), [("mlperftiny_resnet8", 694), ("resnet20_cifar", 1369)]
 )
-def test_slots_of_trained_networks(shared_model: Callable[[str], Path], name: str, expected: int):
-    assert sum(slots_by_policy(counted(shared_model(f"{name}.onnx")), "minimal")) == expected
+def test_slots_of_trained_networks(name: str, expected: int):
+    assert sum(slots_by_policy(counted(find_trained(name)), "minimal")) == expected
 
 
 @pytest.mark.parametrize("length", [2, 5, 13])

@@ -14,6 +14,7 @@ from cmc.passes.cmpipe_reorder_stage import reorder
 from cmc.pipeline import BufferPolicy
 from cmc.reference import Reference
 from cmc.streams import random_stream
+from conftest import find_trained
 from end_to_end import assert_close, assert_same, bound, compile_with, lower
 
 IMAGES = 4
@@ -96,17 +97,20 @@ def test_digits_in_any_order(digits: Path, policy: BufferPolicy, seed: int):
 
 
 @pytest.mark.parametrize("policy", ["minimal", "throughput"])
-def test_mnist_in_any_order(shared_model: Callable[[str], Path], policy: BufferPolicy):
-    check(shared_model("mnist_cntk.onnx"), policy, seed=0)
+@pytest.mark.parametrize("name", ["same", "mnist_cntk"])
+def test_chains_in_any_order(name: str, policy: BufferPolicy):
+    check(find_trained(name), policy, seed=0)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("policy", ["minimal", "throughput"])
-def test_resnet_in_any_order(shared_model: Callable[[str], Path], policy: BufferPolicy, seed: int):
-    check(shared_model("mlperftiny_resnet8.onnx"), policy, seed)
+@pytest.mark.parametrize("name", ["shortcuts", "separable", "mlperftiny_resnet8"])
+def test_resnet_in_any_order(name: str, policy: BufferPolicy, seed: int):
+    check(find_trained(name), policy, seed)
 
 
 @pytest.mark.parametrize("seed", [2, 6])
 @pytest.mark.parametrize("policy", ["minimal", "throughput"])
-def test_resnet_in_blocks(shared_model: Callable[[str], Path], policy: BufferPolicy, seed: int):
-    check(shared_model("mlperftiny_resnet8.onnx"), policy, seed, random_blocks)
+@pytest.mark.parametrize("name", ["shortcuts", "separable", "mlperftiny_resnet8"])
+def test_resnet_in_blocks(name: str, policy: BufferPolicy, seed: int):
+    check(find_trained(name), policy, seed, random_blocks)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from cmc.flow import Deadlock
 from cmc.importer import import_model
 from cmc.pipeline import BufferPolicy
 from cmc.streams import random_stream
+from conftest import find_trained
 from end_to_end import bound, compile_with, lower, pipeline_of, programs
 from networks import Network
 from networks.layout import Slice, Transpose
@@ -206,9 +206,10 @@ def assert_minimal(model: Path | onnx.ModelProto) -> Counter[str]:
     return tried
 
 
-def test_minimal_rings_of_a_trained_chain_are_minimal(shared_model: Callable[[str], Path]):
-    tried = assert_minimal(shared_model("mnist_cntk.onnx"))
-    assert tried == {"deadlocked": 5, "refused": 5}
+@pytest.mark.parametrize(("name", "rings"), [("same", 5), ("mnist_cntk", 5)])
+def test_minimal_rings_of_a_trained_chain_are_minimal(name: str, rings: int):
+    tried = assert_minimal(find_trained(name))
+    assert tried == {"deadlocked": rings, "refused": rings}
 
 
 def windows(kernel: int, stride: int, dilation: int, pad: int) -> SearchStrategy[tuple[Axis, Axis]]:
@@ -284,12 +285,13 @@ def test_what_nothing_asks_for_is_made_room_for():
 # What rings cost.
 
 
-def test_minimal_rings_are_a_fraction_of_whole_images(shared_model: Callable[[str], Path]):
-    model = shared_model("resnet20_cifar.onnx")
+@pytest.mark.parametrize(("name", "fraction"), [("shortcuts", 2), ("resnet20_cifar", 5)])
+def test_minimal_rings_are_a_fraction_of_whole_images(name: str, fraction: int):
+    model = find_trained(name)
     minimal, throughput, whole = (
         cmc.compile(model, buffers=policy).time(1).slots for policy in POLICIES
     )
-    assert 5 * minimal <= whole
+    assert fraction * minimal <= whole
     assert minimal < throughput < whole
 
 

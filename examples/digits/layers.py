@@ -28,7 +28,9 @@ class OnnxGraph:
         self.initializers.append(numpy_helper.from_array(values, name))
         return name
 
-    def node(self, op_type: str, name: str, *inputs: str, **attributes: list[int]) -> str:
+    def node(
+        self, op_type: str, name: str, *inputs: str, **attributes: int | str | list[int]
+    ) -> str:
         """Add a node with one output, named as the node, and return that name."""
         node = helper.make_node(op_type, inputs, [name], name)
         node.attribute.extend(helper.make_attribute(key, attributes[key]) for key in attributes)
