@@ -1,16 +1,16 @@
 """A compiler from ONNX to pipelines of computational-memory cores.
 
-`cmc.compile`, `cmc.load`, `cmc.Program` and `cmc.Result` are those of `cmc.api`, imported when they
-are first used: the tables of dialects and passes must load without numpy and onnx.
+What `__all__` names is that of `cmc.api`, imported when it is first used: the tables of dialects
+and passes must load without numpy and onnx.
 """
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cmc.api import Program, Result, compile, load
+    from cmc.api import Network, Pipeline, Program, Result, compile, load, load_level
 
-__all__ = ["Program", "Result", "compile", "load"]
+__all__ = ["Network", "Pipeline", "Program", "Result", "compile", "load", "load_level"]
 
 _root = Path(__file__).resolve().parent.parent
 if (_root / "dialects").is_dir() and (_root / "passes").is_dir():

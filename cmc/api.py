@@ -7,7 +7,8 @@ result.outputs["scores"]                 # [images, 10]
 ```
 """
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -18,12 +19,15 @@ from onnx import ModelProto
 from xdsl.context import Context
 from xdsl.dialects import get_all_dialects as get_stock_dialects
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.func import FuncOp
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import ParseError
 
 from cmc import weights
 from cmc.diagnostics import verify_module
 from cmc.dialects import get_all_dialects
+from cmc.dialects.cmctrl import ChipOp
+from cmc.dialects.cmpipe import PipelineOp
 from cmc.errors import CmcError
 from cmc.files import replacing_text
 from cmc.importer import import_model
@@ -32,12 +36,14 @@ from cmc.pass_pipeline import parse_passes
 from cmc.passes import get_all_passes
 from cmc.pipeline import BufferPolicy, standard_pipeline
 from cmc.report import Report
+from cmc.semantics.network import Network
 from cmc.simulator import Mode, Result, Simulator, chip_of
+from cmc.simulator.pipeline import Pipeline, pipeline_of
 from cmc.simulator.ports import port_shapes
 from cmc.streams import check_stream
 from cmc.track import Track, no_track
 
-__all__ = ["Program", "Result", "compile", "load"]
+__all__ = ["Network", "Pipeline", "Program", "Result", "compile", "load", "load_level"]
 
 
 class Program:
@@ -127,17 +133,45 @@ def compile(
 
 def load(path: str | PathLike[str]) -> Program:
     """Read a program that `save` or `cmc-opt` wrote; raises `CmcError` for one that is wrong."""
-    name = str(path)
+    module = _read_module(path)
+    with _about(path):
+        chip_of(module)
+    return Program(module)
+
+
+def load_level(path: str | PathLike[str]) -> Program | Pipeline | Network:
+    """Read a module of any level that `cmc-opt` wrote: a chip, a pipeline or a network.
+
+    Raises `CmcError` for one that is wrong.
+    """
+    module = _read_module(path)
+    with _about(path):
+        if any(isinstance(op, ChipOp) for op in module.ops):
+            chip_of(module)
+            return Program(module)
+        if any(isinstance(op, PipelineOp) for op in module.ops):
+            return Pipeline(pipeline_of(module))
+        if any(isinstance(op, FuncOp) for op in module.ops):
+            return Network(module)
+        raise CmcError("expected a cmctrl.chip, a cmpipe.pipeline or a func.func of nn operators")
+
+
+def _read_module(path: str | PathLike[str]) -> ModuleOp:
     try:
-        module = parse_file(make_context(), Path(path).read_bytes(), name)
+        module = parse_file(make_context(), Path(path).read_bytes(), str(path))
     except ParseError as error:
         raise CmcError(error.msg, str(error.span.get_location())) from error
     verify_module(module)
+    return module
+
+
+@contextmanager
+def _about(path: str | PathLike[str]) -> Generator[None]:
+    """Let an error that names no place name the file."""
     try:
-        chip_of(module)
+        yield
     except CmcError as error:
-        raise CmcError(error.message, name) from error
-    return Program(module)
+        raise CmcError(error.message, error.where or str(path)) from error
 
 
 def make_context() -> Context:

@@ -10,13 +10,14 @@ import onnx
 from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp
 
-from cmc.api import Program, Result, make_context
+from cmc.api import Network, Pipeline, Program, Result, make_context
 from cmc.dialects.cmpipe import PipelineOp
 from cmc.importer import import_model
 from cmc.pass_pipeline import parse_passes
 from cmc.passes import get_all_passes
 from cmc.pipeline import BufferPolicy, standard_pipeline
 from cmc.report import ProgramReport, Report
+from cmc.simulator.pipeline import pipeline_of
 
 Arrays = Mapping[str, NDArray[np.float32]]
 
@@ -29,12 +30,6 @@ def lower(module: ModuleOp, *passes: str) -> None:
     context = make_context()
     for one in parse_passes(get_all_passes(), ",".join(passes)):
         one.apply(context, module)
-
-
-def pipeline_of(module: ModuleOp) -> PipelineOp:
-    """The one pipeline of a module."""
-    (pipeline,) = (op for op in module.ops if isinstance(op, PipelineOp))
-    return pipeline
 
 
 def compile_with(
@@ -55,6 +50,30 @@ def compile_with(
             change(pipeline_of(module))
     assert not changes, f"there are no passes {list(changes)}"
     return Program(module)
+
+
+def run_levels(
+    model: Path | onnx.ModelProto, buffers: BufferPolicy, inputs: Arrays, expected: Arrays
+) -> Result:
+    """Compute a stream by every level on the way down, and compare each with the one above.
+
+    The network is compared with what is expected, and the chip's two modes with each other.
+    """
+    module = import_model(model)
+    above = Network(module).run(inputs)
+    assert_close(above, expected)
+    for one in standard_pipeline(buffers):
+        lower(module, one)
+        if one == "convert-nn-to-cmpipe":
+            computed = Pipeline(pipeline_of(module)).run(inputs)
+            assert_close(computed, above)
+            above = computed
+    program = Program(module)
+    result = program.run(inputs)
+    assert_close(result.outputs, above)
+    assert_close(result.outputs, expected)
+    assert_same(program.run(inputs, mode="interpret"), result)
+    return result
 
 
 def assert_close(found: Arrays, expected: Arrays) -> None:

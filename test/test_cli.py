@@ -216,9 +216,9 @@ def test_more_images_than_there_are(fail: Run, compiled: Path, arrays: Path):
         ("empty.onnx", b"", "empty.onnx: error: not an ONNX model"),
         ("text.mlir", b"not a program", "text.mlir:1:5: error: "),
         (
-            "nn.mlir",
-            b"func.func @main() {\n  func.return\n}",
-            "nn.mlir: error: expected one cmctrl.chip",
+            "nothing.mlir",
+            b"builtin.module {\n}",
+            "nothing.mlir: error: expected a cmctrl.chip, a cmpipe.pipeline or a func.func of nn",
         ),
         ("binary.mlir", b"\xff\xfe", "binary.mlir: error: not UTF-8 text"),
     ],

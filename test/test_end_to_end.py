@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from onnx import helper
 
 import cmc
-from cmc.api import Program
+from cmc.api import Network
 from cmc.errors import CmcError
+from cmc.importer import import_model
 from cmc.reference import Reference
 from cmc.streams import random_stream
-from end_to_end import assert_close, assert_same
+from end_to_end import assert_close, assert_same, run_levels
 from networks import random_inputs, reference
 from onnx_models import chain_model, float_type, graph_model, int64, normal, one_node_model
 from test_importer_operators import CASES, describe
@@ -27,14 +28,12 @@ from test_importer_operators import CASES, describe
 IMAGES = 2
 
 
-def check(model: onnx.ModelProto, program: Program) -> None:
-    """A stream of different images, in both modes, against the reference."""
-    inputs = random_stream(program.inputs, IMAGES, seed=1)
+def check(model: onnx.ModelProto) -> None:
+    """A stream of different images by every level, against the reference."""
+    inputs = random_stream(Network(import_model(model)).inputs, IMAGES, seed=1)
     if model.graph.node[0].op_type in ("Pow", "Sqrt"):
         inputs = {name: np.abs(array) for name, array in inputs.items()}
-    bulk = program.run(inputs, mode="bulk")
-    assert_close(bulk.outputs, Reference(model)(inputs))
-    assert_same(program.run(inputs, mode="interpret"), bulk)
+    run_levels(model, "minimal", inputs, Reference(model)(inputs))
 
 
 @pytest.mark.parametrize("model", CASES, ids=describe)
@@ -47,7 +46,7 @@ def test_operator(model: onnx.ModelProto):
         with pytest.raises(CmcError, match="'node': its result has no elements"):
             cmc.compile(model)
     else:
-        check(model, cmc.compile(model, buffers="minimal"))
+        check(model)
 
 
 def is_empty(model: onnx.ModelProto) -> bool:
@@ -77,7 +76,7 @@ def test_products_with_a_constant(left: tuple[int, ...], right: tuple[int, ...])
     first = left[0] != 1
     constant, shape = (left, right) if first else (right, left)
     model = product(["c", "x"] if first else ["x", "c"], {"x": shape}, {"c": normal(*constant)})
-    check(model, cmc.compile(model, buffers="minimal"))
+    check(model)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +90,7 @@ def test_products_with_a_constant(left: tuple[int, ...], right: tuple[int, ...])
 )
 def test_products_of_inputs(left: tuple[int, ...], right: tuple[int, ...]):
     model = product(["a", "b"], {"a": left, "b": right}, {})
-    check(model, cmc.compile(model, buffers="minimal"))
+    check(model)
 
 
 def product(

@@ -18,7 +18,7 @@ from xdsl.dialects.builtin import IntegerAttr, i64
 import cmc
 from cmc.dialects.cmpipe import PipelineOp
 from cmc.pipeline import BufferPolicy
-from end_to_end import assert_close, assert_same, bound, compile_with
+from end_to_end import assert_close, assert_same, bound, compile_with, run_levels
 from networks import (
     Network,
     image_networks,
@@ -52,12 +52,9 @@ def examples(count: int) -> settings:
 
 
 def check(network: Network, policy: BufferPolicy) -> None:
-    """A stream of different images through the compiled network, by every way to simulate it."""
+    """A stream of different images by every level, and by every way to simulate a chip."""
     inputs = random_inputs(network.model, IMAGES, seed=1)
-    program = cmc.compile(network.model, buffers=policy)
-    bulk = program.run(inputs, mode="bulk")
-    assert_close(bulk.outputs, reference(network.model, inputs))
-    assert_same(program.run(inputs, mode="interpret"), bulk)
+    run_levels(network.model, policy, inputs, reference(network.model, inputs))
 
 
 @examples(110)

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 import cmc
+from cmc.importer import import_model
 from cmc.pipeline import BufferPolicy
 from cmc.reference import Reference
 from cmc.streams import random_stream
 from conftest import ROOT
-from end_to_end import assert_close, assert_same, bound
+from end_to_end import assert_close, assert_same, bound, run_levels
 from onnx_models import chain_model, normal
 
 DIGITS = ROOT / "examples" / "digits"
@@ -28,13 +29,10 @@ POLICIES: tuple[BufferPolicy, ...] = ("minimal", "throughput", "whole")
 )
 def test_streams_of_different_images(trained: Path, policy: BufferPolicy, images: int):
     pytest.importorskip("onnxruntime")
-    program = cmc.compile(trained, buffers=policy)
-    inputs = random_stream(program.inputs, images, seed=1)
+    inputs = random_stream(cmc.Network(import_model(trained)).inputs, images, seed=1)
     reference = Reference(trained)
     assert reference.engine.startswith("onnxruntime")
-    bulk = program.run(inputs, mode="bulk")
-    assert_close(bulk.outputs, reference(inputs))
-    assert_same(program.run(inputs, mode="interpret"), bulk)
+    bulk = run_levels(trained, policy, inputs, reference(inputs))
     if policy != "minimal":
         assert bulk.report.cycles_per_image == bound(bulk.report)
 

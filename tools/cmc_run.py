@@ -1,4 +1,7 @@
-"""`cmc run`: simulate a chip on a stream of images, show what happened, check what came out."""
+"""`cmc run`: execute a stream of images, show what happened, check what came out.
+
+A chip is simulated; a module of a higher level has values, and no time.
+"""
 
 import shutil
 import sys
@@ -15,6 +18,8 @@ from cmc.tools.array_files import read_arrays, write_arrays
 from cmc.tools.cmc_compile import make_program
 from cmc.tools.options import Options
 from cmc.tools.progress_bar import track
+
+Level = cmc.Program | cmc.Pipeline | cmc.Network
 
 TOLERANCE = 1e-4
 """How far an output may be from its reference, in units of the reference's largest magnitude."""
@@ -39,22 +44,41 @@ def run_stream(options: Options) -> None:
     program, network = _open(options)
     if options.check and network is None:
         raise CmcError(
-            "a compiled program does not hold its network: --check needs --model MODEL.onnx",
+            "a module does not hold its ONNX model: --check needs --model MODEL.onnx",
             str(options.model),
         )
-    if options.timing:
+    if not isinstance(program, cmc.Program) and _times(options):
+        raise CmcError(
+            "this is no chip, and takes no time: --timing, --report and --mode interpret are for "
+            "what -p nn-to-cmctrl makes of it",
+            str(options.model),
+        )
+    if options.timing and isinstance(program, cmc.Program):
         _show(options, program.time(options.images or 1))
         return
     reference = _reference(network, program) if options.check and network is not None else None
     stream = _read_stream(options, program)
-    result = program.run(stream, mode=options.mode, track=track)
+    report: Report | None = None
+    if isinstance(program, cmc.Program):
+        result = program.run(stream, mode=options.mode, track=track)
+        outputs, report = result.outputs, result.report
+    else:
+        outputs = program.run(stream, track)
     # What cannot be evaluated is known before anything is written.
-    expected = None if reference is None else _expected(reference, stream, result.outputs)
+    expected = None if reference is None else _expected(reference, stream, outputs)
     if options.output is not None:
-        write_arrays(options.output, result.outputs)
-    _show(options, result.report)
+        write_arrays(options.output, outputs)
+    if report is not None:
+        _show(options, report)
+    else:
+        images = len(next(iter(stream.values())))
+        print(f"{images} images computed; this is no chip yet, so that there are no cycles to show")
     if reference is not None and expected is not None:
-        _check(reference, expected, result.outputs)
+        _check(reference, expected, outputs)
+
+
+def _times(options: Options) -> bool:
+    return options.timing or options.report is not None or options.mode == "interpret"
 
 
 def _show(options: Options, report: Report) -> None:
@@ -64,18 +88,18 @@ def _show(options: Options, report: Report) -> None:
     print(format_report(report, shutil.get_terminal_size((100, 0)).columns))
 
 
-def _open(options: Options) -> tuple[cmc.Program, Path | None]:
-    """The program to run, and the network that it was made of where that is known."""
+def _open(options: Options) -> tuple[Level, Path | None]:
+    """What is to run, and the ONNX model that it was made of where that is known."""
     if options.model.suffix != ".mlir":
         return make_program(options), options.reference or options.model
     for flag in ("shape", "buffers", "sram"):
         if getattr(options, flag):
-            message = f"--{flag} is for networks; this is compiled already"
+            message = f"--{flag} is for networks of ONNX; this is a module already"
             raise CmcError(message, str(options.model))
-    return cmc.load(options.model), options.reference
+    return cmc.load_level(options.model), options.reference
 
 
-def _read_stream(options: Options, program: cmc.Program) -> Stream:
+def _read_stream(options: Options, program: Level) -> Stream:
     """The images that the command line asks for."""
     if options.random is not None:
         if options.input:
@@ -90,7 +114,7 @@ def _read_stream(options: Options, program: cmc.Program) -> Stream:
     return {name: array[: options.images] for name, array in stream.items()}
 
 
-def _reference(network: Path, program: cmc.Program) -> Reference:
+def _reference(network: Path, program: Level) -> Reference:
     reference = Reference(network)
     if reference.inputs != program.inputs.keys():
         raise CmcError(

@@ -42,8 +42,10 @@ def parse_options(arguments: Sequence[str]) -> Options:
     compile_.add_argument("-o", dest="output", type=Path, metavar="OUT.mlir", required=True)
     _add_compilation(compile_)
 
-    run = commands.add_parser("run", help="simulate a chip on a stream of images")
-    run.add_argument("model", type=Path, metavar="MODEL.onnx|OUT.mlir")
+    run = commands.add_parser(
+        "run", help="simulate a chip, or compute a module of any level, on a stream of images"
+    )
+    run.add_argument("model", type=Path, metavar="MODEL.onnx|MODULE.mlir")
     run.add_argument(
         "--input",
         action="append",
@@ -72,7 +74,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
         dest="reference",
         type=Path,
         metavar="MODEL.onnx",
-        help="the network to check a compiled OUT.mlir against",
+        help="the network to check a MODULE.mlir against",
     )
     run.add_argument("-o", dest="output", type=Path, metavar="OUT.npz", help="write the outputs")
     run.add_argument("--report", type=Path, metavar="FILE.json", help="write the timing")

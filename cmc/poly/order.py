@@ -144,3 +144,13 @@ class Box:
             count += np.where(undecided, np.clip(place, 0, extent), 0) * weight
             undecided &= (place >= 0) & (place < extent)
         return count + undecided
+
+
+def in_order(domain: isl.Set) -> Box | Order:
+    """All points of a finite set that is not empty."""
+    axes = range(domain.dim(isl.dim_type.set))
+    lows = [domain.dim_min_val(axis).to_python() for axis in axes]
+    highs = [domain.dim_max_val(axis).to_python() for axis in axes]
+    extents = tuple(high - low + 1 for low, high in zip(lows, highs, strict=True))
+    box = Box(np.array(lows, np.int64), extents)
+    return box if box.set.is_equal(domain.reset_tuple_id()) else Order.of(domain)

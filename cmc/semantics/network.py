@@ -42,6 +42,8 @@ class Network:
             for op in function.body.walk():
                 if type(op) not in OPERATORS and not isinstance(op, ReturnOp | CallOp):
                     raise operation_error(op, "is no operator of nn")
+        if not self.inputs or not self.outputs:
+            raise operation_error(self._function, "takes no input, or returns no output")
 
     @property
     def inputs(self) -> Shapes:

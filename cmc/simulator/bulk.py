@@ -30,7 +30,7 @@ from cmc.dialects.cmpipe import (
 from cmc.poly.evaluate import coefficients
 from cmc.simulator.body import Call, call, constant
 from cmc.simulator.gather import Floats
-from cmc.simulator.load import Chip, LoadedProgram, Read
+from cmc.simulator.load import Dataflow, LoadedProgram, Read
 from cmc.track import Track, no_track
 
 BLOCK = 1 << 18
@@ -256,20 +256,20 @@ def _work(program: LoadedProgram) -> int:
 
 
 class Plan:
-    """A chip's values, laid out for a number of images that are computed together."""
+    """The values of a dataflow, laid out for a number of images that are computed together."""
 
-    def __init__(self, chip: Chip, images: int, processors: int):
-        self._chip = chip
+    def __init__(self, dataflow: Dataflow, images: int, processors: int):
+        self._dataflow = dataflow
         self.images = images
         self._scratch = [_Scratch() for _ in range(processors)]
         self._objects: dict[str, Floats] = {}
         self._stages: list[_Stage] = []
-        programs = chip.programs.values()
+        programs = dataflow.programs.values()
         last = {read.object: program for program in programs for read in program.reads}
-        kept = {port.object for port in chip.outputs}
+        kept = {port.object for port in dataflow.outputs}
         self._pool = _Pool()
         for program in programs:
-            object = chip.objects[program.writes]
+            object = dataflow.objects[program.writes]
             shape = (images, object.elements, object.vector)
             if program.core is None:
                 self._objects[object.name] = np.zeros(shape, np.float32)
@@ -285,15 +285,15 @@ class Plan:
         self, inputs: Mapping[str, Floats], outputs: Mapping[str, Floats], pool: Executor | None
     ) -> None:
         """Compute `images` images, each input `[images, ...]`; fill the outputs."""
-        for port in self._chip.inputs:
+        for port in self._dataflow.inputs:
             port.enter(inputs[port.tensor], self._objects[port.object])
         for stage in self._stages:
             stage.run(pool)
-        for port in self._chip.outputs:
+        for port in self._dataflow.outputs:
             port.leave(self._objects[port.object], outputs[port.tensor])
 
     def _stage(self, program: LoadedProgram) -> _Stage:
-        object = self._chip.objects[program.writes]
+        object = self._dataflow.objects[program.writes]
         target = self._objects[program.writes]
         workers = len(self._scratch) if self.images * _work(program) >= SHARED else 1
         stage = _Stage([], [[] for _ in range(workers)])
@@ -321,7 +321,7 @@ class Plan:
 
     def _source(self, read: Read, program: LoadedProgram) -> _Source:
         stored = self._objects[read.object]
-        shape = self._chip.objects[read.object].shape
+        shape = self._dataflow.objects[read.object].shape
         strided = _strided(read, program, shape, stored, self._pool)
         return strided or _indexed(read, stored, self._pool)
 
@@ -379,16 +379,16 @@ class Plan:
 
 
 class Values:
-    """The values of a chip's objects, for streams of any length.
+    """The values of a dataflow's objects, for streams of any length.
 
     Processors share the images of a stream, or the iterations of each stage of a single image. The
     plans for the last stream are kept for the next ones. How images are put together decides the
     order of sums within a product: values of one image in different streams differ by rounding.
     """
 
-    def __init__(self, chip: Chip):
-        self._chip = chip
-        largest = max(o.elements * o.vector for o in chip.objects.values())
+    def __init__(self, dataflow: Dataflow):
+        self._dataflow = dataflow
+        largest = max(o.elements * o.vector for o in dataflow.objects.values())
         self._together = max(1, CHUNK // largest)
         self._processors = len(os.sched_getaffinity(0))
         self._plans: list[Plan] = []
@@ -398,7 +398,8 @@ class Values:
         """All outputs of a stream, each input `[images, ...]`."""
         images = len(next(iter(inputs.values())))
         outputs = {
-            port.tensor: np.empty((images, *port.shape), np.float32) for port in self._chip.outputs
+            port.tensor: np.empty((images, *port.shape), np.float32)
+            for port in self._dataflow.outputs
         }
         with self._busy:
             self._fill(inputs, outputs, images, track)
@@ -440,5 +441,5 @@ class Values:
         if [plan.images for plan in self._plans] != [together] * count:
             self._plans = []  # frees the arrays of those before
             each = self._processors if count == 1 else 1
-            self._plans = [Plan(self._chip, together, each) for _ in range(count)]
+            self._plans = [Plan(self._dataflow, together, each) for _ in range(count)]
         return self._plans

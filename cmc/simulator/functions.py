@@ -1,4 +1,4 @@
-"""The simulator as functions of xDSL's `Interpreter`.
+"""Chips and pipelines as functions of xDSL's `Interpreter`.
 
 ```python
 interpreter = Interpreter(module)
@@ -8,6 +8,8 @@ interpreter.register_implementations(CmctrlFunctions())
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import numpy as np
 from xdsl.interpreter import (
@@ -19,8 +21,27 @@ from xdsl.interpreter import (
 )
 
 from cmc.dialects.cmctrl import ChipOp
+from cmc.dialects.cmpipe import InputOp, PipelineOp
+from cmc.dialects.cmpipe.objects import ObjectScope
 from cmc.errors import CmcError
 from cmc.simulator import Mode, Simulator
+from cmc.simulator.gather import Floats
+from cmc.simulator.pipeline import Pipeline
+
+
+@register_impls
+class CmpipeFunctions(InterpreterFunctions):
+    """Calls of a pipeline: an array `[images, ...]` per input, in order, and per output.
+
+    Stages are computed one after the other, without cores, channels and control.
+    """
+
+    @impl_callable(PipelineOp)
+    def call_pipeline(
+        self, interpreter: Interpreter, op: PipelineOp, args: PythonValues
+    ) -> PythonValues:
+        outputs = Pipeline(op).run(_named(op, op.inputs(), args))
+        return tuple(outputs[port.tensor_name.data] for port in op.outputs())
 
 
 @register_impls
@@ -33,9 +54,12 @@ class CmctrlFunctions(InterpreterFunctions):
 
     @impl_callable(ChipOp)
     def call_chip(self, interpreter: Interpreter, op: ChipOp, args: PythonValues) -> PythonValues:
-        names = [port.tensor_name.data for port in op.gcu.inputs()]
-        if len(args) != len(names):
-            raise CmcError(f"@{op.sym_name.data} has {len(names)} inputs, and got {len(args)}")
-        arrays = {name: np.asarray(a, np.float32) for name, a in zip(names, args, strict=True)}
-        outputs = Simulator(op).run(arrays, self._mode).outputs
+        outputs = Simulator(op).run(_named(op, op.gcu.inputs(), args), self._mode).outputs
         return tuple(outputs[port.tensor_name.data] for port in op.gcu.outputs())
+
+
+def _named(op: ObjectScope, ports: Iterable[InputOp], args: PythonValues) -> dict[str, Floats]:
+    names = [port.tensor_name.data for port in ports]
+    if len(args) != len(names):
+        raise CmcError(f"@{op.sym_name.data} has {len(names)} inputs, and got {len(args)}")
+    return {name: np.asarray(arg, np.float32) for name, arg in zip(names, args, strict=True)}

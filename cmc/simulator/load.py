@@ -1,5 +1,7 @@
 """Load a chip: what its loops, machines and accesses come to.
 
+What a chip computes, its dataflow, a pipeline has as well.
+
 Within one image everything is counted from 0 in its own order: iterations of a program as its
 loops start them, elements of an object as they are written. Tables of all points are made when they
 are asked for: where points are a box, times need none.
@@ -19,6 +21,7 @@ from xdsl.ir import Operation
 from cmc.dialects.cmctrl import (
     ChipOp,
     CoreOp,
+    GcuOp,
     MachineKind,
     ProgramOp,
 )
@@ -27,6 +30,7 @@ from cmc.dialects.cmpipe import (
     Channel,
     InputOp,
     ObjectOp,
+    PipelineOp,
     ReadOp,
     StageOp,
     find_object,
@@ -36,7 +40,7 @@ from cmc.flow import NEVER, Edge, Flow, Process
 from cmc.poly.counting import Iterations, counted
 from cmc.poly.evaluate import Ints, coefficients, size, tabulate
 from cmc.poly.extremes import lexmax, lexmin
-from cmc.poly.order import Box, Order, lexicographic
+from cmc.poly.order import Box, Order, in_order, lexicographic
 from cmc.poly.relations import nameless
 from cmc.runs import LEAST, Runs, held
 from cmc.simulator.expand import read_order, visits
@@ -220,18 +224,24 @@ class Ring:
 
 
 @dataclass(frozen=True, eq=False)
-class Chip:
-    """A chip's configuration. Programs stand in an order in which each comes after its writers."""
+class Dataflow:
+    """What is computed. Programs stand in an order in which each comes after its writers."""
 
-    op: ChipOp
     objects: dict[str, Object]
     programs: dict[str, LoadedProgram]
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Chip(Dataflow):
+    """A chip's configuration."""
+
+    op: ChipOp
     rings: tuple[Ring, ...]
     flow: Flow
     sram: Mapping[str, int]
     """The floats of each core's SRAM that are used."""
-    inputs: tuple[Port, ...]
-    outputs: tuple[Port, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,6 +257,27 @@ class _Loops:
         return self.writer.sym_name.data
 
 
+def load_pipeline(pipeline: PipelineOp) -> Dataflow:
+    """What the stages of a pipeline that verifies compute, whatever its cores and channels."""
+    streams = [_Loops(port, None, in_order(port.iterations)) for port in pipeline.inputs()]
+    stages = [
+        _Loops(stage, stage.sym_name.data, in_order(stage.iterations))
+        for stage in pipeline.stages()
+    ]
+    return _dataflow(pipeline, [*streams, *stages])
+
+
+def _dataflow(ports: PipelineOp | GcuOp, loops: Sequence[_Loops]) -> Dataflow:
+    objects = {o.name: o for o in map(_written_object, loops)}
+    programs = {one.name: _program(one, objects) for one in loops}
+    return Dataflow(
+        objects,
+        _in_order(programs),
+        tuple(map(Port, ports.inputs())),
+        tuple(map(Port, ports.outputs())),
+    )
+
+
 def load(chip: ChipOp) -> Chip:
     """Tables of a chip that verifies. CmcError where its loops do not fit its objects."""
     loops = [
@@ -254,11 +285,10 @@ def load(chip: ChipOp) -> Chip:
         for core, side in ((None, chip.gcu), *((c.sym_name.data, c) for c in chip.cores()))
         for program in side.programs()
     ]
-    objects = {o.name: o for o in map(_written_object, loops)}
-    programs = {one.name: _program(one, objects) for one in loops}
+    dataflow = _dataflow(chip.gcu, loops)
+    objects, programs = dataflow.objects, dataflow.programs
     sides = (chip.gcu, *chip.cores())
     credits = {c.channel: c.count.value.data for side in sides for c in side.credits()}
-    programs = _in_order(programs)
     rings: list[Ring] = []
     edges: list[Edge] = []
     for core in chip.cores():
@@ -284,14 +314,14 @@ def load(chip: ChipOp) -> Chip:
         for name, p in programs.items()
     }
     return Chip(
-        chip,
         objects,
         programs,
+        dataflow.inputs,
+        dataflow.outputs,
+        chip,
         tuple(rings),
         Flow(processes, tuple(edges)),
         {c.sym_name.data: c.sram_bytes // ELEMENT_BYTES for c in chip.cores()},
-        tuple(map(Port, chip.gcu.inputs())),
-        tuple(map(Port, chip.gcu.outputs())),
     )
 
 
@@ -394,8 +424,10 @@ def _program(loops: _Loops, objects: dict[str, Object]) -> LoadedProgram:
 
 
 def _places(stage: StageOp) -> dict[Operation, int]:
+    """Where a core holds the constants of a stage; nowhere before stages have addresses."""
     core = stage.parent_op()
-    assert isinstance(core, CoreOp)
+    if not isinstance(core, CoreOp):
+        return {}
     name = stage.sym_name.data
     start = next((op.start for op in core.constants() if op.stage.root_reference.data == name), 0)
     places: dict[Operation, int] = {}

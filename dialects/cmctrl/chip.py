@@ -19,8 +19,6 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.dialects.utils import EnumAttribute
 from xdsl.ir import (
-    Attribute,
-    Operation,
     Region,
     SpacedOpaqueSyntaxAttribute,
 )
@@ -33,7 +31,6 @@ from xdsl.irdl import (
     traits_def,
 )
 from xdsl.traits import (
-    CallableOpInterface,
     HasParent,
     IsolatedFromAbove,
     NoTerminator,
@@ -54,6 +51,7 @@ from cmc.dialects.cmpipe import (
     OutputOp,
     StageOp,
     StageScope,
+    StreamsCallable,
     UsesObject,
     Writer,
     channel_properties,
@@ -61,24 +59,6 @@ from cmc.dialects.cmpipe import (
     expect_own_names,
     find_object,
 )
-
-
-class _ChipCallable(CallableOpInterface):
-    """A chip is called with a stream for each input, and returns one for each output."""
-
-    @classmethod
-    def get_callable_region(cls, op: Operation) -> Region:
-        return op.regions[0]
-
-    @classmethod
-    def get_argument_types(cls, op: Operation) -> tuple[Attribute, ...]:
-        assert isinstance(op, ChipOp)
-        return tuple(port.tensor for port in op.gcu.inputs())
-
-    @classmethod
-    def get_result_types(cls, op: Operation) -> tuple[Attribute, ...]:
-        assert isinstance(op, ChipOp)
-        return tuple(port.tensor for port in op.gcu.outputs())
 
 
 @irdl_op_definition
@@ -98,7 +78,7 @@ class ChipOp(ObjectScope):
     name = "cmctrl.chip"
 
     traits = traits_def(
-        NoTerminator(), IsolatedFromAbove(), SymbolTable(), SymbolOpInterface(), _ChipCallable()
+        NoTerminator(), IsolatedFromAbove(), SymbolTable(), SymbolOpInterface(), StreamsCallable()
     )
 
     assembly_format = "$sym_name $body attr-dict"

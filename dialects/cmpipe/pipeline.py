@@ -19,7 +19,7 @@ from xdsl.dialects.builtin import (
     TensorType,
     i64,
 )
-from xdsl.ir import Operation, Region
+from xdsl.ir import Attribute, Operation, Region
 from xdsl.irdl import (
     IRDLOperation,
     irdl_op_definition,
@@ -29,6 +29,7 @@ from xdsl.irdl import (
     traits_def,
 )
 from xdsl.traits import (
+    CallableOpInterface,
     HasParent,
     IsolatedFromAbove,
     NoTerminator,
@@ -72,6 +73,22 @@ class StageScope(IRDLOperation, ABC):
                 yield op
 
 
+class StreamsCallable(CallableOpInterface):
+    """A pipeline or a chip is called with a stream for each input, and returns one an output."""
+
+    @classmethod
+    def get_callable_region(cls, op: Operation) -> Region:
+        return op.regions[0]
+
+    @classmethod
+    def get_argument_types(cls, op: Operation) -> tuple[Attribute, ...]:
+        return tuple(port.tensor for port in op.walk() if isinstance(port, InputOp))
+
+    @classmethod
+    def get_result_types(cls, op: Operation) -> tuple[Attribute, ...]:
+        return tuple(port.tensor for port in op.walk() if isinstance(port, OutputOp))
+
+
 @irdl_op_definition
 class PipelineOp(ObjectScope, StageScope):
     """A network as stages that run concurrently, image after image, and the cores they run on.
@@ -91,7 +108,9 @@ class PipelineOp(ObjectScope, StageScope):
 
     name = "cmpipe.pipeline"
 
-    traits = traits_def(NoTerminator(), IsolatedFromAbove(), SymbolTable(), SymbolOpInterface())
+    traits = traits_def(
+        NoTerminator(), IsolatedFromAbove(), SymbolTable(), SymbolOpInterface(), StreamsCallable()
+    )
 
     assembly_format = "$sym_name $body attr-dict"
 
