@@ -618,6 +618,10 @@ def test_declared_shapes_of_windows_that_are_not_there():
             ),
             "output 'y': the model declares int64, but its operators give floating-point numbers",
         ),
+        (
+            one_node_model("MaxPool", [1, 1, 4], kernel_shape=[5]),
+            "MaxPool node 'node': a window of 5 does not fit into 0 + 4 + 0 elements",
+        ),
         (one_node_model("Relu", [1, 4], opset=99), "opset 99 is newer than "),
         (branching_model("x"), "If node 'choice': the condition must be known when compiling"),
         (

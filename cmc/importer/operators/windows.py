@@ -76,8 +76,10 @@ def _window(node: Node, kernel: Sequence[int]) -> Window:
     for what, sizes in (("with its padding", tuple(padded)), ("for a window", window.kernel)):
         if (elements := first * channels * prod(sizes)) > nn.LARGEST:
             raise node.error(f"{what} {nn.too_large((first, channels, *sizes), elements)}")
-    if window.drops(spatial):
-        node.graph.drops_windows = True
+    try:
+        node.graph.drops_windows |= window.drops(spatial)
+    except ValueError as error:
+        raise node.error(str(error)) from None
     return window
 
 
