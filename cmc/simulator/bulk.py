@@ -8,6 +8,7 @@ enough for a processor's cache, and the blocks are shared among the processors.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -16,7 +17,6 @@ from math import prod
 from threading import Lock
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 from xdsl.ir import SSAValue
 
 from cmc.dialects.cmpipe import (
@@ -27,210 +27,41 @@ from cmc.dialects.cmpipe import (
     find_object,
     vector_shape,
 )
-from cmc.poly.evaluate import coefficients
+from cmc.simulator.bands import Task, even_bands, schedule
 from cmc.simulator.body import Call, call, constant
 from cmc.simulator.gather import Floats
-from cmc.simulator.load import Dataflow, LoadedProgram, Read
+from cmc.simulator.load import Dataflow, LoadedProgram, Object, Read
+from cmc.simulator.memory import Pool, Scratch
+from cmc.simulator.ports import Port
+from cmc.simulator.windows import BLOCK, Linear, Slices, Source, Stored, indexed, strided
 from cmc.track import Track, no_track
-
-BLOCK = 1 << 18
-"""Floats in the windows of one block: they stay in a second-level cache."""
 
 CHUNK = 1 << 17
 """Floats in the largest object of the images that are computed together."""
 
 
+BAND = 1 << 20
+"""Floats in a band of rows of an object: larger objects are computed band by band."""
+
 SHARED = 1 << 22
 """Multiplications from which on it pays to wake another processor for a stage."""
 
 
-@dataclass(frozen=True)
-class _Slices:
-    """Some iterations of some of the images that are computed together."""
-
-    images: slice
-    iterations: slice
-
-    @property
-    def rows(self) -> int:
-        return (self.images.stop - self.images.start) * (
-            self.iterations.stop - self.iterations.start
-        )
-
-
-class _Scratch:
-    """One processor's arrays for what lives within a block, by their order of use."""
-
-    def __init__(self) -> None:
-        self._arrays: list[Floats] = []
-
-    def array(self, position: int, shape: tuple[int, ...]) -> Floats:
-        while len(self._arrays) <= position:
-            self._arrays.append(np.empty(0, np.float32))
-        size = prod(shape)
-        if self._arrays[position].size < size:
-            # Earlier blocks keep views of the smaller array, which do no harm.
-            self._arrays[position] = np.empty(size, np.float32)
-        return self._arrays[position][:size].reshape(shape)
-
-
-class _Pool:
-    """Arrays that are lent for as long as an object is still read."""
-
-    def __init__(self) -> None:
-        self._free: list[Floats] = []
-
-    def take(self, shape: tuple[int, ...]) -> Floats:
-        """The smallest free array that is large enough, or a new one, as one of this shape."""
-        size = prod(shape)
-        large = [at for at, array in enumerate(self._free) if array.size >= size]
-        if large:
-            array = self._free.pop(min(large, key=lambda at: self._free[at].size))
-        else:
-            array = np.empty(size, np.float32)
-        return array[:size].reshape(shape)
-
-    def give(self, array: Floats) -> None:
-        """Take an array back that was lent."""
-        assert array.base is not None
-        self._free.append(array.base)
-
-
-@dataclass(frozen=True)
-class _Source:
-    """How the windows of one read are gathered from an object, for all images together.
-
-    `prepare` is called once per chunk, and may fill an array that is `lent` for the stage; the
-    windows of some rows are a `view`, or gathered by a call that will `fill` an array.
-    """
-
-    prepare: list[Call]
-    lent: Floats | None
-    fill: Callable[[_Slices, Floats], Call]
-    view: Callable[[_Slices], Floats | None]
-
-
-def _strided(
-    read: Read, program: LoadedProgram, shape: tuple[int, ...], stored: Floats, pool: _Pool
-) -> _Source | None:
-    """Windows as a view of the object, in a larger array where windows reach beyond it.
-
-    `stored` is `[images, elements, vector]`, with elements of the given shape.
-    """
-    function, extents = coefficients(read.op.access.data), program.extents
-    if function is None or extents is None:
-        return None
-    matrix, constants = function
-    rank = len(extents)
-    spans = np.array([*extents, *read.gather.window]) - 1
-    full = (*shape, stored.shape[2])
-    low = constants + np.minimum(matrix, 0) @ spans
-    high = constants + np.maximum(matrix, 0) @ spans
-    before = np.maximum(0, -low)
-    after = np.maximum(0, high - np.array(full) + 1)
-    source = stored.reshape(len(stored), *full)
-    prepare: list[Call] = []
-    lent: Floats | None = None
-    if np.any(before) or np.any(after):
-        padded_shape = [int(b + e + a) for b, e, a in zip(before, full, after, strict=True)]
-        if prod(padded_shape) > 4 * prod(full) + BLOCK:
-            return None
-        lent = pool.take((len(stored), *padded_shape))
-        prepare = _surround(source, [int(b) for b in before], read.gather.pad, lent)
-        source = lent
-    steps = np.array(source.strides[1:])
-    strides = [int(s) for s in matrix.T @ steps]
-    origin = source[(slice(None), *(int(c) for c in constants + before), None)]
-    windows = as_strided(
-        origin,
-        (len(source), *extents, *read.gather.window),
-        (source.strides[0], *strides),
-    )
-    inner_rows = prod(extents[1:])
-
-    def cut(block: _Slices) -> Floats:
-        if not rank:
-            return windows[block.images]
-        rows = slice(block.iterations.start // inner_rows, block.iterations.stop // inner_rows)
-        return windows[block.images, rows]
-
-    def fill(block: _Slices, out: Floats) -> Call:
-        part = cut(block)
-        return np.copyto, (out.reshape(part.shape), part)
-
-    def view(block: _Slices) -> Floats | None:
-        part = cut(block)
-        shape = (block.rows, *read.gather.window)
-        return part.reshape(shape) if part.flags.c_contiguous else None
-
-    return _Source(prepare, lent, fill, view)
-
-
-def _surround(source: Floats, before: Sequence[int], filling: float, larger: Floats) -> list[Call]:
-    """Copy an array into a larger one, `before` places from its start, and fill what is around."""
-    calls: list[Call] = []
-    inner = larger
-    for axis, (start, extent) in enumerate(zip(before, source.shape[1:], strict=True), 1):
-        low, inner, high = np.split(inner, (start, start + extent), axis)
-        calls += [(np.copyto, (side, filling)) for side in (low, high) if side.size]
-    return [*calls, (np.copyto, (inner, source))]
-
-
-def _indexed(read: Read, stored: Floats, pool: _Pool) -> _Source:
-    """Windows gathered by index, from a copy of the object with one more place for padding."""
-    gather = read.gather
-    images, _, vector = stored.shape
-    padded = np.any(gather.element < 0) or np.any(gather.channel < 0)
-    prepare: list[Call] = []
-    lent: Floats | None = None
-    source, width, places = stored, vector, gather.element
-    if not gather.whole_vectors:
-        source, width = stored.reshape(images, -1, 1), 1
-        places = gather.element * vector + gather.channel
-        places = np.where(gather.channel < 0, -1, places)
-    places = np.where(gather.element < 0, -1, places)
-    places = np.where(places < 0, source.shape[1], places)
-    if padded:
-        lent = pool.take((images, source.shape[1] + 1, width))
-        prepare = _surround(source, [0, 0], gather.pad, lent)
-        source = lent
-    window = (*gather.window[:-1], 1) if gather.whole_vectors else gather.window
-    places = np.broadcast_to(places, (len(places), *window)).reshape(len(places), -1)
-    places = np.broadcast_to(places, (read.iterations.count, places.shape[1]))
-
-    def fill(block: _Slices, out: Floats) -> Call:
-        chosen = np.ascontiguousarray(places[block.iterations])
-        part = source[block.images]
-        target = out.reshape(len(part), *chosen.shape, width)
-        return np.take, (part, chosen, 1, target, "clip")
-
-    return _Source(prepare, lent, fill, lambda block: None)
-
-
-def _held(read: Read, iterations: int) -> _Source:
-    """Windows of a constant that the core holds: the same ones for all images."""
-    value = find_object(read.op, read.op.object).value
-    assert value is not None
-    windows = read.gather.of_constant(value.array)
-    table = np.broadcast_to(windows, (iterations, *read.gather.window))
-
-    def fill(block: _Slices, out: Floats) -> Call:
-        count = block.images.stop - block.images.start
-        part = table[block.iterations]
-        return np.copyto, (out.reshape(count, *part.shape), part)
-
-    return _Source([], None, fill, lambda block: None)
+Step = Callable[[Mapping[str, Floats], Mapping[str, Floats], Executor | None], None]
+"""A band of rows of one task: from inputs, into outputs, with the help of other processors."""
 
 
 @dataclass
 class _Stage:
-    """A program's share of the plan: what comes first, and each processor's calls."""
+    """A band of a program's iterations: what comes first, and each processor's calls."""
 
     prepare: list[Call]
     shares: list[list[Call]]
     finish: list[Call] = field(default_factory=list[Call])
 
-    def run(self, pool: Executor | None) -> None:
+    def __call__(
+        self, inputs: Mapping[str, Floats], outputs: Mapping[str, Floats], pool: Executor | None
+    ) -> None:
         _run(self.prepare)
         others = [pool.submit(_run, share) for share in self.shares[1:] if share] if pool else []
         _run(self.shares[0])
@@ -245,14 +76,44 @@ def _run(calls: list[Call]) -> None:
             function(*arguments)
 
 
+def _entering(ports: Sequence[Port], elements: Floats, rows: range | None) -> Step:
+    """Inputs, or some rows of them, go where their object lies."""
+
+    def step(
+        inputs: Mapping[str, Floats], outputs: Mapping[str, Floats], pool: Executor | None
+    ) -> None:
+        if not any(port.covers for port in ports):
+            elements.fill(0)
+        for port in ports:
+            port.enter(inputs[port.tensor], elements, rows)
+
+    return step
+
+
+def _leaving(port: Port, elements: Floats, rows: range | None) -> Step:
+    """An object, or some rows of it, goes into an output."""
+
+    def step(
+        inputs: Mapping[str, Floats], outputs: Mapping[str, Floats], pool: Executor | None
+    ) -> None:
+        port.leave(elements, outputs[port.tensor], rows)
+
+    return step
+
+
 def _work(program: LoadedProgram) -> int:
     """How long a program takes for an image, in multiplications within products of matrices."""
     matrices = [
         find_crossbar(op, op.crossbar).value.shape for op in program.body if isinstance(op, MxvOp)
     ]
     # Moving a number takes about as long as eight multiplications.
-    moved = sum(prod(read.gather.window) for read in program.reads)
+    moved = sum(prod(read.op.window_shape) for read in program.reads)
     return program.iterations * (sum(map(prod, matrices)) + 8 * moved)
+
+
+def _rows(object: Object) -> int:
+    """The extent of the first axis of an object, or 1."""
+    return object.shape[0] if object.shape else 1
 
 
 class Plan:
@@ -261,56 +122,137 @@ class Plan:
     def __init__(self, dataflow: Dataflow, images: int, processors: int):
         self._dataflow = dataflow
         self.images = images
-        self._scratch = [_Scratch() for _ in range(processors)]
-        self._objects: dict[str, Floats] = {}
-        self._stages: list[_Stage] = []
-        programs = dataflow.programs.values()
-        last = {read.object: program for program in programs for read in program.reads}
-        kept = {port.object for port in dataflow.outputs}
-        self._pool = _Pool()
-        for program in programs:
-            object = dataflow.objects[program.writes]
-            shape = (images, object.elements, object.vector)
+        self._scratch = [Scratch() for _ in range(processors)]
+        self._pool = Pool()
+        self._objects: dict[str, Stored] = {}
+        self._tasks: list[Task] = []
+        self._makers: list[Callable[[range], Step]] = []
+        for program in dataflow.programs.values():
             if program.core is None:
-                self._objects[object.name] = np.zeros(shape, np.float32)
-                kept.add(object.name)
-                continue
-            self._objects[object.name] = self._pool.take(shape)
-            self._stages.append(self._stage(program))
-            for name in {read.object for read in program.reads} - kept:
-                if last[name] is program:
-                    self._pool.give(self._objects[name])
+                self._add_inputs(program.writes)
+            else:
+                self._add_program(program)
+        for port in dataflow.outputs:
+            self._add_output(port)
+        self._steps = list(self._laid_out())
 
     def run(
         self, inputs: Mapping[str, Floats], outputs: Mapping[str, Floats], pool: Executor | None
     ) -> None:
         """Compute `images` images, each input `[images, ...]`; fill the outputs."""
-        for port in self._dataflow.inputs:
-            port.enter(inputs[port.tensor], self._objects[port.object])
-        for stage in self._stages:
-            stage.run(pool)
-        for port in self._dataflow.outputs:
-            port.leave(self._objects[port.object], outputs[port.tensor])
+        for step in self._steps:
+            step(inputs, outputs, pool)
 
-    def _stage(self, program: LoadedProgram) -> _Stage:
+    def _laid_out(self) -> Iterator[Step]:
+        """All steps in their order; arrays of objects that are read to the end are used again."""
+        plan = schedule(self._tasks)
+        left = Counter(object for task in self._tasks for object in task.reads)
+        for number, band in plan.order:
+            task = self._tasks[number]
+            if task.makes is not None and band == 0:
+                object = self._dataflow.objects[task.makes]
+                shape = (self.images, plan.kept[object.name], *object.shape[1:], object.vector)
+                self._objects[object.name] = Stored(self._pool.take(shape), _rows(object))
+            yield self._makers[number](task.rows[band])
+            if band == len(task.rows) - 1:
+                left.subtract(task.reads.keys())
+                for object in task.reads:
+                    if left[object] == 0:
+                        self._pool.give(self._objects[object].array)
+
+    def _bands(self, rows: int, *objects: Object) -> list[range]:
+        """Some rows in bands so low that the objects' shares of each are small."""
+        floats = self.images * max(object.elements * object.vector for object in objects)
+        return even_bands(rows, max(1, rows * BAND // max(1, floats)))
+
+    def _add(self, task: Task, maker: Callable[[range], Step]) -> None:
+        self._tasks.append(task)
+        self._makers.append(maker)
+
+    def _part(self, object: str, rows: range) -> Floats:
+        """Rows of an object that lie side by side."""
+        (part,) = self._objects[object].parts(rows)
+        return part
+
+    def _add_inputs(self, name: str) -> None:
+        """What the GCU sends, in its object."""
+        object = self._dataflow.objects[name]
+        ports = [port for port in self._dataflow.inputs if port.object == name]
+        by_rows = all(port.row_axis is not None for port in ports)
+        rows = self._bands(_rows(object), object) if by_rows else [range(_rows(object))]
+
+        def entering(band: range) -> Step:
+            return _entering(ports, self._part(name, band), band if by_rows else None)
+
+        self._add(Task(name, rows, {}), entering)
+
+    def _add_output(self, port: Port) -> None:
+        """What the GCU collects."""
+        object = self._dataflow.objects[port.object]
+        by_rows = port.row_axis is not None
+        (writer,) = (task for task in self._tasks if task.makes == port.object)
+        rows = writer.rows if by_rows else [range(_rows(object))]
+
+        def leaving(band: range) -> Step:
+            return _leaving(port, self._part(port.object, band), band if by_rows else None)
+
+        self._add(Task(None, rows, {port.object: rows}), leaving)
+
+    def _add_program(self, program: LoadedProgram) -> None:
+        """A program in bands of its first loop where it writes row after row, or as a whole."""
+        target = self._dataflow.objects[program.writes]
+        sources = [self._dataflow.objects[read.object] for read in program.reads]
+        reads = [*program.reads, *program.constants]
+        found = {read.op: Linear.of(read, program.extents) for read in reads}
+        linear = {op: access for op, access in found.items() if access is not None}
+        extent = program.extents[0] if program.extents else 1
+        whole = [range(_rows(target))]
+        by_rows = target.box is not None and extent == _rows(target) and len(linear) == len(reads)
+        rows = self._bands(extent, target, *sources) if by_rows else whole
+        needed: dict[str, list[range]] = {}
+        for read, source in zip(program.reads, sources, strict=True):
+            every = range(_rows(source))
+            wanted = [
+                linear[read.op].of_rows(band).rows_of(len(every)) if len(rows) > 1 else every
+                for band in rows
+            ]
+            before = needed.get(source.name, wanted)
+            needed[source.name] = [
+                range(min(a.start, b.start), max(a.stop, b.stop))
+                for a, b in zip(wanted, before, strict=True)
+            ]
+
+        def stage(band: range) -> Step:
+            return self._stage(program, band if by_rows else range(extent), linear)
+
+        self._add(Task(target.name, rows, needed), stage)
+
+    def _stage(
+        self, program: LoadedProgram, rows: range, linear: Mapping[ReadOp, Linear]
+    ) -> _Stage:
+        """Some rows of a program, that is, places of its first loop."""
         object = self._dataflow.objects[program.writes]
-        target = self._objects[program.writes]
-        workers = len(self._scratch) if self.images * _work(program) >= SHARED else 1
+        extent = program.extents[0] if program.extents else 1
+        iterations = program.iterations // extent * len(rows)
+        work = self.images * _work(program) * len(rows) // extent
+        workers = len(self._scratch) if work >= SHARED else 1
         stage = _Stage([], [[] for _ in range(workers)])
         lent: list[Floats] = []
+        target = self._part(object.name, rows if len(rows) < extent else range(_rows(object)))
+        target = target.reshape(self.images, iterations, object.vector)
         if object.box is None:
             # Iterations write the elements in another order than the one in which they lie.
             written = self._pool.take(target.shape)
             stage.finish.append((np.take, (written, object.order, 1, target, "clip")))
             lent.append(written)
             target = written
-        sources = {read.op: self._source(read, program) for read in program.reads}
-        for read in program.constants:
-            sources[read.op] = _held(read, program.iterations)
-        for source in sources.values():
+        sources: dict[ReadOp, Source] = {}
+        for read in (*program.reads, *program.constants):
+            source = self._source(read, program, linear.get(read.op), rows)
+            sources[read.op] = source
             stage.prepare += source.prepare
             lent += [] if source.lent is None else [source.lent]
-        for number, block in enumerate(self._blocks(program, workers)):
+        for number, block in enumerate(self._blocks(program, workers, len(rows), iterations)):
             worker = number % workers
             stage.shares[worker] += self._block(
                 program, block, sources, self._scratch[worker], target
@@ -319,33 +261,49 @@ class Plan:
             self._pool.give(array)
         return stage
 
-    def _source(self, read: Read, program: LoadedProgram) -> _Source:
-        stored = self._objects[read.object]
-        shape = self._dataflow.objects[read.object].shape
-        strided = _strided(read, program, shape, stored, self._pool)
-        return strided or _indexed(read, stored, self._pool)
+    def _source(
+        self, read: Read, program: LoadedProgram, access: Linear | None, rows: range
+    ) -> Source:
+        stored = self._objects.get(read.object) or self._constant(read)
+        if access is not None:
+            pad = 0.0 if read.op.pad is None else read.op.pad.value.data
+            source = strided(access.of_rows(rows), pad, stored, self._pool)
+            if source is not None:
+                return source
+        elements = stored.array.reshape(self.images, -1, stored.array.shape[-1])
+        return indexed(read, program.iterations, elements, self._pool)
 
-    def _blocks(self, program: LoadedProgram, workers: int) -> Iterator[_Slices]:
-        """All iterations of all images; blocks cut an image only along its first loop."""
-        floats = program.iterations * max((prod(r.gather.window) for r in program.reads), default=1)
+    def _constant(self, read: Read) -> Stored:
+        """An object that the core holds, the same for all images."""
+        object = find_object(read.op, read.op.object)
+        assert object.value is not None
+        rows = object.shape[:1] or (1,)
+        array = object.value.array.reshape(*rows, *object.shape[1:], object.vector)
+        return Stored(np.broadcast_to(array, (self.images, *array.shape)), *rows)
+
+    def _blocks(
+        self, program: LoadedProgram, workers: int, lines: int, iterations: int
+    ) -> Iterator[Slices]:
+        """Some lines of iterations of all images; blocks cut an image only between lines."""
+        windows = (prod(read.op.window_shape) for read in program.reads)
+        floats = iterations * max(windows, default=1)
         together = max(1, min(BLOCK // max(1, floats), -(-self.images // workers)))
         parts = max(1, -(-together * floats // BLOCK))
         if self.images < workers:
             parts = -(-parts // workers) * workers
-        extents = program.extents
-        lines = extents[0] if extents else program.iterations
-        whole = -(-lines // parts) * (program.iterations // lines)
+        lines = lines if program.extents else iterations
+        whole = -(-lines // parts) * (iterations // lines)
         for first in range(0, self.images, together):
             images = slice(first, min(first + together, self.images))
-            for start in range(0, program.iterations, whole):
-                yield _Slices(images, slice(start, min(start + whole, program.iterations)))
+            for start in range(0, iterations, whole):
+                yield Slices(images, slice(start, min(start + whole, iterations)))
 
     def _block(
         self,
         program: LoadedProgram,
-        block: _Slices,
-        sources: Mapping[ReadOp, _Source],
-        scratch: _Scratch,
+        block: Slices,
+        sources: Mapping[ReadOp, Source],
+        scratch: Scratch,
         target: Floats,
     ) -> list[Call]:
         """The calls that compute one block into `target`, `[images, iterations, vector]`."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from cmc.dialects.cmpipe import InputOp, OutputOp, find_object
-from cmc.poly.evaluate import Ints, grid, tabulate
+from cmc.poly.evaluate import Ints, coefficients, grid, size, tabulate
 from cmc.simulator.gather import Floats, flat_index
 from cmc.streams import image_shape
 
@@ -21,7 +22,11 @@ def port_shapes(ports: Iterable[InputOp | OutputOp]) -> dict[str, tuple[int, ...
 
 @dataclass(frozen=True, eq=False)
 class Port:
-    """A tensor of the network, and the object that it goes into or comes out of."""
+    """A tensor of the network, and the object that it goes into or comes out of.
+
+    Streams of tensors are `[images, *shape]`, those of objects `[images, rows, *other axes,
+    vector]`, or any other shape of the same floats in their order.
+    """
 
     op: InputOp | OutputOp
 
@@ -39,20 +44,84 @@ class Port:
         return image_shape(self.op.tensor.get_shape())
 
     @cached_property
-    def places(self) -> Ints:
-        """Which float of the object each element of an image is, these in row-major order."""
+    def object_shape(self) -> tuple[int, ...]:
+        """That of the object, with its vector."""
         object = find_object(self.op, self.op.object)
+        return *object.shape, object.vector
+
+    @property
+    def covers(self) -> bool:
+        """Whether there is an element of the tensor for each float of the object."""
+        return size(self.op.tensor.get_shape()) == size(self.object_shape)
+
+    @cached_property
+    def row_axis(self) -> int | None:
+        """The axis of the tensor whose places are the rows of the object, if there is one.
+
+        Rows are along the first axis of the object.
+        """
+        if self._matrix is None or len(self.object_shape) == 1:
+            return None
+        (axes,) = np.nonzero(self._matrix[0])
+        if len(axes) != 1 or np.any(self._matrix[1:, axes[0]]):
+            return None
+        axis, rows = int(axes[0]), self.object_shape[0]
+        whole = self._matrix[0, axis] == 1 and self.op.tensor.get_shape()[axis] == rows
+        return axis if whole else None
+
+    def enter(self, images: Floats, elements: Floats, rows: range | None = None) -> None:
+        """Put a stream of an input's images where its object lies, or some of its rows."""
+        if self._matrix is None:
+            count = len(images)
+            elements.reshape(count, -1)[:, self._places] = images.reshape(count, -1)
+        else:
+            np.copyto(self._as_tensor(elements, rows), self._rows(images, rows))
+
+    def leave(self, elements: Floats, images: Floats, rows: range | None = None) -> None:
+        """Put an object's elements, or those of some rows, into a stream of an output."""
+        if self._matrix is None:
+            count = len(images)
+            images.reshape(count, -1)[:] = elements.reshape(count, -1)[:, self._places]
+        else:
+            np.copyto(self._rows(images, rows), self._as_tensor(elements, rows))
+
+    @cached_property
+    def _matrix(self) -> Ints | None:
+        """Of a layout without constants: `[object rank + 1, tensor rank]`."""
+        found = coefficients(self.op.layout.data)
+        if found is None or np.any(found[1] != 0) or np.any(found[0] < 0):
+            return None
+        last = found[0] @ (np.array(self.op.tensor.get_shape()) - 1)
+        return found[0] if np.all(last < self.object_shape) else None
+
+    @cached_property
+    def _places(self) -> Ints:
+        """For each element of a tensor, in row-major order, which float of the object it is."""
         shape = self.op.tensor.get_shape()
         table = tabulate(self.op.layout.data, grid(shape))
-        flat = flat_index(table.coordinates, (*object.shape, object.vector), 1)
+        flat = flat_index(table.coordinates, self.object_shape, 1)
         return np.broadcast_to(flat, shape).reshape(-1)
 
-    def enter(self, images: Floats, elements: Floats) -> None:
-        """Put a stream of an input's images where its object lies, `[images, elements, vector]`."""
-        count = len(images)
-        elements.reshape(count, -1)[:, self.places] = images.reshape(count, -1)
+    def _tensor_shape(self, rows: range | None) -> Sequence[int]:
+        shape = list(self.op.tensor.get_shape())
+        if rows is not None:
+            assert self.row_axis is not None
+            shape[self.row_axis] = len(rows)
+        return shape
 
-    def leave(self, elements: Floats, images: Floats) -> None:
-        """Put an object's elements, `[images, elements, vector]`, into a stream of an output."""
-        count = len(images)
-        images.reshape(count, -1)[:] = elements.reshape(count, -1)[:, self.places]
+    def _rows(self, images: Floats, rows: range | None) -> Floats:
+        """Images in the tensor's whole shape, or some rows of them."""
+        whole = images.reshape(len(images), *self._tensor_shape(None))
+        if rows is None:
+            return whole
+        assert self.row_axis is not None
+        return whole[(slice(None),) * (1 + self.row_axis) + (slice(rows.start, rows.stop),)]
+
+    def _as_tensor(self, elements: Floats, rows: range | None) -> Floats:
+        """Elements, of some rows or all, in the places of the tensor."""
+        assert self._matrix is not None
+        count = self.object_shape[:1] if rows is None else (len(rows),)
+        elements = elements.reshape(len(elements), *count, *self.object_shape[1:])
+        strides = (np.array(elements.strides[1:]) @ self._matrix).tolist()
+        shape = (len(elements), *self._tensor_shape(rows))
+        return as_strided(elements, shape, (elements.strides[0], *strides))
