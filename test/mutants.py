@@ -19,6 +19,7 @@ from xdsl.ir.affine import (
 
 from cmc.dialects.cmctrl import (
     AwaitOp,
+    ConstantsOp,
     CreditsOp,
     EnableOp,
     PointOp,
@@ -95,6 +96,8 @@ def _changes(op: Operation) -> _Changes:
                 yield f"predicate {old} becomes {new}", _set("predicate", attribute)
         case RingOp():
             yield from _integer_changes("slots", op.slots, at_least=1)
+            yield from _integer_changes("address", op.address, at_least=0, by=4)
+        case ConstantsOp():
             yield from _integer_changes("address", op.address, at_least=0, by=4)
         case CreditsOp():
             yield from _integer_changes("count", op.count, at_least=0)

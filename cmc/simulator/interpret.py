@@ -99,7 +99,7 @@ class _Channel:
     )
 
     def __init__(self, ring: Ring, edge: Edge, store: Floats, writer: _Worker, reader: _Worker):
-        """`store` is the ring's part of the SRAM, `[slots, vector]`."""
+        """`store` is the SRAM from the ring on, `[rows, vector]`, the last row beyond its end."""
         self.ring = ring
         self.writer, self.reader = writer, reader
         self.slots = ring.slots
@@ -129,9 +129,9 @@ class _Window:
     __slots__ = (
         "_base",
         "_channels",
-        "_gaps",
         "_numbers",
         "_pad",
+        "_padded",
         "_places",
         "_rows",
         "_whole",
@@ -146,6 +146,7 @@ class _Window:
         gather = read.gather
         self.read, self.channel = read, channel
         self._pad = gather.pad
+        self._padded = bool(np.any(gather.element < 0) or np.any(gather.channel < 0))
         self._whole = gather.whole_vectors
         self.newest: list[int] = read.newest.tolist()
         self.oldest: list[int] = read.oldest.tolist()
@@ -162,7 +163,6 @@ class _Window:
             numbers = np.where(self._channels < 0, -1, numbers)
         self._numbers = numbers
         self._rows = iterations
-        self._gaps = _gaps(numbers, iterations)
         self._places: list[Ints] = []
         self._base = -1
         vector = channel.store.shape[1]
@@ -176,7 +176,8 @@ class _Window:
             return
         self._base = first
         slots = self.channel.slots
-        places = (np.maximum(self._numbers, 0) + first) % slots
+        padding = len(self.channel.store) - 1
+        places = np.where(self._numbers < 0, padding, (self._numbers + first) % slots)
         if not self._whole:
             vector = self.channel.store.shape[1]
             places = places * vector + np.maximum(self._channels, 0)
@@ -187,12 +188,12 @@ class _Window:
     def gather(self, iteration: int) -> None:
         """Fill `out` with the window of an iteration of the image."""
         store = self.channel.store
+        if self._padded:
+            store[-1] = self._pad
         if self._whole:
             store.take(self._places[iteration], 0, self.out, "clip")
         else:
             store.reshape(-1).take(self._places[iteration], 0, self.out[:, 0], "clip")
-        if (gaps := self._gaps[iteration]) is not None:
-            self.out[gaps] = self._pad
 
 
 def _gaps(numbers: Ints, iterations: int) -> list[Ints | None]:
@@ -389,13 +390,17 @@ def interpret(
     """
     images = len(next(iter(inputs.values())))
     workers = {name: _Worker(program, images) for name, program in chip.programs.items()}
-    srams = {core: np.zeros(floats, np.float32) for core, floats in chip.sram.items()}
+    # What lies beyond the end of an SRAM is a vector of padding.
+    beyond = 2 * max(object.vector for object in chip.objects.values())
+    srams = {core: np.zeros(floats + beyond, np.float32) for core, floats in chip.sram.items()}
     for ring, edge in zip(chip.rings, chip.flow.edges, strict=True):
         writer, reader = workers[edge.writer], workers[edge.reader]
         vector = chip.objects[ring.channel.object].vector
-        assert reader.program.core is not None
-        store = srams[reader.program.core][ring.place :][: ring.slots * vector]
-        channel = _Channel(ring, edge, store.reshape(ring.slots, vector), writer, reader)
+        core = reader.program.core
+        assert core is not None
+        rows = -(-(chip.sram[core] - ring.place) // vector) + 1
+        store = srams[core][ring.place :][: rows * vector]
+        channel = _Channel(ring, edge, store.reshape(rows, vector), writer, reader)
         writer.writes.append(channel)
         reader.reads.append(channel)
     sent: dict[str, Floats] = {}
