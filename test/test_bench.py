@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from cmc.tools.bench.compilation import time_passes
+from cmc.tools.bench.large import measured
 from cmc.tools.bench.residual import residual_network
 
 
@@ -40,3 +41,8 @@ def test_a_residual_network_compiles():
     seconds = time_passes(residual_network(8, [1, 1]))
     assert next(iter(seconds)) == "import"
     assert "convert-cmpipe-to-cmctrl" in seconds
+
+
+def test_large_images():
+    large = measured(32, 0)
+    assert large.values > 0 and large.footprint.activations == 2 * 32 * 32 * 8 * 4

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from cmc.errors import CmcError
 from cmc.files import check_output, replacing_text
 from cmc.tools.bench.footprint import Footprint, measure_footprint
+from cmc.tools.bench.large import measure_large
 from cmc.tools.bench.networks import choose_networks
 from cmc.tools.bench.options import Options, Section, parse_options
 from cmc.tools.bench.startup import startup_times
@@ -16,6 +17,7 @@ from cmc.tools.bench.targets import (
     Target,
     compilation_targets,
     interpreter_targets,
+    large_targets,
     network_targets,
     startup_targets,
 )
@@ -79,8 +81,16 @@ def _compilation(options: Options) -> Measured:
     return numbers, list(compilation_targets(images.exponents, layers.exponents, ratio))
 
 
+def _large(options: Options) -> Measured:
+    large = measure_large(options.budget)
+    title = "Three convolutions on 2048x2048 pixels and 8 channels"
+    _print(title, ["what", "measured"], large.rows())
+    return asdict(large), list(large_targets(large))
+
+
 _SECTIONS: dict[Section, Callable[[Options], Measured]] = {
     "startup": _startup,
+    "large": _large,
     "networks": _networks,
     "interpreter": _interpreter,
     "compilation": _compilation,

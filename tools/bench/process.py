@@ -21,7 +21,8 @@ from cmc.tools.bench.footprint import Footprint
 from cmc.tools.command import run_tool
 
 
-def _measure(path: Path) -> Footprint:
+def measure(path: Path) -> Footprint:
+    """Compile a network, and run one image: the first things that this process does."""
     imported = _peak()
     start = perf_counter()
     program = cmc.api.compile(path)
@@ -57,7 +58,7 @@ def _activations(chip: ChipOp) -> int:
 
 
 def _main(arguments: Sequence[str]) -> int:
-    print(json.dumps(asdict(_measure(Path(arguments[0])))))
+    print(json.dumps(asdict(measure(Path(arguments[0])))))
     return 0
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cmc.tools.bench.table import Cell
 
 if TYPE_CHECKING:
+    from cmc.tools.bench.large import Large
     from cmc.tools.bench.network import Row
 
 SLACK = 0.1
@@ -45,6 +46,14 @@ def network_targets(row: Row) -> Iterator[Target]:
         yield Target(f"{name}: one image, times onnxruntime", row.one_ratio, 5)
         yield Target(f"{name}: first compilation, s", footprint.compile, 6)
         yield Target(f"{name}: peak memory, times weights and activations", footprint.ratio, 3)
+
+
+def large_targets(large: Large) -> Iterator[Target]:
+    """What must hold where there are many points and few layers."""
+    yield Target("2048x2048 pixels: times of one image, s", large.times, 3)
+    yield Target("2048x2048 pixels: proof, s", large.proof, 3)
+    yield Target("2048x2048 pixels: one image, times onnxruntime", large.values_ratio, 10)
+    yield Target("2048x2048 pixels: peak memory, times objects", large.footprint.ratio, 2)
 
 
 def startup_targets(seconds: Mapping[str, float]) -> Iterator[Target]:
