@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
+import numpy as np
 import pytest
 
 from cmc.flow import Flow, Process, Steps
@@ -12,7 +13,7 @@ from cmc.runs import Runs
 from cmc.sizing.counts import Counts, Link
 from cmc.sizing.live import is_live
 from cmc.sizing.minimal import minimal_slots
-from cmc.sizing.throughput import period, throughput_slots
+from cmc.sizing.throughput import period, schedule, throughput_slots
 from cmc.solver import Times, solve
 
 
@@ -85,6 +86,34 @@ def test_throughput_rings_reach_the_bound(seed: int):
         starts = times.of_images(name, images + later).expanded()
         ends = starts.reshape(images + later, -1)[:, -1]
         assert ends[-1] - ends[images - 1] <= later * period(counts)
+
+
+def most_in_ring(counts: Counts, link: Link) -> int:
+    """The most elements that a ring holds in the schedule that sized it, image after image."""
+    writer, reader = counts.processes[link.writer], counts.processes[link.reader]
+    times, images = schedule(counts), 12
+    starts = np.arange(images)[:, None] * period(counts)
+    written = (starts + times[link.writer].expanded()).reshape(-1)
+    ends = starts + times[link.reader].expanded() + reader.latency
+    first = np.arange(images)[:, None] * writer.iterations
+    freed = first + link.free.reaches.expanded()
+    # With its last step the machine comes to the next image, and to what is free at its start.
+    freed[:, -1] += link.free.initial
+    freed_at = ends[:, link.free.awaits.expanded() - 1].reshape(-1)
+    so_far = np.searchsorted(freed_at, written, "right")
+    free = np.append(link.free.initial, freed.reshape(-1))[so_far]
+    kept = np.arange(1, len(written) + 1) - free
+    return int(kept[: len(kept) // 2].max())
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_throughput_rings_are_as_full_as_they_get(seed: int):
+    counts = random_counts(Random(seed))
+    for link, slots in zip(counts.links, throughput_slots(counts), strict=True):
+        if link.free.awaits.length:
+            assert slots == max(1, most_in_ring(counts, link)), link.title
+        else:
+            assert slots == 1
 
 
 def two_processes(ready: Steps, free: Steps, writes: int, reads: int) -> Counts:

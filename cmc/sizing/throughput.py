@@ -5,8 +5,9 @@ periodic schedule that reaches the bound is the witness: each image's iterations
 after the image's before. First everything as early as its data allows, the inputs sent one image a
 period; then, with the last stages' times fixed, everything as late as they allow, so that no
 element waits in a ring for longer than it must. A ring then holds what is written and not yet
-freed at any time. Execution begins every iteration no later than the witness does, for times only
-grow with other times; so it reaches the bound too.
+freed at any time: with less, this schedule would not do. Another one might, so that some rings
+could be smaller by themselves and reach the bound all the same. Execution begins every iteration no
+later than the witness does, for times only grow with other times; so it reaches the bound too.
 """
 
 from __future__ import annotations
@@ -28,9 +29,14 @@ def period(counts: Counts) -> int:
 
 def throughput_slots(counts: Counts) -> list[int]:
     """The slots of each link's channel."""
-    cycles = period(counts)
-    times = _latest(counts, _earliest(counts, cycles), cycles)
+    cycles, times = period(counts), schedule(counts)
     return [_slots(counts, link, times, cycles) for link in counts.links]
+
+
+def schedule(counts: Counts) -> _Times:
+    """The witness; each further image's iterations begin a period after the image's before."""
+    cycles = period(counts)
+    return _latest(counts, _earliest(counts, cycles), cycles)
 
 
 def _begin(process: Process, first: int, numbers: Runs, times: Runs, even: bool = False) -> Runs:
