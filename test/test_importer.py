@@ -550,6 +550,15 @@ def test_declared_shapes_of_windows_that_are_not_there():
             "Add node 'node': input 1 is missing",
         ),
         (
+            chain_model(
+                [1, 4],
+                node("Mean", ["c", ""], ["m"], "mean"),
+                node("Add", ["x", "m"], ["y"]),
+                constants={"c": normal(4)},
+            ),
+            "Mean node 'mean': input 1 is missing",
+        ),
+        (
             chain_model([1, 4], node("Add", ["x", "z"], ["y"], "node")),
             "Add node 'node': 'z' is used before any node or input defines it",
         ),

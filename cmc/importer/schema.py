@@ -34,7 +34,8 @@ def check_names(graph: onnx.GraphProto) -> None:
 def check_node(node: onnx.NodeProto, opset: int) -> None:
     """CmcError if a node has attributes, inputs or outputs that its operator does not have.
 
-    The operators that ONNX does not know are for others to refuse.
+    Or if it lacks an input that its operator needs. The operators that ONNX does not know are for
+    others to refuse.
     """
     try:
         schema = get_schema(node.op_type, opset)
@@ -49,6 +50,11 @@ def check_node(node: onnx.NodeProto, opset: int) -> None:
     ):
         if given > most:
             raise CmcError(f"the operator has at most {most} {what} in opset {opset}, not {given}")
+    for index in range(max(len(node.input), schema.min_input)):
+        parameter = schema.inputs[min(index, len(schema.inputs) - 1)]
+        absent = index >= len(node.input) or not node.input[index]
+        if absent and parameter.option != OpSchema.FormalParameterOption.Optional:
+            raise CmcError(f"input {index} is missing")
 
 
 def _unknown_attribute(name: str, schema: OpSchema, opset: int) -> str:
