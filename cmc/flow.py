@@ -18,7 +18,6 @@ from functools import cached_property
 import numpy as np
 
 from cmc.errors import CmcError
-from cmc.poly.evaluate import Ints
 from cmc.runs import Runs, held
 
 NEVER = np.iinfo(np.int64).max
@@ -193,10 +192,6 @@ class Wait:
         count = int(self.since.below(np.array([iterations]))[0])
         return self.since.head(count), self.need.head(count)
 
-    def needs(self, iterations: int) -> Ints:
-        """How many iterations of `on` each of the first iterations waits for."""
-        return held(*self.until(iterations), iterations, 0).expanded()
-
     def signals(self, ends: Runs, iterations: int) -> Runs:
         """When what each of the first iterations waits for is there: 0 where that is nothing.
 
@@ -213,9 +208,22 @@ class Wait:
         return int(self.need.at(np.array([before - 1]))[0]) if before else 0
 
 
+_SHORT = 1 << 14
+"""Members up to which a sequence is worked with faster as an array than as runs."""
+
+_IN_A_RUN = 64
+"""Members that a run has on average up to which the same holds."""
+
+
 def _wait(on: Process, why: str, since: Runs, need: Runs, end: int) -> Wait:
     count = int(since.below(np.array([end]))[0])
-    return Wait(on, why, since.head(count), need.head(count), end)
+    since, need = since.head(count), need.head(count)
+    if end <= max(_SHORT, _IN_A_RUN * max(len(since.starts), len(need.starts))):
+        number = np.zeros(end, np.int64)
+        number[since.expanded()] = 1
+        each = np.append(0, need.expanded())[np.cumsum(number)]
+        since, need = Runs.array(np.arange(end)), Runs.array(each)
+    return Wait(on, why, since, need, end)
 
 
 def ready_wait(flow: Flow, edge: Edge, images: int) -> Wait:

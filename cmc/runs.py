@@ -161,18 +161,22 @@ class Runs:
         run, values = self._find(starts)
         return Runs(starts, values, self.slopes[run], self.length)
 
+    def differences(self) -> tuple[Ints, Ints]:
+        """By how much each member is larger than the one before it, and how often in a row."""
+        between = self.values[1:] - self.lasts[:-1]
+        steps = _alternately(self.slopes, np.append(between, 0))
+        times = _alternately(self.counts - 1, np.ones_like(self.slopes))
+        times[-1:] = 0
+        steps, times = steps[times > 0], times[times > 0]
+        new = np.flatnonzero(np.append(True, steps[1:] != steps[:-1])[: len(steps)])
+        return steps[new], np.add.reduceat(times, new) if len(new) else times
+
     def merged(self) -> Runs:
         """The same sequence in runs that depend on its members alone, and are long."""
         if len(self.starts) < 2:
             return self
-        # Differences between neighbours, each with the number of times that it is repeated.
-        inner, between = self.counts - 1, self.values[1:] - self.lasts[:-1]
-        steps = _alternately(self.slopes, np.append(between, 0))
-        times = _alternately(inner, np.ones_like(inner))
-        times[-1] = 0
-        steps, times = steps[times > 0], times[times > 0]
-        new = np.append(True, steps[1:] != steps[:-1])[: len(steps)]
-        first = (np.cumsum(times) - times)[new]
+        steps, times = self.differences()
+        first = np.cumsum(times) - times
         # A run ends where the difference changes, unless it begins there: its second member
         # decides how it goes on.
         changes = first[1:]
@@ -180,10 +184,8 @@ class Runs:
         heads = np.flatnonzero(alone)
         rank = np.arange(len(changes)) - (heads[np.cumsum(alone) - 1] if len(heads) else 0)
         starts = np.append(0, changes[rank % 2 == 0] + 1)
-        slopes = np.zeros_like(starts)
-        if len(first):
-            slopes = steps[new][np.searchsorted(first, starts, "right") - 1]
-            slopes[starts == self.length - 1] = 0
+        slopes = steps[np.searchsorted(first, starts, "right") - 1]
+        slopes[starts == self.length - 1] = 0
         return Runs(starts, self.at(starts), slopes, self.length)
 
     def same(self, other: Runs) -> bool:

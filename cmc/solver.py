@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 
 import numpy as np
 
-from cmc.flow import Deadlock, Flow, Process, Wait, deadlock, waits
+from cmc.flow import NEVER, Deadlock, Flow, Process, Wait, deadlock, waits
 from cmc.runs import Runs, held
 
 
@@ -139,11 +140,8 @@ def _possible(flow: Flow, found: Mapping[str, Sequence[Wait]], images: int) -> d
             return possible
 
 
-_SWEEPS = 16
+_SWEEPS = 8
 """Sweeps over all equations, before they are solved one iteration after the other."""
-
-_SHORT = 1 << 14
-"""Members up to which a sequence is worked with faster as an array than as runs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,8 +161,6 @@ class _Delays:
     @staticmethod
     def of(process: Process, wait: Wait, begun: int) -> _Delays:
         since, need = wait.until(begun)
-        if begun <= max(_SHORT, 64 * max(len(since.starts), len(need.starts))):
-            since, need = Runs.array(np.arange(begun)), Runs.array(wait.needs(begun))
         return _Delays(wait.on, since, need, since * -process.interval)
 
     def at(self, ends: Runs, length: int) -> Runs:
@@ -191,9 +187,8 @@ def _by_sweeps(
         changed = False
         for name in names if sweep % 2 == 0 else reversed(names):
             process, count = processes[name], begun[name]
-            later = Runs.line(count, 0)
-            for one in equations[name]:
-                later = later.maximum(one.at(ends[one.on.name], count))
+            every = [one.at(ends[one.on.name], count) for one in equations[name]]
+            later = reduce(Runs.maximum, every) if every else Runs.line(count, 0)
             if not later.same(delays[name]):
                 changed = True
                 delays[name] = later
@@ -204,49 +199,302 @@ def _by_sweeps(
     return None
 
 
-@dataclass
+_PAGE = 1 << 10
+"""Iterations whose equations are laid out for being solved one by one, together."""
+
+
+_LaidOut = tuple[list[int], list[int], int, int, "_Cursor"]
+"""Of one wait, in a page of iterations: how many of the other process each one waits for.
+
+And when those begin that were solved for lately, after how many others, and with what latency.
+"""
+
+
 class _Progress:
-    """One process's share of the equations, and how far it is solved."""
+    """How far one process's share of the equations is solved."""
 
-    process: Process
-    end: int
-    waits: list[tuple[_Progress, list[int]]] = field(
-        default_factory=list["tuple[_Progress, list[int]]"]
-    )
-    waiting: list[_Progress] = field(default_factory=list["_Progress"])
-    starts: list[int] = field(default_factory=list[int])
+    def __init__(self, process: Process, begun: int):
+        self.process = process
+        self.end = begun
+        self.waits: list[_Cursor] = []
+        self.waiting: dict[str, _Progress] = {}
+        self.starts = Runs.line(0, 0)
+        self.recent: list[int] = []
+        """When the iterations after `starts` begin."""
+        self.next = 0
+        """When the next iteration begins at the earliest."""
+        self.blocked = False
+        """Whether that is not known yet."""
+        self.page = -1
+        self.laid_out: list[_LaidOut] = []
 
-    def advance(self) -> bool:
-        """Solve for all iterations whose signals are known; whether there were any."""
-        starts, interval = self.starts, self.process.interval
-        known = before = len(starts)
-        while known < self.end:
-            ready = starts[-1] + interval if known else 0
-            for on, needs in self.waits:
-                need = needs[known]
-                if need > 0:
-                    if need > len(on.starts):
-                        return known > before
-                    ready = max(ready, on.starts[need - 1] + on.process.latency)
-            starts.append(ready)
-            known += 1
-        return known > before
+    @property
+    def known(self) -> int:
+        return self.starts.length + len(self.recent)
+
+    def advance(self, horizon: int) -> bool:
+        """Solve for iterations up to a cycle whose signals are known; whether there were any."""
+        recent, interval, ready = self.recent, self.process.interval, self.next
+        before, known = len(recent), self.known
+        self.blocked = False
+        while known < self.end and ready <= horizon and not self.blocked:
+            page = known // _PAGE
+            if page != self.page:
+                self.page, self.laid_out = page, [wait.of_page(page) for wait in self.waits]
+            waits, first = self.laid_out, page * _PAGE
+            for number in range(known - first, min(_PAGE, self.end - first)):
+                for needs, ends, solved, latency, wait in waits:
+                    if need := needs[number]:
+                        if need <= solved:
+                            ended = wait.solved(need)
+                        elif need <= solved + len(ends):
+                            ended = ends[need - solved - 1] + latency
+                        else:
+                            self.blocked = True
+                            break
+                        if ended > ready:
+                            ready = ended
+                if self.blocked or ready > horizon:
+                    break
+                recent.append(ready)
+                ready += interval
+            known = self.known
+        self.next = ready
+        return len(recent) > before
+
+    def settle(self) -> None:
+        """Put what was solved for with what was before."""
+        if self.recent:
+            self.take(Runs.of(np.array(self.recent, np.int64)))
+            self.recent.clear()
+
+    def take(self, more: Runs) -> None:
+        """Add iterations that follow."""
+        if more.length:
+            self.starts = Runs.joined([self.starts, more])
+            self.next = max(self.next, self.starts.last + self.process.interval)
+
+
+class _Cursor:
+    """What a process waits for on another one, page by page."""
+
+    def __init__(self, wait: Wait, on: _Progress, begun: int):
+        self._since, need = wait.until(begun)
+        self._need = Runs.joined([Runs.line(1, 0), need])
+        self._on = on
+        self._page, self._needs = -1, list[int]()
+        self._first, self._starts = 0, list[int]()
+
+    def of_page(self, page: int) -> _LaidOut:
+        if page != self._page:
+            iterations = np.arange(page * _PAGE, (page + 1) * _PAGE)
+            self._needs = self._need.at(self._since.below(iterations + 1)).tolist()
+            self._page = page
+        on = self._on
+        return self._needs, on.recent, on.starts.length, on.process.latency, self
+
+    def solved(self, need: int) -> int:
+        """When so many iterations of the other process have ended, of those solved for before."""
+        place = need - 1 - self._first
+        if not 0 <= place < len(self._starts):
+            self._first, place = need - 1, 0
+            until = min(need - 1 + _PAGE, self._on.starts.length)
+            self._starts = self._on.starts.at(np.arange(need - 1, until)).tolist()
+        return self._starts[place] + self._on.process.latency
+
+
+_PHASE = 1 << 14
+"""Equations that are solved one by one before it is looked for what comes again."""
+
+_FEW = 1 << 16
+"""Equations that are solved one by one without looking for anything."""
+
+_HISTORY = 1 << 10
+"""Changes of a process's pace among which it is looked for."""
+
+_TRIED = 4
+"""How many periods of a process are tried."""
+
+_LONGEST = 1 << 18
+"""Runs in what is guessed of one process."""
 
 
 def _one_by_one(
     flow: Flow, found: Mapping[str, Sequence[Wait]], begun: Mapping[str, int]
 ) -> dict[str, Runs]:
-    """Each equation once, when what it needs is known."""
-    everything = {n: _Progress(p, begun[n]) for n, p in flow.processes.items()}
-    for name, waiting in found.items():
-        for wait in waiting:
-            on = everything[wait.on.name]
-            everything[name].waits.append((on, wait.needs(begun[name]).tolist()))
-            on.waiting.append(everything[name])
-    todo = dict.fromkeys(everything)
-    while todo:
-        name = next(iter(todo))
-        del todo[name]
-        if everything[name].advance():
-            todo.update(dict.fromkeys(one.process.name for one in everything[name].waiting))
-    return {n: Runs.of(np.array(one.starts, np.int64)) for n, one in everything.items()}
+    """Each equation when what it needs is known, with leaps over what comes again and again."""
+    solving = _Solving.of(flow, found, begun)
+    while solving.phase():
+        solving.leap()
+    return {name: one.starts for name, one in solving.progress.items()}
+
+
+@dataclass
+class _Solving:
+    """Equations that are solved up to a cycle: all iterations that begin by then are known."""
+
+    progress: dict[str, _Progress]
+    found: Mapping[str, Sequence[Wait]]
+    span: int
+    """Cycles of one phase."""
+    horizon: int = 0
+    repeats: int = 16
+    """How often what comes again is guessed to do so."""
+
+    @staticmethod
+    def of(flow: Flow, found: Mapping[str, Sequence[Wait]], begun: Mapping[str, int]) -> _Solving:
+        progress = {name: _Progress(p, begun[name]) for name, p in flow.processes.items()}
+        for name, waiting in found.items():
+            for wait in waiting:
+                on = progress[wait.on.name]
+                progress[name].waits.append(_Cursor(wait, on, begun[name]))
+                on.waiting[name] = progress[name]
+        return _Solving(progress, found, -(-_PHASE // len(progress)))
+
+    @property
+    def left(self) -> int:
+        """How many equations are not solved."""
+        return sum(one.end - one.known for one in self.progress.values())
+
+    def phase(self) -> bool:
+        """Solve one by one for some more cycles; whether anything is left that can be solved."""
+        pending = [p.next for p in self.progress.values() if p.known < p.end and not p.blocked]
+        self.horizon = max([self.horizon + self.span, *([min(pending)] if pending else [])])
+        if self.left <= _FEW:
+            self.horizon = NEVER
+        todo = dict(self.progress)
+        while todo:
+            one = todo.pop(next(iter(todo)))
+            if one.advance(self.horizon):
+                todo.update(one.waiting)
+        for one in self.progress.values():
+            one.settle()
+            one.page = -1
+        return any(p.known < p.end and not p.blocked for p in self.progress.values())
+
+    def leap(self) -> None:
+        """Guess that what came twice comes again, and keep of it what solves the equations.
+
+        In the guess, the first cycle in which anything begins that should not, or does not and
+        should, is the first that is wrong: what begins depends on what ended before alone.
+        """
+        cycles, again = self.period()
+        if not cycles:
+            return
+        most = max(
+            -(-(one.end - one.known) // max(again[name].length, 1))
+            for name, one in self.progress.items()
+        )
+        longest = max(len(runs.starts) for runs in again.values())
+        repeats = max(1, min(self.repeats, most, _LONGEST // longest))
+        guesses = {
+            name: (again[name].repeated(repeats, cycles) + cycles).head(
+                min(repeats * again[name].length, one.end - one.known)
+            )
+            for name, one in self.progress.items()
+        }
+        ends = {
+            name: Runs.joined([Runs.line(1, 0), one.starts + latency, guesses[name] + latency])
+            for name, one in self.progress.items()
+            for latency in (one.process.latency,)
+        }
+        until = self.horizon + repeats * cycles
+        for name in self.progress:
+            until = min(until, self.first_wrong(name, guesses[name], ends) - 1)
+        kept = (until - self.horizon) // cycles
+        self.repeats = 4 * repeats if kept == repeats else 1 + 2 * kept
+        for name, one in self.progress.items():
+            guess = guesses[name]
+            one.take(guess.head(int(guess.below(np.array([until + 1]))[0])))
+        self.horizon = max(self.horizon, until)
+
+    def first_wrong(self, name: str, guess: Runs, ends: Mapping[str, Runs]) -> int:
+        """The first cycle in which a process might begin something else than guessed.
+
+        `ends` has, after 0, when iterations end that are solved or guessed.
+        """
+        one = self.progress[name]
+        known, interval = one.known, one.process.interval
+        count = min(guess.length + 1, one.end - known)
+        each: list[tuple[Runs, Runs, Runs]] = []
+        for wait in self.found[name]:
+            ended = ends[wait.on.name]
+            since, need = wait.until(known + count)
+            first = max(0, int(since.below(np.array([known + 1]))[0]) - 1)
+            since, need = since.tail(first) - known, need.tail(first)
+            since = since.maximum(Runs.line(since.length, 0))
+            sure = int(need.below(np.array([ended.length]))[0])
+            if sure < need.length:
+                count = min(count, int(since.at(np.array([sure]))[0]))
+            each.append((since, need, ended))
+        begin = Runs.line(count, one.starts.last + interval if known else 0, interval)
+        for since, need, ended in each:
+            kept = int(since.below(np.array([count]))[0])
+            since, need = since.head(kept), need.head(kept)
+            delays = (ended.take(need) + since * -interval).accumulated(0)
+            begin = begin.maximum(held(since, delays, count, 0) + Runs.line(count, 0, interval))
+        compared = min(count, guess.length)
+        wrong = _first_other(begin.head(compared), guess.head(compared))
+        if wrong is not None:
+            return wrong
+        if compared < guess.length:
+            return int(guess.at(np.array([compared]))[0])
+        return begin.last if compared < count else NEVER
+
+    def period(self) -> tuple[int, dict[str, Runs]]:
+        """What comes again: after how many cycles, and the last iterations of each process.
+
+        No cycles if nothing does.
+        """
+        tried = {cycles for one in self.progress.values() for cycles in _returns(one.starts)}
+        for cycles in sorted(tried, reverse=True):
+            bounds = self.horizon + 1 - np.array([2, 1]) * cycles
+            again: dict[str, Runs] = {}
+            for name, one in self.progress.items():
+                before, between = one.starts.below(bounds).tolist()
+                again[name] = one.starts.tail(between)
+                if not again[name].same(one.starts.head(between).tail(before) + cycles):
+                    break
+            else:
+                return cycles, again
+        return 0, {}
+
+
+def _first_other(one: Runs, other: Runs) -> int | None:
+    """The least of the first two members that differ; neither sequence descends."""
+    a, b = one.split(other.starts), other.split(one.starts)
+    wrong = np.flatnonzero((a.values != b.values) | (a.lasts != b.lasts))
+    if not len(wrong):
+        return None
+    run = wrong[0]
+    least = np.minimum(a.values, b.values)[run]
+    if a.values[run] == b.values[run]:
+        least += min(a.slopes[run], b.slopes[run])
+    return int(least)
+
+
+def _returns(starts: Runs) -> list[int]:
+    """After how many cycles the last starts come again, as far as these alone tell."""
+    steps, times = (column[: -_HISTORY - 1 : -1].tolist() for column in starts.differences())
+    # The last difference may still go on.
+    pairs = list(zip(steps, times, strict=True))[1:]
+    matched = _matches(pairs)
+    found = [p for p in range(1, len(pairs)) if matched[p] >= p]
+    found.sort(key=lambda p: (-p - matched[p], p))
+    cycles = [sum(step * count for step, count in pairs[:p]) for p in found[:_TRIED]]
+    return [*cycles, *steps[:1]]
+
+
+def _matches(values: Sequence[tuple[int, int]]) -> list[int]:
+    """For each place, how many values from there on are those from the start on."""
+    count = len(values)
+    matched = [0] * count
+    left = right = 0
+    for place in range(1, count):
+        length = min(right - place, matched[place - left]) if place < right else 0
+        while place + length < count and values[length] == values[place + length]:
+            length += 1
+        matched[place] = length
+        if place + length > right:
+            left, right = place, place + length
+    return matched

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import tracemalloc
+from random import Random
 
 import pytest
 from onnx import helper
 
 import cmc
+from cmc import flow as flows
+from cmc import solver
+from cmc.flow import NEVER, Edge, Flow, Steps
 from cmc.pipeline import BufferPolicy
+from cmc.solver import solve
 from end_to_end import bound
 from onnx_models import float_type, graph_model, normal
+from test_any_machines import random_counts, runs_of
 from test_sizes import convolution, convolutions
 
 
@@ -50,3 +56,97 @@ def test_parts_that_never_meet_have_their_own_pace(buffers: BufferPolicy):
     if buffers == "throughput":
         assert report.cycles_per_image == bound(report)
     assert peak < images * 100
+
+
+# Cycle by cycle.
+
+
+def random_machine(random: Random, signals: int, driven: int) -> Steps:
+    """Steps in order that may stop early, start late, or wait for nothing that comes."""
+    count = random.randint(0, min(signals, 4))
+    awaits = sorted(random.choices(range(1, signals + 1), k=count))
+    reaches = random.choices(range(1, driven + 1), k=count)
+    initial = random.choice((0, 0, random.randint(0, driven)))
+    last = random.choice((0, 0, 0, 0, random.randint(1, signals), NEVER))
+    return Steps.of(runs_of(awaits), runs_of(reaches), initial, last)
+
+
+def random_flow(random: Random) -> Flow:
+    """Any rings: of machines that let everything happen in the end, or of any others."""
+    counts = random_counts(random)
+    edges = [link.edge(random.choice((0, 1, 2, 3, 5, 9, 30))) for link in counts.links]
+    if random.random() < 0.5:
+        chosen = random.randrange(len(edges))
+        edge = edges[chosen]
+        writer, reader = (counts.processes[n].iterations for n in (edge.writer, edge.reader))
+        ready = edge.ready if random.random() < 0.5 else random_machine(random, writer, reader)
+        free = random_machine(random, reader, writer)
+        edges[chosen] = Edge(edge.title, edge.writer, edge.reader, ready, free, edge.slots)
+    return Flow(counts.processes, tuple(edges))
+
+
+def allowed(steps: Steps, driven: int, signals: int, seen: int, images: int) -> int:
+    """How much may happen once so many signals were seen."""
+    if not steps.last and steps.initial:
+        return images * driven
+    limit = 0
+    for image in range(images):
+        if image and (steps.last == NEVER or seen < (image - 1) * signals + steps.last):
+            break
+        if steps.initial:
+            limit = image * driven + steps.initial
+        for awaits, reach in zip(steps.awaits.expanded(), steps.reaches.expanded(), strict=True):
+            if awaits <= seen - image * signals:
+                limit = max(limit, image * driven + int(reach))
+    return limit
+
+
+def starts_by_definition(flow: Flow, images: int) -> dict[str, list[int]]:
+    """When iterations begin, looked at in each cycle."""
+    starts: dict[str, list[int]] = {name: [] for name in flow.processes}
+    idle = cycle = 0
+    while idle < 10:  # longer than any latency or interval
+        ended = {
+            name: sum(start + flow.processes[name].latency <= cycle for start in begun)
+            for name, begun in starts.items()
+        }
+        limits = {name: images * p.iterations for name, p in flow.processes.items()}
+        for edge in flow.edges:
+            writes, reads = (flow.processes[n].iterations for n in (edge.writer, edge.reader))
+            ready = allowed(edge.ready, reads, writes, ended[edge.writer], images)
+            free = allowed(edge.free, writes, reads, ended[edge.reader], images)
+            limits[edge.reader] = min(limits[edge.reader], ready)
+            limits[edge.writer] = min(limits[edge.writer], free + edge.slots)
+        idle += 1
+        for name, process in flow.processes.items():
+            begun = starts[name]
+            if len(begun) < limits[name] and (not begun or begun[-1] + process.interval <= cycle):
+                begun.append(cycle)
+                idle = 0
+        cycle += 1
+    return starts
+
+
+@pytest.mark.parametrize("way", ["sweeps", "runs", "one by one", "leaps"])
+@pytest.mark.parametrize("seed", range(60))
+def test_times_are_those_of_each_cycle(seed: int, way: str, monkeypatch: pytest.MonkeyPatch):
+    if way != "sweeps":
+        monkeypatch.setattr(flows, "_SHORT", 0)
+        monkeypatch.setattr(flows, "_IN_A_RUN", 0)
+    if way in ("one by one", "leaps"):
+        monkeypatch.setattr(solver, "_SWEEPS", 0)
+    if way == "leaps":
+        monkeypatch.setattr(solver, "_FEW", 0)
+        monkeypatch.setattr(solver, "_PHASE", 8)
+    images = 7
+    flow = random_flow(Random(seed))
+    expected, found = starts_by_definition(flow, images), solve(flow, images)
+    for name, process in flow.processes.items():
+        if found.begun[name] == found.solved * process.iterations and found.periods:
+            starts = found.of_images(name, images)
+        else:
+            starts = found.starts[name]
+            assert found.begun[name] == min(len(expected[name]), found.solved * process.iterations)
+        assert starts.expanded().tolist() == expected[name][: starts.length]
+    total = sum(images * p.iterations for p in flow.processes.values())
+    assert found.complete == (sum(map(len, expected.values())) == total)

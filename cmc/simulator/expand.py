@@ -7,7 +7,7 @@ its body decides something, or its places do not grow evenly, each visit is a ro
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from xdsl.dialects import affine, arith, scf
@@ -113,8 +113,10 @@ class _Found:
 
         Instance i is one in instance `owner[i]` of that, and begins after `before[i]` visits.
         """
-        times = self.visits.times + before[self.owner]
-        return _Found(owner[self.owner], replace(self.visits, times=times))
+        own = self.visits
+        times = own.times + before[self.owner]
+        visits = Visits(own.op, times, own.steps, own.counts, own.points, own.slopes)
+        return _Found(owner[self.owner], visits)
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ class _Line:
 
     @property
     def constant(self) -> bool:
-        return not np.any(self.slope)
+        return not self.slope if isinstance(self.slope, int) else not self.slope.any()
 
 
 _Environment = Mapping[SSAValue, _Line]
@@ -172,8 +174,11 @@ def _block(block: Block, environment: _Environment, instances: int) -> _Visited:
 
 def _at_point(op: PointOp, environment: _Environment, instances: int) -> _Found:
     """One visit in each instance: of each pass, if the values are those of a loop."""
-    points = np.empty((2, instances, len(op.point.data.results)), np.int64)
-    for axis, line in enumerate(_results(op.point.data, op.indices, environment, instances)):
+    map = op.point.data
+    points = np.empty((2, instances, len(map.results)), np.int64)
+    values = [environment[index] for index in op.indices]
+    for axis, expr in enumerate(map.results):
+        line = _evaluate(expr, values, map.num_dims)
         points[0, :, axis], points[1, :, axis] = line.value, line.slope
     zeros, ones = np.zeros(instances, np.int64), np.ones(instances, np.int64)
     return _Found(np.arange(instances), Visits(op, zeros, zeros, ones, *points))

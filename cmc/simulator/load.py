@@ -36,7 +36,7 @@ from cmc.dialects.cmpipe import (
     find_object,
 )
 from cmc.errors import CmcError
-from cmc.flow import NEVER, Edge, Flow, Process
+from cmc.flow import Edge, Flow, Process
 from cmc.poly.counting import Iterations, counted
 from cmc.poly.evaluate import Ints, coefficients, size, tabulate
 from cmc.poly.extremes import lexmax, lexmin
@@ -45,7 +45,7 @@ from cmc.poly.relations import nameless
 from cmc.runs import LEAST, Runs, held
 from cmc.simulator.expand import read_order, visits
 from cmc.simulator.gather import Gather, flat_index
-from cmc.simulator.machines import read_steps
+from cmc.simulator.machines import MachineReader
 from cmc.simulator.ports import Port
 
 
@@ -140,9 +140,9 @@ class Read:
         count = self.iterations.count
         found = self._places_by_rows()
         if found is None:
-            newest = Runs.of(np.where(self.newest < 0, LEAST, self.newest)).accumulated()
-            oldest = Runs.of(np.where(self.oldest == NEVER, LEAST, -self.oldest)).reversed()
-            return newest, -oldest.accumulated().reversed()
+            newest = np.maximum.accumulate(np.where(self.newest < 0, LEAST, self.newest))
+            oldest = np.minimum.accumulate(np.minimum(self.oldest, -LEAST)[::-1])[::-1]
+            return Runs.array(newest), Runs.array(oldest)
         (at, newest), (since, oldest) = found
         newest = held(at, newest.accumulated(), count, LEAST)
         since = -since.reversed() + (count - 1)
@@ -291,6 +291,7 @@ def load(chip: ChipOp) -> Chip:
     credits = {c.channel: c.count.value.data for side in sides for c in side.credits()}
     rings: list[Ring] = []
     edges: list[Edge] = []
+    machine_reader = MachineReader()
     for core in chip.cores():
         machines = {(m.kind.data, m.channel): m for m in core.machines()}
         for ring in core.rings():
@@ -304,8 +305,8 @@ def load(chip: ChipOp) -> Chip:
                     str(channel),
                     channel.writer,
                     channel.reader,
-                    read_steps(ready, object, reader.order),
-                    read_steps(free, reader.order, object),
+                    machine_reader.steps(ready, object, reader.order),
+                    machine_reader.steps(free, reader.order, object),
                     credits[channel],
                 )
             )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+from xdsl.ir import Block, SSAValue
 
 from cmc.dialects.cmctrl import AwaitOp, MachineOp
 from cmc.errors import CmcError
@@ -34,8 +35,39 @@ class Side(Protocol):
         ...
 
 
-def read_steps(machine: MachineOp, awaited: Side, driven: Side) -> Steps:
-    """A machine's loops as steps. CmcError for an advance to what is not there."""
+@dataclass
+class MachineReader:
+    """Reads machines: those that are alike once."""
+
+    _known: dict[object, Steps] = field(default_factory=dict[object, Steps])
+
+    def steps(self, machine: MachineOp, awaited: Side, driven: Side) -> Steps:
+        """A machine's loops as steps. CmcError for an advance to what is not there."""
+        key = (_structure(machine.body.block, {}), *map(_identity, (awaited, driven)))
+        if key not in self._known:
+            self._known[key] = _read_steps(machine, awaited, driven)
+        return self._known[key]
+
+
+def _structure(block: Block, numbers: dict[SSAValue, int]) -> object:
+    """What is equal for blocks that do the same, given numbers of the values around them."""
+    numbers.update((argument, len(numbers) + i) for i, argument in enumerate(block.args))
+    found: list[object] = []
+    for op in block.ops:
+        operands = tuple(numbers[operand] for operand in op.operands)
+        inner = tuple(_structure(region.block, numbers) for region in op.regions if region.blocks)
+        numbers.update((result, len(numbers) + i) for i, result in enumerate(op.results))
+        found.append((op.name, *op.properties.values(), operands, inner))
+    return tuple(found)
+
+
+def _identity(side: Side) -> object:
+    """What is equal for sides with the same points in the same order."""
+    box = side.box
+    return id(side) if box is None else (*box.lows.tolist(), *box.extents)
+
+
+def _read_steps(machine: MachineOp, awaited: Side, driven: Side) -> Steps:
 
     def awaits(points: Ints) -> Ints:
         number = awaited.number(points)

@@ -78,6 +78,8 @@ def _waiting(program: LoadedProgram, times: Times) -> dict[str, int]:
 def _sum_at_zeros(values: Runs, where: Runs) -> int:
     """The sum of those values at whose places a sequence that is nowhere negative is 0."""
     values, where = values.split(where.starts), where.split(values.starts)
+    if values.is_array:
+        return int(values.values[where.values == 0].sum())
     counts = values.counts
     sums = counts * (values.values + values.lasts) // 2
     first, last = where.values == 0, where.lasts == 0
