@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -11,9 +12,12 @@ from onnx import helper
 import cmc
 from cmc import flow as flows
 from cmc import solver
-from cmc.flow import NEVER, Edge, Flow, Steps
+from cmc.flow import NEVER, Deadlock, Edge, Flow, Steps
 from cmc.pipeline import BufferPolicy
+from cmc.simulator import Mode
 from cmc.solver import solve
+from cmc.streams import random_stream
+from conftest import ROOT
 from end_to_end import bound
 from onnx_models import float_type, graph_model, normal
 from test_any_machines import random_counts, runs_of
@@ -56,6 +60,58 @@ def test_parts_that_never_meet_have_their_own_pace(buffers: BufferPolicy):
     if buffers == "throughput":
         assert report.cycles_per_image == bound(report)
     assert peak < images * 100
+
+
+# What both modes make of control that is odd, or wrong.
+
+
+def two_convolutions(path: Path, *changes: tuple[str, str]) -> cmc.Program:
+    """The chip of two convolutions that was written by hand, with changes of its text."""
+    text = (ROOT / "test" / "two_convolutions" / "cmctrl.mlir").read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    (path / "chip.mlir").write_text(text)
+    return cmc.load(path / "chip.mlir")
+
+
+def outcomes(program: cmc.Program, images: int) -> list[int | str]:
+    """In both modes: cycles, or what is said of a deadlock."""
+    found: list[int | str] = []
+    modes: tuple[Mode, ...] = ("bulk", "interpret")
+    for mode in modes:
+        try:
+            found.append(program.run(random_stream(program.inputs, images, 0), mode=mode).cycles)
+        except Deadlock as error:
+            found.append(str(error))
+    return found
+
+
+def test_slots_may_be_free_without_credits(tmp_path: Path):
+    """A machine that releases at the start gives what credits would."""
+    program = two_convolutions(
+        tmp_path,
+        ("@a from @a_stream to @conv1 count 3", "@a from @a_stream to @conv1 count 0"),
+        ("free @a from @a_stream to @conv1 {", "free @a from @a_stream to @conv1 {\n"
+         "cmctrl.release [2]"),
+        ("cmctrl.release [%w]\n      }\n      cmctrl.await [7]\n      cmctrl.release [9]",
+         "cmctrl.release [%w + 3]\n      }\n      cmctrl.await [7]\n      cmctrl.release [9]"),
+    )  # fmt: skip
+    expected = outcomes(two_convolutions(tmp_path), 4)
+    assert outcomes(program, 4) == expected == [expected[0]] * 2
+
+
+def test_both_modes_name_the_image_that_is_stuck(tmp_path: Path):
+    """What is not enabled in an image goes with the next one's: only after the last is none."""
+    program = two_convolutions(
+        tmp_path,
+        ("affine.for %j = 2 to 8", "affine.for %j = 2 to 7"),
+        ("to @conv2 count 3", "to @conv2 count 24"),
+        ("to @conv2 at 0 slots 3", "to @conv2 at 0 slots 24"),
+    )
+    bulk, interpreted = outcomes(program, 40)
+    assert bulk == interpreted
+    assert "@conv2[5] of image 39 waits for data in @b" in str(bulk)
 
 
 # Cycle by cycle.

@@ -11,6 +11,8 @@ from cmc.tools.bench.footprint import Footprint, measure_footprint
 from cmc.tools.bench.large import measure_large
 from cmc.tools.bench.networks import choose_networks
 from cmc.tools.bench.options import Options, Section, parse_options
+from cmc.tools.bench.scale import HEAD as HEAD_OF_SCALE
+from cmc.tools.bench.scale import measure_scale
 from cmc.tools.bench.startup import startup_times
 from cmc.tools.bench.table import Cell, format_table
 from cmc.tools.bench.targets import (
@@ -19,6 +21,7 @@ from cmc.tools.bench.targets import (
     interpreter_targets,
     large_targets,
     network_targets,
+    scale_targets,
     startup_targets,
 )
 from cmc.tools.command import run_tool
@@ -31,6 +34,12 @@ def _startup(options: Options) -> Measured:
     seconds = startup_times()
     _print("Starting", ["process", "processor s"], list(seconds.items()))
     return seconds, list(startup_targets(seconds))
+
+
+def _scale(options: Options) -> Measured:
+    costs = list(measure_scale())
+    _print("What is large", HEAD_OF_SCALE, [cost.cells() for cost in costs])
+    return [asdict(cost) for cost in costs], [t for cost in costs for t in scale_targets(cost)]
 
 
 def _networks(options: Options) -> Measured:
@@ -90,6 +99,7 @@ def _large(options: Options) -> Measured:
 
 _SECTIONS: dict[Section, Callable[[Options], Measured]] = {
     "startup": _startup,
+    "scale": _scale,
     "large": _large,
     "networks": _networks,
     "interpreter": _interpreter,

@@ -11,6 +11,7 @@ from cmc.tools.bench.table import Cell
 if TYPE_CHECKING:
     from cmc.tools.bench.large import Large
     from cmc.tools.bench.network import Row
+    from cmc.tools.bench.scale import Cost
 
 SLACK = 0.1
 """How far beyond its limit an exponent may be: noise has its share."""
@@ -54,6 +55,12 @@ def large_targets(large: Large) -> Iterator[Target]:
     yield Target("2048x2048 pixels: proof, s", large.proof, 3)
     yield Target("2048x2048 pixels: one image, times onnxruntime", large.values_ratio, 10)
     yield Target("2048x2048 pixels: peak memory, times objects", large.footprint.ratio, 2)
+
+
+def scale_targets(cost: Cost) -> Iterator[Target]:
+    """What must hold of something large."""
+    yield Target(f"{cost.what}, s", cost.seconds, cost.most_seconds)
+    yield Target(f"{cost.what}, MB", cost.megabytes, cost.most_megabytes)
 
 
 def startup_targets(seconds: Mapping[str, float]) -> Iterator[Target]:
