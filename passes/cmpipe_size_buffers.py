@@ -19,6 +19,7 @@ from cmc.sizing.live import check_live
 from cmc.sizing.minimal import minimal_slots
 from cmc.sizing.model import Model
 from cmc.sizing.throughput import throughput_slots
+from cmc.sizing.trim import trimmed
 
 
 def slots_by_policy(model: Model, policy: BufferPolicy) -> list[int]:
@@ -27,10 +28,11 @@ def slots_by_policy(model: Model, policy: BufferPolicy) -> list[int]:
     objects = [find_object(channel, channel.object) for channel in model.channels]
     match policy:
         case "throughput":
-            return slots
+            return trimmed(model.counts, slots)
         case "minimal":
             # Where a machine stops early, the pipeline may deadlock with rings of any size.
             widths = [object.vector for object in objects]
+            slots = trimmed(model.counts, slots)
             return minimal_slots(model.counts, slots, widths) if model.counts.complete else slots
         case "whole":
             wholes = [size(object.shape) for object in objects]
@@ -43,8 +45,9 @@ class CmpipeSizeBuffersPass(ModulePass):
 
     `minimal`: so few slots that with one less on any ring it deadlocks, and on no ring more than
     with `throughput`; the sum of all is not claimed to be the least. `throughput`: what one
-    schedule needs with an image every iterations-of-the-slowest-stage cycles; another one might
-    need less of some ring. `whole`: whole images, as many as that takes.
+    schedule needs with an image every iterations-of-the-slowest-stage cycles; in small pipelines,
+    so few that with one less on any ring some image comes later. `whole`: whole images, as many as
+    the schedule takes.
     """
 
     name = "cmpipe-size-buffers"

@@ -1,0 +1,63 @@
+"""Rings without a slot to spare: with one less on any of them, some image would come later.
+
+The schedule that `throughput` sizes are taken from is one of many, and need not be the one that
+needs least of every ring. What execution itself makes of a slot less is found by solving the times
+of a stream, once for each ring, and a few times more for a ring that can spare slots. Smaller rings
+elsewhere never let a ring be smaller, so one pass over the rings is enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cmc.flow import Flow
+from cmc.sizing.counts import Counts
+from cmc.solver import Times, solve
+
+LARGEST = 1 << 12
+"""Iterations of an image, times channels, up to which it takes less than half a second."""
+
+_FOREVER = 1 << 40
+"""Images of a stream that is solved until its steady state."""
+
+
+def trimmed(counts: Counts, slots: Sequence[int]) -> list[int]:
+    """Slots of each link's channel, no more than `slots`, with which every image is as early.
+
+    Those of large pipelines, and where machines stop early, stay as they are.
+    """
+    iterations = sum(process.iterations for process in counts.processes.values())
+    if iterations * len(counts.links) > LARGEST or not counts.complete:
+        return list(slots)
+    trim = list(slots)
+    on_time = _times(counts, trim)
+    for place, most in enumerate(slots):
+        fewest, step = most, 1
+        # Slots with which images are late, or none.
+        late = 0
+        while late < fewest - 1:
+            trim[place] = max(late + 1, fewest - step)
+            if _as_early(counts, _times(counts, trim), on_time):
+                fewest, step = trim[place], 2 * step
+            else:
+                late, step = trim[place], max(1, (fewest - trim[place]) // 2)
+        trim[place] = fewest
+    return trim
+
+
+def _times(counts: Counts, slots: Sequence[int]) -> Times:
+    edges = tuple(link.edge(count) for link, count in zip(counts.links, slots, strict=True))
+    return solve(Flow(counts.processes, edges), _FOREVER)
+
+
+def _as_early(counts: Counts, times: Times, others: Times) -> bool:
+    """Whether no image of a stream of any length is through later."""
+    if not times.complete or times.periods != others.periods:
+        return False
+    images = max(times.solved, others.solved)
+    return all(_ends(counts, times, n) <= _ends(counts, others, n) for n in range(1, images + 1))
+
+
+def _ends(counts: Counts, times: Times, images: int) -> int:
+    """When the last iteration of a stream's first images has ended."""
+    return max(times.of_images(n, images).last + p.latency for n, p in counts.processes.items())

@@ -1,0 +1,81 @@
+"""Throughput's rings in small pipelines: one slot less on any of them, and an image comes later."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import onnx
+from hypothesis import HealthCheck, given, settings
+from onnx import NodeProto, helper
+
+from cmc.flow import Flow
+from cmc.passes.cmpipe_size_buffers import slots_by_policy
+from cmc.sizing.counts import Counts
+from cmc.sizing.throughput import period, throughput_slots
+from cmc.sizing.trim import LARGEST
+from cmc.solver import solve
+from networks import Network, tangled_networks
+from onnx_models import chain_model, normal
+from test_minimal import counted
+
+STREAM = 20
+"""Images after which the networks here are in their steady state."""
+
+
+def ends(counts: Counts, slots: Sequence[int]) -> list[int]:
+    """When each image of a stream is through; nothing where it never is."""
+    edges = zip(counts.links, slots, strict=True)
+    times = solve(Flow(counts.processes, tuple(link.edge(n) for link, n in edges)), STREAM)
+    if not times.complete:
+        return []
+    processes = counts.processes.items()
+    return [
+        max(times.of_images(name, n).last + process.latency for name, process in processes)
+        for n in range(1, STREAM + 1)
+    ]
+
+
+def assert_trim(counts: Counts, slots: Sequence[int]) -> None:
+    """Images are as early as with the schedule's own rings, and with any slot less they are not."""
+    on_time = ends(counts, slots)
+    assert on_time == ends(counts, throughput_slots(counts))
+    assert on_time[-1] - on_time[-2] == period(counts)
+    for number, link in enumerate(counts.links):
+        if slots[number] > 1:  # there is no ring with none
+            fewer = [count - (n == number) for n, count in enumerate(slots)]
+            assert ends(counts, fewer) != on_time, link.title
+
+
+def strided_branches() -> onnx.ModelProto:
+    """A convolution, and two ways of stride 2 and different length from it to a sum."""
+
+    def conv(source: str, target: str, stride: int) -> NodeProto:
+        return helper.make_node(
+            "Conv", [source, "w"], [target], target, pads=[1] * 4, strides=[stride] * 2
+        )
+
+    nodes = [conv("x", "a", 1), conv("a", "b", 2), conv("b", "b2", 1), conv("a", "c", 2)]
+    add = helper.make_node("Add", ["b2", "c"], ["y"], "y")
+    return chain_model((1, 4, 8, 8), *nodes, add, constants={"w": normal(4, 4, 3, 3)})
+
+
+def test_ways_of_one_stride():
+    model = counted(strided_branches())
+    slots = slots_by_policy(model, "throughput")
+    assert sum(slots) < sum(throughput_slots(model.counts))
+    assert_trim(model.counts, slots)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(tangled_networks())
+def test_random_networks(network: Network):
+    model = counted(network.model)
+    iterations = sum(process.iterations for process in model.counts.processes.values())
+    if iterations * len(model.counts.links) <= LARGEST and model.counts.complete:
+        assert_trim(model.counts, slots_by_policy(model, "throughput"))
+
+
+def test_large_pipelines_keep_what_the_schedule_needs():
+    node = helper.make_node("Conv", ["x", "w"], ["y"], "y", pads=[1] * 4)
+    model = counted(chain_model((1, 4, 99, 99), node, constants={"w": normal(4, 4, 3, 3)}))
+    assert slots_by_policy(model, "throughput") == throughput_slots(model.counts)
