@@ -28,8 +28,10 @@ from networks import (
     signal_networks,
     token_networks,
 )
+from networks.dense import Gemm
+from networks.joins import Excitation, Tap
 from networks.layout import Pad
-from networks.pointwise import Activation, Clip, Nothing
+from networks.pointwise import Activation, Clip, Constant, Nothing
 from networks.steps import Steps
 from networks.windows import Axis, Conv, GlobalPool, Pool
 
@@ -166,3 +168,19 @@ def test_stages_of_any_speed(network: Network, policy: BufferPolicy, seed: int):
 )
 def test_a_network(shape: tuple[int, ...], steps: Steps, policy: BufferPolicy):
     check(Network(shape, steps), policy)
+
+
+def test_a_stage_of_padding_does_not_hold_up_the_next_image():
+    """A machine that awaits nothing has no step to take before the next image."""
+    steps = (
+        Tap(),
+        Excitation(),
+        Pool("MaxPool", (Axis(4, 2, 3, 1), Axis(1, 2, low=1)), ceil_mode=True),
+        Constant("Mul", over="last", first=True),
+        Conv(2, (Axis(stride=3, low=4, high=2), Axis(2, low=2, high=3))),
+        Conv(4, (Axis(4, low=2, high=2), Axis(4, low=1)), group=0),
+        Gemm(transposed=True),
+        Activation(),
+        Gemm(features=4, bias=False, scaled=True),
+    )
+    check(Network((1, 6, 3, 4), steps, seed=180), "throughput")

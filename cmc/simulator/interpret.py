@@ -51,7 +51,7 @@ class _Lcu:
     def __init__(self, steps: Steps, driven: int, signals: int):
         self._awaits: list[int] = steps.awaits.expanded().tolist()
         self._reaches: list[int] = steps.reaches.expanded().tolist()
-        if self._awaits[-1:] < [steps.last]:
+        if max(self._awaits, default=0) < steps.last:
             # What it awaits at last reaches nothing, and holds up the next image.
             self._awaits.append(steps.last)
             self._reaches.append(0)
