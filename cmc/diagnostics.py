@@ -1,7 +1,7 @@
 """Errors for people: which operation, where it stands, what is wrong, in one line."""
 
 from xdsl.dialects.builtin import FileLineColLoc, ModuleOp, NameLoc
-from xdsl.ir import Block, Operation
+from xdsl.ir import Block, Operation, OpResult, SSAValue
 from xdsl.irdl import IRDLOperation, SingleBlockRegionDef
 from xdsl.traits import IsTerminator, NoTerminator
 from xdsl.utils.exceptions import ArgSpecParseError, ParseError, VerifyException
@@ -35,13 +35,24 @@ def verify_module(module: ModuleOp) -> None:
 
     The same checks as `module.verify()`, whose error shows the module instead of the operation.
     """
+    defined: set[SSAValue] = set()
     for op in module.walk(region_first=True):
         try:
+            _verify_operands(op, defined)
             _verify_structure(op)
             op.verify_()
         except VerifyException as error:
             message = _one_line(error).removeprefix(f"'{op.name}' ").removeprefix("op ")
             raise operation_error(op, message) from error
+
+
+def _verify_operands(op: Operation, defined: set[SSAValue]) -> None:
+    """What an operation uses is defined before it; `defined` has all that was, so far."""
+    for operand in op.operands:
+        if isinstance(operand, OpResult) and operand not in defined:
+            name = "a value" if operand.name_hint is None else f"%{operand.name_hint}"
+            raise VerifyException(f"uses {name} before it is defined")
+    defined.update(op.results)
 
 
 def _verify_structure(op: Operation) -> None:

@@ -8,4 +8,11 @@ for first and last points.
   again before its last read.
 - *Tight*: nothing waits for a signal that it does not need.
 - *Live*: every iteration of every image begins in the end.
+
+Beside control it covers what control is about: the loops of programs run the iterations that are
+claimed, every element is written once, bodies hold what a core can do, rings and constants lie
+apart, credits are slots, and nothing computes with more bits than a control unit has. What the
+verifier refuses before it is taken for granted: ports that do not fill their objects, names that
+hide others, stages that read what depends on them, and counts that hardware does not have. What
+bodies compute is not proved.
 """

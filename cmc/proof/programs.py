@@ -8,8 +8,9 @@ from functools import reduce
 
 import islpy as isl
 import numpy as np
+from xdsl.ir import SSAValue
 
-from cmc.diagnostics import describe_location
+from cmc.diagnostics import describe_location, operation_error
 from cmc.dialects.cmctrl import CoreOp, GcuOp, ProgramOp, StartOp
 from cmc.dialects.cmpipe import InputOp, ObjectOp, StageOp, find_object
 from cmc.errors import CmcError
@@ -27,6 +28,7 @@ from cmc.proof.points import (
     image,
     outside,
 )
+from cmc.simulator.body import is_executable
 from cmc.simulator.expand import Visits, visits
 
 
@@ -70,6 +72,7 @@ def prove_program(op: ProgramOp, side: GcuOp | CoreOp, proved: set[ProgramKey]) 
     domain = writer.iterations.reset_tuple_id()
     started = timeline.text(StartOp, domain.dim(isl.dim_type.set))
     if isinstance(writer, StageOp):
+        _executable(writer)
         (write,) = writer.writes()
         object = find_object(write, write.object)
     else:
@@ -84,6 +87,17 @@ def prove_program(op: ProgramOp, side: GcuOp | CoreOp, proved: set[ProgramKey]) 
         proof.fills(writes, domain, object)
         proved.add(key)
     return Program(writer, where, domain, object, writes, _reads(writer, domain))
+
+
+def _executable(stage: StageOp) -> None:
+    """CmcError that names an operation that no core can do, or does before it has all it needs."""
+    defined: set[SSAValue] = set()
+    for op in stage.computed():
+        if not is_executable(op):
+            raise operation_error(op, "is no operation of a core's digital unit")
+        if not defined.issuperset(op.operands):
+            raise operation_error(op, "uses a value that nothing before it gives")
+        defined.update(op.results)
 
 
 def _reads(writer: StageOp | InputOp, domain: isl.Set) -> dict[str, isl.Map]:

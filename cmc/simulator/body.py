@@ -8,14 +8,17 @@ from math import prod
 
 import numpy as np
 from xdsl.dialects import arith, math, vector
-from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, FloatAttr, ShapedType
-from xdsl.ir import Operation
+from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, FloatAttr, ShapedType, VectorType, f32
+from xdsl.ir import Attribute, Operation
+from xdsl.utils.hints import isa
 
 from cmc.dialects.cmpipe import (
     ConstantOp,
     MxvOp,
+    ReadOp,
     ReduceOp,
     ReductionKind,
+    WriteOp,
     find_crossbar,
     vector_shape,
 )
@@ -73,6 +76,18 @@ def constant(op: Operation) -> Floats | None:
             return np.array(value.value.data, np.float32)
         case _:
             return None
+
+
+def is_executable(op: Operation) -> bool:
+    """Whether a core can do an operation of a body, on what it is given."""
+    if any(not _is_f32(value.type) for value in (*op.operands, *op.results)):
+        return False
+    known = isinstance(op, ReadOp | WriteOp | MxvOp | ReduceOp | vector.BroadcastOp)
+    return known or type(op) in ELEMENTWISE or constant(op) is not None
+
+
+def _is_f32(type: Attribute) -> bool:
+    return type == f32 or (isa(type, VectorType) and type.element_type == f32)
 
 
 Call = tuple[Callable[..., object], tuple[object, ...]]

@@ -55,8 +55,11 @@ from cmc.dialects.cmpipe import (
     UsesObject,
     Writer,
     channel_properties,
+    expect_count,
+    expect_no_circle,
     expect_one_crossbar,
     expect_own_names,
+    expect_ports,
     find_object,
 )
 
@@ -105,7 +108,9 @@ class ChipOp(ObjectScope):
         if sum(isinstance(op, GcuOp) for op in self.body.ops) != 1:
             raise VerifyException("a chip has one GCU")
         expect_own_names(self, (stage for core in self.cores() for stage in core.stages()))
+        expect_no_circle([stage for core in self.cores() for stage in core.stages()])
         writers = self._verify_writers()
+        expect_ports(list(self.gcu.inputs()), list(self.gcu.outputs()))
         rings = {ring.channel for core in self.cores() for ring in core.rings()}
         for channel in sorted(rings):
             if channel.writer not in writers or writers[channel.writer].written != channel.object:
@@ -406,8 +411,7 @@ class RingOp(OfChannel, InSram):
         return self.slots.value.data * vector
 
     def verify_(self) -> None:
-        if self.slots.value.data < 1:
-            raise VerifyException("a ring has at least 1 slot")
+        expect_count("the number of slots", self.slots.value.data)
         super().verify_()
 
 
@@ -475,8 +479,7 @@ class CreditsOp(OfChannel):
         )
 
     def verify_(self) -> None:
-        if self.count.value.data < 0:
-            raise VerifyException("a count of credits is not negative")
+        expect_count("the count of credits", self.count.value.data, least=0)
 
 
 @irdl_op_definition

@@ -178,6 +178,23 @@ def expect_dims(access: MapAttr, what: str, inputs: int, outputs: int, meaning: 
             f"and maps {found[0]} to {found[1]}"
         )
 
+    space = access.data.get_space()
+    if any(
+        tuple.has_tuple_name(isl.dim_type.set) or tuple.is_wrapping()
+        for tuple in (space.domain(), space.range())
+    ):
+        raise VerifyException(f"{what} should map tuples without names, and is {access.data}")
+
+
+LARGEST = (1 << 31) - 1
+"""Of what is counted in hardware: slots, credits and cycles."""
+
+
+def expect_count(what: str, given: int, least: int = 1) -> None:
+    """Verify that hardware can count so far."""
+    if not least <= given <= LARGEST:
+        raise VerifyException(f"{what} should be from {least} to {LARGEST}, and is {given}")
+
 
 def expect_name(name: StringAttr) -> None:
     """Verify that a symbol can be the name of a tuple in the relations that isl prints."""

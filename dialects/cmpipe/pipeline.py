@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from graphlib import CycleError, TopologicalSorter
 
 import islpy as isl
 from xdsl.dialects.builtin import (
@@ -54,6 +55,7 @@ from cmc.dialects.cmpipe.objects import (
     OfChannel,
     UsesObject,
     channel_properties,
+    expect_count,
     expect_dims,
     expect_name,
     find_object,
@@ -148,6 +150,7 @@ class PipelineOp(ObjectScope, StageScope):
                     f"stage {stage} runs on one core, and is listed {count} times"
                 )
         expect_own_names(self, self.stages())
+        expect_no_circle(list(self.stages()))
         writers = Counter(writer.written for writer in self.writers())
         for object in self.objects():
             if (count := writers[object.sym_name.data]) != 1:
@@ -155,6 +158,7 @@ class PipelineOp(ObjectScope, StageScope):
                     f"object @{object.sym_name.data} has {count} writers; every object is written "
                     "by exactly one stage, or is an input"
                 )
+        expect_ports(list(self.inputs()), list(self.outputs()))
         channels = Counter(c.channel for c in self.channels())
         for channel, count in channels.items():
             if count > 1:
@@ -259,6 +263,12 @@ class InputOp(_PortOp, Writer):
     def verify_(self) -> None:
         expect_name(self.sym_name)
         super().verify_()
+        object = find_object(self, self.object)
+        layout = self.layout.data.intersect_domain(box(self.tensor.get_shape()))
+        if not layout.is_injective():
+            raise VerifyException("the layout puts two elements of the tensor in one place")
+        if not layout.range().is_equal(box((*object.shape, object.vector))):
+            raise VerifyException(f"the layout does not fill the object {self.object}")
 
 
 @irdl_op_definition
@@ -391,6 +401,8 @@ class StageOp(Writer, IterationScope):
             raise VerifyException("a stage stands in a pipeline, or in a core of a chip")
         expect_name(self.sym_name)
         domain = self.domain.data
+        if domain.get_space().is_wrapping():
+            raise VerifyException("the domain of a stage holds tuples of numbers")
         if domain.is_empty() or not domain.is_bounded():
             raise VerifyException("the domain of a stage is finite and not empty")
         if len(list(self.writes())) != 1:
@@ -408,8 +420,7 @@ class StageOp(Writer, IterationScope):
                     f"{object.index_space}"
                 )
         for what, count in zip(("latency", "interval"), self.cycles, strict=True):
-            if count < 1:
-                raise VerifyException(f"the {what} of a stage is at least 1 cycle")
+            expect_count(f"the {what} of a stage", count)
 
 
 def expect_own_names(scope: ObjectScope, stages: Iterable[StageOp]) -> None:
@@ -422,6 +433,37 @@ def expect_own_names(scope: ObjectScope, stages: Iterable[StageOp]) -> None:
                     f"stage @{stage.sym_name.data} holds @{held.sym_name.data}, and outside of it "
                     "something else has that name"
                 )
+
+
+def expect_no_circle(stages: Sequence[StageOp]) -> None:
+    """Verify that no stage reads what it writes, itself or by way of others."""
+    writers = {stage.written: stage.sym_name.data for stage in stages}
+    reads = {
+        stage.sym_name.data: [
+            writers[name]
+            for read in stage.reads()
+            if (name := read.object.root_reference.data) in writers
+        ]
+        for stage in stages
+    }
+    try:
+        TopologicalSorter(reads).prepare()
+    except CycleError as error:
+        circle = " reads from ".join(f"@{name}" for name in reversed(error.args[1]))
+        raise VerifyException(
+            f"{circle}: a stage reads what other stages write before it, not what depends on it"
+        ) from None
+
+
+def expect_ports(inputs: Sequence[InputOp], outputs: Sequence[OutputOp]) -> None:
+    """Verify that images come in, and that each tensor has its own name."""
+    if not inputs:
+        raise VerifyException("there is no input")
+    for what, ports in (("input", inputs), ("output", outputs)):
+        names = Counter(port.tensor_name.data for port in ports)
+        for name, count in names.items():
+            if count > 1:
+                raise VerifyException(f'there are {count} {what}s "{name}"')
 
 
 def expect_one_crossbar(stages: Sequence[StageOp]) -> None:
@@ -534,8 +576,8 @@ class ChannelOp(OfChannel):
 
     def verify_(self) -> None:
         object = find_object(self, self.object)
-        if self.slots is not None and self.slots.value.data < 1:
-            raise VerifyException("a ring has at least 1 slot")
+        if self.slots is not None:
+            expect_count("the number of slots", self.slots.value.data)
         pipeline = self.parent_op()
         assert isinstance(pipeline, PipelineOp)
         writer = pipeline.symbol(self.writer.root_reference)

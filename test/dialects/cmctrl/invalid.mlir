@@ -239,7 +239,7 @@ cmctrl.chip @p {
 
 // -----
 
-// CHECK: error: 'cmctrl.credits' op a count of credits is not negative
+// CHECK: error: 'cmctrl.credits' op the count of credits should be from 0 to 2147483647, and is
 cmctrl.chip @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmctrl.gcu {
@@ -431,7 +431,7 @@ cmctrl.chip @p {
 
 // -----
 
-// CHECK: error: 'cmctrl.ring' op a ring has at least 1 slot
+// CHECK: error: 'cmctrl.ring' op the number of slots should be from 1 to 2147483647, and is
 cmctrl.chip @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmctrl.core @c {
@@ -461,11 +461,11 @@ cmctrl.chip @p {
 
 // -----
 
-// CHECK: error: 'cmctrl.ring' op the ring of @a from @in to @s should lie between 0 and 4294967296, and lies from 0 to 4000000000000
+// CHECK: error: 'cmctrl.ring' op the ring of @a from @in to @s should lie between 0 and 4294967296, and lies from 0 to 6000000000
 cmctrl.chip @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmctrl.core @c {
-    cmctrl.ring @a from @in to @s at 0 slots 1000000000000
+    cmctrl.ring @a from @in to @s at 0 slots 1500000000
   }
 }
 

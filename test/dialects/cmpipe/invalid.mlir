@@ -236,7 +236,7 @@ cmpipe.pipeline @p {
 
 // -----
 
-// CHECK: error: 'cmpipe.stage' op the interval of a stage is at least 1 cycle
+// CHECK: error: 'cmpipe.stage' op the interval of a stage should be from 1 to 2147483647, and is 0
 cmpipe.pipeline @p {
   cmpipe.object @a : memref<8xvector<1xf32>>
   cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 8 }"> interval 0 {
@@ -489,7 +489,7 @@ cmpipe.pipeline @p {
 
 // -----
 
-// CHECK: error: 'cmpipe.channel' op a ring has at least 1 slot
+// CHECK: error: 'cmpipe.channel' op the number of slots should be from 1 to 2147483647, and is
 cmpipe.pipeline @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmpipe.input @a_stream "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x2x1xf32>
