@@ -23,19 +23,19 @@ from xdsl.dialects.func import FuncOp
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import ParseError
 
-from cmc import weights
+from cmc.compiler.pass_list import parse_passes
+from cmc.compiler.standard import BufferPolicy, standard_pipeline
 from cmc.diagnostics import verify_module
 from cmc.dialects import get_all_dialects
 from cmc.dialects.cmctrl import ChipOp
 from cmc.dialects.cmpipe import PipelineOp
 from cmc.errors import CmcError
-from cmc.files import replacing_text
+from cmc.files import weights
+from cmc.files.output import replacing_text
+from cmc.files.parsing import parse_file
 from cmc.importer import import_model
-from cmc.parsing import parse_file
-from cmc.pass_pipeline import parse_passes
 from cmc.passes import get_all_passes
-from cmc.pipeline import BufferPolicy, standard_pipeline
-from cmc.report import Report
+from cmc.reports.report import Report
 from cmc.semantics.network import Network
 from cmc.simulator import Mode, Result, Simulator, chip_of
 from cmc.simulator.pipeline import Pipeline, pipeline_of

@@ -12,8 +12,8 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
 from xdsl.passes import ModulePass
 
+from cmc.compiler.standard import BufferPolicy
 from cmc.dialects.cmpipe import PipelineOp, find_object
-from cmc.pipeline import BufferPolicy
 from cmc.poly.evaluate import size
 from cmc.sizing.live import check_live
 from cmc.sizing.minimal import minimal_slots

@@ -21,9 +21,9 @@ from xdsl.traits import Commutative
 from xdsl.transforms.dead_code_elimination import dce
 
 from cmc.dialects import nn
+from cmc.files.weights import ArrayWeights
 from cmc.passes.nn_rewriting import channel_constant, constant_like, replace
 from cmc.semantics.operators import compute
-from cmc.weights import ArrayWeights
 from cmc.window import Window
 
 

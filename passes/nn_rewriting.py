@@ -5,7 +5,7 @@ from xdsl.ir import Operation, SSAValue
 from xdsl.pattern_rewriter import PatternRewriter
 
 from cmc.dialects import nn
-from cmc.weights import ArrayWeights, Float32Array
+from cmc.files.weights import ArrayWeights, Float32Array
 
 
 def replace(

@@ -6,9 +6,9 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
-from cmc.pass_pipeline import CompositePass, parse_passes
+from cmc.compiler.pass_list import CompositePass, parse_passes
+from cmc.compiler.standard import BufferPolicy, standard_pipeline
 from cmc.passes import get_all_passes
-from cmc.pipeline import BufferPolicy, standard_pipeline
 
 
 @dataclass(frozen=True)

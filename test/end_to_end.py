@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp
 
 from cmc.api import Network, Pipeline, Program, Result, make_context
+from cmc.compiler.pass_list import parse_passes
+from cmc.compiler.standard import BufferPolicy, standard_pipeline
 from cmc.dialects.cmpipe import PipelineOp
 from cmc.importer import import_model
-from cmc.pass_pipeline import parse_passes
 from cmc.passes import get_all_passes
-from cmc.pipeline import BufferPolicy, standard_pipeline
-from cmc.report import ProgramReport, Report
+from cmc.reports.report import ProgramReport, Report
 from cmc.simulator.pipeline import pipeline_of
 
 Arrays = Mapping[str, NDArray[np.float32]]

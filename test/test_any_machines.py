@@ -8,13 +8,13 @@ from random import Random
 import numpy as np
 import pytest
 
-from cmc.flow import Flow, Process, Steps
-from cmc.runs import Runs
 from cmc.sizing.counts import Counts, Link
 from cmc.sizing.live import is_live
 from cmc.sizing.minimal import minimal_slots
 from cmc.sizing.throughput import period, schedule, throughput_slots
-from cmc.solver import Times, solve
+from cmc.timing.flow import Flow, Process, Steps
+from cmc.timing.runs import Runs
+from cmc.timing.solver import Times, solve
 
 
 def runs_of(values: Sequence[int]) -> Runs:

@@ -11,7 +11,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.printer import Printer
 
 from cmc.api import make_context
-from cmc.parsing import parse_file
+from cmc.files.parsing import parse_file
 from conftest import ROOT
 from end_to_end import lower
 

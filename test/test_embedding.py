@@ -18,6 +18,7 @@ from xdsl.rewriter import Rewriter
 from xdsl.utils.hints import isa
 
 from cmc.api import make_context
+from cmc.compiler.pass_list import parse_passes
 from cmc.diagnostics import verify_module
 from cmc.dialects.cmpipe import (
     ChannelOp,
@@ -36,12 +37,11 @@ from cmc.dialects.cmpipe import (
 from cmc.dialects.nn.weights import WeightsAttr
 from cmc.dialects.poly import MapAttr, SetAttr
 from cmc.errors import CmcError
-from cmc.flow import Deadlock
-from cmc.parsing import parse_file
-from cmc.pass_pipeline import parse_passes
+from cmc.files.parsing import parse_file
 from cmc.passes import get_all_passes
 from cmc.simulator import Mode, simulate
 from cmc.simulator.faults import MissingElement, OverwrittenElement
+from cmc.timing.flow import Deadlock
 from mutants import mutations
 
 Array = NDArray[np.float32]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cmc.errors import CmcError
-from cmc.files import replacing, replacing_text
+from cmc.files.output import replacing, replacing_text
 
 
 def test_file_appears_when_all_is_well(tmp_path: Path):

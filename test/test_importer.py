@@ -12,10 +12,10 @@ from xdsl.dialects.func import FuncOp
 
 from cmc.dialects import nn
 from cmc.errors import CmcError
+from cmc.files.weights import Float32Array
 from cmc.importer import import_model
 from cmc.reference import Deviation, Reference
 from cmc.semantics.network import evaluate
-from cmc.weights import Float32Array
 from onnx_models import (
     Attribute,
     Dims,

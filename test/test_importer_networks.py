@@ -10,11 +10,11 @@ from xdsl.dialects.func import Func
 from xdsl.parser import Parser
 
 from cmc.dialects.nn import Nn
+from cmc.files.weights import Float32Array
 from cmc.importer import import_model
 from cmc.passes.nn_canonicalize import NnCanonicalizePass
 from cmc.passes.nn_fold_batch_norm import NnFoldBatchNormPass
 from cmc.semantics.network import evaluate
-from cmc.weights import Float32Array
 from networks import Network, networks
 from networks.evaluate import random_inputs, reference
 

@@ -16,7 +16,7 @@ import cmc
 from cmc.api import load_level, make_context
 from cmc.dialects.nn import Nn
 from cmc.errors import CmcError
-from cmc.parsing import parse_file
+from cmc.files.parsing import parse_file
 from cmc.semantics.elementwise import ELEMENTWISE
 from cmc.semantics.functions import NnFunctions
 from cmc.semantics.operators import OPERATORS

@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import helper
 
-from cmc.flow import Flow
 from cmc.importer import import_model
 from cmc.passes.cmpipe_size_buffers import slots_by_policy
 from cmc.sizing.counts import Counts
 from cmc.sizing.model import Model
 from cmc.sizing.throughput import throughput_slots
-from cmc.solver import solve
+from cmc.timing.flow import Flow
+from cmc.timing.solver import solve
 from conftest import find_trained
 from end_to_end import lower, pipeline_of
 from networks import Network, networks, tangled_networks

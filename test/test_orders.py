@@ -10,7 +10,7 @@ from xdsl.dialects.builtin import ModuleOp
 
 from cmc.api import make_context
 from cmc.errors import CmcError
-from cmc.parsing import parse_file
+from cmc.files.parsing import parse_file
 from cmc.passes.cmpipe_derive_control import derive
 from cmc.poly.relations import Progress
 from end_to_end import lower

@@ -16,8 +16,8 @@ from hypothesis.strategies import SearchStrategy
 from xdsl.dialects.builtin import IntegerAttr, i64
 
 import cmc
+from cmc.compiler.standard import BufferPolicy
 from cmc.dialects.cmpipe import PipelineOp
-from cmc.pipeline import BufferPolicy
 from end_to_end import assert_close, assert_same, bound, compile_with, run_levels
 from networks import (
     Network,

@@ -9,9 +9,9 @@ from random import Random
 import islpy as isl
 import pytest
 
+from cmc.compiler.standard import BufferPolicy
 from cmc.dialects.cmpipe import PipelineOp
 from cmc.passes.cmpipe_reorder_stage import reorder
-from cmc.pipeline import BufferPolicy
 from cmc.reference import Reference
 from cmc.streams import random_stream
 from conftest import find_trained

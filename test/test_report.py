@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from cmc.report import CoreReport, ProgramReport, Report, RingReport
-from cmc.report_text import format_report
-from cmc.runs import Runs
+from cmc.reports.report import CoreReport, ProgramReport, Report, RingReport
+from cmc.reports.text import format_report
+from cmc.timing.runs import Runs
 
 
 def core(name: str, iterations: int, offset: int, images: int, interval: int) -> CoreReport:

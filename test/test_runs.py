@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy, integers
 
 from cmc.poly.evaluate import Ints
-from cmc.runs import Runs, held
+from cmc.timing.runs import Runs, held
 
 everything = settings(max_examples=300, derandomize=True, database=None, deadline=None)
 

@@ -17,11 +17,11 @@ from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
 
 import cmc
 from cmc.api import Program
+from cmc.compiler.standard import BufferPolicy
 from cmc.dialects.cmpipe import ChannelOp, PipelineOp
-from cmc.flow import Deadlock
 from cmc.importer import import_model
-from cmc.pipeline import BufferPolicy
 from cmc.streams import random_stream
+from cmc.timing.flow import Deadlock
 from conftest import find_trained
 from end_to_end import bound, compile_with, lower, pipeline_of, programs
 from networks import Network

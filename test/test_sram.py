@@ -6,7 +6,7 @@ import pytest
 from cmc.api import make_context
 from cmc.diagnostics import verify_module
 from cmc.errors import CmcError
-from cmc.parsing import parse_file
+from cmc.files.parsing import parse_file
 from cmc.proof.chip import prove
 from cmc.simulator import Mode, chip_of, simulate
 

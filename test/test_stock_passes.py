@@ -14,11 +14,11 @@ from xdsl.transforms.lower_affine import LowerAffinePass
 
 import cmc
 from cmc.api import make_context
+from cmc.compiler.pass_list import parse_passes
 from cmc.diagnostics import verify_module
 from cmc.dialects.cmpipe import CoreOp, MxvOp, PipelineOp, ReadOp, StageOp, WriteOp
+from cmc.files.parsing import parse_file
 from cmc.importer import import_model
-from cmc.parsing import parse_file
-from cmc.pass_pipeline import parse_passes
 from cmc.passes import get_all_passes
 from cmc.proof.chip import prove
 from cmc.simulator import Mode, Result, chip_of, simulate

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 import cmc
+from cmc.compiler.standard import BufferPolicy
 from cmc.importer import import_model
-from cmc.pipeline import BufferPolicy
 from cmc.reference import Reference
 from cmc.streams import random_stream
 from conftest import ROOT

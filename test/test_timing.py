@@ -10,13 +10,13 @@ import pytest
 from onnx import helper
 
 import cmc
-from cmc import flow as flows
-from cmc import solver
-from cmc.flow import NEVER, Deadlock, Edge, Flow, Steps
-from cmc.pipeline import BufferPolicy
+from cmc.compiler.standard import BufferPolicy
 from cmc.simulator import Mode
-from cmc.solver import solve
 from cmc.streams import random_stream
+from cmc.timing import flow as flows
+from cmc.timing import solver
+from cmc.timing.flow import NEVER, Deadlock, Edge, Flow, Steps
+from cmc.timing.solver import solve
 from conftest import ROOT
 from end_to_end import bound
 from onnx_models import float_type, graph_model, normal

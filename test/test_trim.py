@@ -8,12 +8,12 @@ import onnx
 from hypothesis import HealthCheck, given, settings
 from onnx import NodeProto, helper
 
-from cmc.flow import Flow
 from cmc.passes.cmpipe_size_buffers import slots_by_policy
 from cmc.sizing.counts import Counts
 from cmc.sizing.throughput import period, throughput_slots
 from cmc.sizing.trim import LARGEST
-from cmc.solver import solve
+from cmc.timing.flow import Flow
+from cmc.timing.solver import solve
 from networks import Network, tangled_networks
 from onnx_models import chain_model, normal
 from test_minimal import counted

@@ -8,9 +8,9 @@ from xdsl.utils.arg_spec import parse_spec
 
 import cmc
 from cmc.api import make_context
+from cmc.compiler.pass_list import parse_passes
+from cmc.compiler.standard import standard_pipeline
 from cmc.importer import import_model
-from cmc.pass_pipeline import parse_passes
-from cmc.pipeline import standard_pipeline
 from cmc.universe import CMC_UNIVERSE
 
 

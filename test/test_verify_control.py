@@ -15,19 +15,19 @@ from onnx import ModelProto
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
 
 from cmc.api import make_context
+from cmc.compiler.pass_list import parse_passes
+from cmc.compiler.standard import BufferPolicy
 from cmc.diagnostics import verify_module
 from cmc.dialects.cmctrl import ChipOp, CoreOp, CreditsOp, InSram, RingOp
 from cmc.dialects.cmpipe import Channel, StageOp
 from cmc.errors import CmcError
-from cmc.flow import Deadlock
+from cmc.files.parsing import parse_file
 from cmc.importer import import_model
-from cmc.parsing import parse_file
-from cmc.pass_pipeline import parse_passes
 from cmc.passes import get_all_passes
-from cmc.pipeline import BufferPolicy
 from cmc.proof import loops
 from cmc.proof.chip import Known, prove
 from cmc.simulator import Simulator, chip_of
+from cmc.timing.flow import Deadlock
 from conftest import ROOT, find_trained
 from mutants import Mutation, mutations
 from networks import Network, networks

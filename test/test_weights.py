@@ -13,11 +13,11 @@ from xdsl.dialects.builtin import Builtin
 from xdsl.parser import Parser
 from xdsl.printer import Printer
 
-from cmc import weights
 from cmc.dialects.nn import Nn, WeightsAttr
 from cmc.errors import CmcError
-from cmc.weights import ArrayWeights, ElidedWeights, FileWeights, Float32Array
-from cmc.weights_file import read_array, write_arrays
+from cmc.files import weights
+from cmc.files.weights import ArrayWeights, ElidedWeights, FileWeights, Float32Array
+from cmc.files.weights_file import read_array, write_arrays
 
 
 def numbers(*shape: int, seed: int = 0) -> Float32Array:

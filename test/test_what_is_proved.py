@@ -6,7 +6,7 @@ import pytest
 
 from cmc.api import make_context
 from cmc.errors import CmcError
-from cmc.parsing import parse_file
+from cmc.files.parsing import parse_file
 from test_verify_control import CHIP, parsed, proof_of, replaced
 
 LAYOUT = '#poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x'

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmc.errors import CmcError
-from cmc.files import replacing
+from cmc.files.output import replacing
 from cmc.streams import Shapes
 
 Arrays = dict[str, NDArray[np.generic]]

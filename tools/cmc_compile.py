@@ -1,7 +1,7 @@
 """`cmc compile`: from an ONNX network to a configured chip."""
 
 import cmc
-from cmc.files import check_output
+from cmc.files.output import check_output
 from cmc.tools.options import Options
 from cmc.tools.progress_bar import track
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import cmc
 from cmc.errors import CmcError
-from cmc.files import beside, check_output, replacing_text
+from cmc.files.output import beside, check_output, replacing_text
 from cmc.reference import Deviation, Reference
-from cmc.report import Report
-from cmc.report_text import format_report
+from cmc.reports.report import Report
+from cmc.reports.text import format_report
 from cmc.streams import Stream, check_stream, random_stream
 from cmc.tools.array_files import read_arrays, write_arrays
 from cmc.tools.cmc_compile import make_program

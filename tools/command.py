@@ -13,7 +13,7 @@ from xdsl.utils.exceptions import ArgSpecParseError
 
 from cmc.diagnostics import describe_error
 from cmc.errors import CmcError
-from cmc.files import naming
+from cmc.files.output import naming
 from cmc.tools.interruption import is_interrupted
 
 DEBUG_FLAG = "--debug"

@@ -15,11 +15,11 @@ from xdsl.passes import ModulePass, PassPipeline
 from xdsl.utils.exceptions import DiagnosticException, ParseError, ShrinkException
 from xdsl.xdsl_opt_main import xDSLOptMain
 
+from cmc.compiler.pass_list import format_passes, parse_passes
 from cmc.diagnostics import describe_error, verify_module
 from cmc.errors import CmcError
-from cmc.files import naming, replacing_text
-from cmc.parsing import parse_file
-from cmc.pass_pipeline import format_passes, parse_passes
+from cmc.files.output import naming, replacing_text
+from cmc.files.parsing import parse_file
 from cmc.tools.command import DEBUG_FLAG, dimension, run_tool
 from cmc.universe import CMC_UNIVERSE
 
@@ -218,14 +218,14 @@ class CmcOptMain(xDSLOptMain):
     def output_resulting_program(self, prog: ModuleOp) -> str:
         # A module with weights cannot exist before their Python module was imported, and numpy
         # with it: programs without weights are not to wait for that.
-        if "cmc.weights" in sys.modules and self.weights_printing is None:
+        if "cmc.files.weights" in sys.modules and self.weights_printing is None:
             self.weights_printing = self._weights_printing()
             self.printing_contexts.enter_context(self.weights_printing)
         return super().output_resulting_program(prog)
 
     def _weights_printing(self) -> AbstractContextManager[object]:
         """How large weights are printed, beside the output file or within the text."""
-        from cmc import weights
+        from cmc.files import weights
 
         match self.args.weights, self.args.output_file:
             case "elide", _:

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, get_args
 
-from cmc.pipeline import BufferPolicy
+from cmc.compiler.standard import BufferPolicy
 from cmc.tools.command import ArgumentParser, dimension, natural, positive
 
 

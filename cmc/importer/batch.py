@@ -9,7 +9,7 @@ from xdsl.ir import Block, Operation, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
 from cmc.dialects import nn
-from cmc.weights import ArrayWeights
+from cmc.files.weights import ArrayWeights
 
 
 class Batch:

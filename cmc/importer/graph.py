@@ -21,6 +21,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from cmc.dialects import nn
 from cmc.errors import CmcError
+from cmc.files.weights import ArrayWeights
 from cmc.importer.batch import Batch
 from cmc.importer.folding import fold
 from cmc.importer.inputs import FLOATS, resolve_inputs, type_name
@@ -28,7 +29,6 @@ from cmc.importer.load import Array, Model, load_model
 from cmc.importer.node import Node, Value, as_float32
 from cmc.importer.operators import NEVER_FOLDED, TENSOR_OPERATORS, VALUE_OPERATORS
 from cmc.importer.schema import check_names, check_node
-from cmc.weights import ArrayWeights
 
 _MALFORMED = (ArithmeticError, LookupError, TypeError, ValueError)
 """What Python and numpy raise on numbers, names and types that no valid model has."""

@@ -10,8 +10,8 @@ from xdsl.ir import SSAValue
 
 from cmc.dialects import nn
 from cmc.errors import CmcError
+from cmc.files.weights import ArrayWeights, Float32Array
 from cmc.importer.load import Array
-from cmc.weights import ArrayWeights, Float32Array
 
 if TYPE_CHECKING:
     from cmc.importer.graph import Graph

@@ -16,7 +16,7 @@ import numpy as np
 
 from cmc.poly.evaluate import Ints, evaluate_aff, grid, pieces, tabulate
 from cmc.poly.order import Order
-from cmc.runs import Runs
+from cmc.timing.runs import Runs
 
 _IN = isl.dim_type.in_
 

@@ -23,13 +23,13 @@ import numpy as np
 
 from cmc.dialects.cmpipe import Channel
 from cmc.errors import CmcError
-from cmc.flow import Edge, Flow, Process, Steps
 from cmc.poly.counting import Iterations
 from cmc.proof.machines import Driven
 from cmc.proof.points import coordinates, image
 from cmc.proof.programs import Program
-from cmc.runs import Runs
-from cmc.solver import solve
+from cmc.timing.flow import Edge, Flow, Process, Steps
+from cmc.timing.runs import Runs
+from cmc.timing.solver import solve
 
 
 @dataclass(frozen=True, eq=False)

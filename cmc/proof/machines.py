@@ -51,8 +51,8 @@ from cmc.proof.points import (
     upto,
 )
 from cmc.proof.programs import Program
-from cmc.runs import Runs
 from cmc.simulator.expand import Visits, visits
+from cmc.timing.runs import Runs
 
 
 @dataclass(frozen=True, eq=False)

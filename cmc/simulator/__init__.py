@@ -16,14 +16,14 @@ from xdsl.dialects.builtin import ModuleOp
 
 from cmc.dialects.cmctrl import ChipOp
 from cmc.errors import CmcError
-from cmc.report import Report
+from cmc.reports.report import Report
 from cmc.simulator.blas import one_thread
 from cmc.simulator.bulk import Values
 from cmc.simulator.hazards import check
 from cmc.simulator.interpret import interpret
 from cmc.simulator.load import load
 from cmc.simulator.summary import summarize
-from cmc.solver import Times, solve
+from cmc.timing.solver import Times, solve
 from cmc.track import Track, no_track
 
 Mode = Literal["bulk", "interpret"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from cmc.flow import NEVER
 from cmc.poly.evaluate import Ints
-from cmc.runs import Runs
 from cmc.simulator.faults import Fault, MissingElement, OverwrittenElement
 from cmc.simulator.load import Chip, LoadedProgram, Read, Ring
-from cmc.solver import Times
+from cmc.timing.flow import NEVER
+from cmc.timing.runs import Runs
+from cmc.timing.solver import Times
 
 
 def check(chip: Chip, times: Times) -> None:

@@ -19,15 +19,15 @@ from cmc.dialects.cmpipe import (
     find_object,
     vector_shape,
 )
-from cmc.flow import Edge, Steps, waits
 from cmc.poly.evaluate import Ints
-from cmc.runs import Runs
 from cmc.simulator.body import Call, call, constant
 from cmc.simulator.faults import Fault
 from cmc.simulator.gather import Floats
 from cmc.simulator.hazards import missing, overwritten
 from cmc.simulator.load import Chip, LoadedProgram, Read, Ring
-from cmc.solver import Times
+from cmc.timing.flow import Edge, Steps, waits
+from cmc.timing.runs import Runs
+from cmc.timing.solver import Times
 from cmc.track import Track, no_track
 
 _UNLIMITED = 1 << 62

@@ -11,11 +11,11 @@ from xdsl.ir import Block, SSAValue
 
 from cmc.dialects.cmctrl import AwaitOp, MachineOp
 from cmc.errors import CmcError
-from cmc.flow import NEVER, Steps
 from cmc.poly.evaluate import Ints
 from cmc.poly.order import Box
-from cmc.runs import Runs
 from cmc.simulator.expand import Visits, visits
+from cmc.timing.flow import NEVER, Steps
+from cmc.timing.runs import Runs
 
 
 class Side(Protocol):

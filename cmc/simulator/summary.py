@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from cmc.report import ConstantsReport, CoreReport, ProgramReport, Report, RingReport
-from cmc.runs import Runs
+from cmc.reports.report import ConstantsReport, CoreReport, ProgramReport, Report, RingReport
 from cmc.simulator.load import Chip, LoadedProgram
-from cmc.solver import Times
+from cmc.timing.runs import Runs
+from cmc.timing.solver import Times
 
 SHOWN = 8
 """Images whose single iterations stand in the report."""

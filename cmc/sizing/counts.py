@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from cmc.flow import Edge, Process, Steps
+from cmc.timing.flow import Edge, Process, Steps
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from cmc.sizing.counts import Counts
 from cmc.sizing.minimal import Rings
 from cmc.sizing.model import Model
 from cmc.sizing.throughput import throughput_slots
-from cmc.solver import memory, solve
+from cmc.timing.solver import memory, solve
 
 
 def check_live(model: Model) -> None:

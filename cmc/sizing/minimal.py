@@ -24,8 +24,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
-from cmc.runs import Runs, held
 from cmc.sizing.counts import Counts, Link
+from cmc.timing.runs import Runs, held
 
 
 def minimal_slots(counts: Counts, live: Sequence[int], widths: Sequence[int]) -> list[int]:

@@ -10,11 +10,11 @@ from graphlib import TopologicalSorter
 import islpy as isl
 
 from cmc.dialects.cmpipe import ChannelOp, PipelineOp, written_by
-from cmc.flow import Flow, Process, Steps
 from cmc.poly.counting import Iterations
 from cmc.poly.relations import nameless
 from cmc.sizing.counts import Counts, Link
 from cmc.sizing.staircase import staircase
+from cmc.timing.flow import Flow, Process, Steps
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import islpy as isl
 
-from cmc.flow import Steps
 from cmc.poly.counting import Iterations, counted
 from cmc.poly.order import Order
+from cmc.timing.flow import Steps
 
 
 def staircase(

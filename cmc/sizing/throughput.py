@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from cmc.flow import Process
-from cmc.runs import LEAST, Runs, held
 from cmc.sizing.counts import Counts, Link
+from cmc.timing.flow import Process
+from cmc.timing.runs import LEAST, Runs, held
 
 _Times = dict[str, Runs]
 """When each iteration of one image begins, by process."""

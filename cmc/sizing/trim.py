@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cmc.flow import Flow
 from cmc.sizing.counts import Counts
-from cmc.solver import Times, solve
+from cmc.timing.flow import Flow
+from cmc.timing.solver import Times, solve
 
 LARGEST = 1 << 12
 """Iterations of an image, times channels, up to which it takes less than half a second."""

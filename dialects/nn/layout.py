@@ -34,7 +34,7 @@ from cmc.dialects.nn.base import (
 )
 from cmc.dialects.nn.numbers import Number
 from cmc.dialects.nn.weights import WeightsAttr
-from cmc.weights import ElidedWeights, Float32Array, Weights
+from cmc.files.weights import ElidedWeights, Float32Array, Weights
 
 
 @irdl_op_definition

@@ -11,7 +11,7 @@ from xdsl.parser import AttrParser
 from xdsl.printer import Printer
 
 from cmc.dialects.nn.numbers import format_number, parse_number
-from cmc.weights import (
+from cmc.files.weights import (
     SMALL,
     ArrayWeights,
     Elided,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 
 from cmc.errors import CmcError
-from cmc.files import check_output, replacing_text
+from cmc.files.output import check_output, replacing_text
 from cmc.tools.bench.footprint import Footprint, measure_footprint
 from cmc.tools.bench.large import measure_large
 from cmc.tools.bench.networks import choose_networks

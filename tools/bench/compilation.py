@@ -8,10 +8,10 @@ import numpy as np
 import onnx
 
 from cmc.api import make_context
+from cmc.compiler.pass_list import parse_passes
+from cmc.compiler.standard import BufferPolicy, standard_pipeline
 from cmc.importer import import_model
-from cmc.pass_pipeline import parse_passes
 from cmc.passes import get_all_passes
-from cmc.pipeline import BufferPolicy, standard_pipeline
 from cmc.tools.bench.residual import residual_network
 from cmc.tools.bench.table import Cell
 

@@ -1,7 +1,7 @@
 """The interpreter's speed by itself: a residual pair of convolutions with bounded rings."""
 
 import cmc.api
-from cmc.pipeline import BufferPolicy
+from cmc.compiler.standard import BufferPolicy
 from cmc.streams import random_stream
 from cmc.tools.bench.clock import interleave
 from cmc.tools.bench.network import core_iterations

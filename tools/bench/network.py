@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cmc.api
-from cmc.report import Report
+from cmc.reports.report import Report
 from cmc.streams import Stream, random_stream
 from cmc.tools.bench.clock import interleave
 from cmc.tools.bench.footprint import Footprint

@@ -4,8 +4,8 @@ import numpy as np
 from xdsl.ir import SSAValue
 
 from cmc.dialects import nn
+from cmc.files.weights import Float32Array
 from cmc.importer.node import Node, as_float32
-from cmc.weights import Float32Array
 
 
 def import_matmul(node: Node) -> SSAValue:

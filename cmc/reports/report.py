@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from cmc.runs import Runs
+from cmc.timing.runs import Runs
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from functools import cached_property
 import numpy as np
 
 from cmc.errors import CmcError
-from cmc.runs import Runs, held
+from cmc.timing.runs import Runs, held
 
 NEVER = np.iinfo(np.int64).max
 """A count that is never reached."""

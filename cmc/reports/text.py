@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cmc.report import CoreReport, ProgramReport, Report
-from cmc.runs import Runs
+from cmc.reports.report import CoreReport, ProgramReport, Report
+from cmc.timing.runs import Runs
 
 _IMAGES_SHOWN = 8
 

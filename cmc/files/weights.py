@@ -19,8 +19,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from cmc import files
 from cmc.errors import CmcError
+from cmc.files import output as files
 
 Float32Array: TypeAlias = NDArray[np.float32]
 
@@ -114,7 +114,7 @@ class FileWeights(Weights):
 
     @cached_property
     def array(self) -> Float32Array:  # pyright: ignore[reportIncompatibleMethodOverride] (cached)
-        from cmc.weights_file import read_array
+        from cmc.files.weights_file import read_array
 
         array = read_array(self.path, self.key)
         if array.shape != self.shape:
@@ -232,7 +232,7 @@ class ToFile(PrintingPolicy):
 
     def finish(self) -> None:
         if self._keys:
-            from cmc.weights_file import write_arrays
+            from cmc.files.weights_file import write_arrays
 
             write_arrays(self.path, {key: weights.array for weights, key in self._keys.items()})
 

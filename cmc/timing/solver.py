@@ -14,8 +14,8 @@ from functools import reduce
 
 import numpy as np
 
-from cmc.flow import NEVER, Deadlock, Flow, Process, Wait, deadlock, waits
-from cmc.runs import Runs, held
+from cmc.timing.flow import NEVER, Deadlock, Flow, Process, Wait, deadlock, waits
+from cmc.timing.runs import Runs, held
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""What is read and written: modules as text, their weights beside them, anything else."""

@@ -1,0 +1,1 @@
+"""What a stream came to, as numbers and as text."""
