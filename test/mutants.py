@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import islpy as isl
 from xdsl.dialects import affine, arith
 from xdsl.dialects.builtin import AffineMapAttr, IntegerAttr, ModuleOp, i64
-from xdsl.ir import Operation
+from xdsl.ir import Attribute, Operation
 from xdsl.ir.affine import (
     AffineBinaryOpExpr,
     AffineBinaryOpKind,
@@ -29,6 +29,8 @@ from cmc.dialects.cmctrl import (
 from cmc.dialects.cmpipe import StageOp
 from cmc.dialects.poly import SetAttr
 
+Change = Callable[[Operation], None]
+
 
 @dataclass(frozen=True)
 class Mutation:
@@ -36,7 +38,7 @@ class Mutation:
 
     place: int
     what: str
-    change: Callable[[Operation], None]
+    change: Change
 
     def __str__(self) -> str:
         return f"operation {self.place}: {self.what}"
@@ -65,7 +67,7 @@ def mutations(module: ModuleOp) -> Iterator[Mutation]:
             yield Mutation(place, f"{op.name}: {what}", change)
 
 
-_Changes = Iterator[tuple[str, Callable[[Operation], None]]]
+_Changes = Iterator[tuple[str, Change]]
 
 
 def _changes(op: Operation) -> _Changes:
@@ -76,7 +78,7 @@ def _changes(op: Operation) -> _Changes:
                 turned = AffineMap(
                     op.point.data.num_dims, op.point.data.num_symbols, op.point.data.results[::-1]
                 )
-                yield "coordinates turned around", _set("point", AffineMapAttr(turned))
+                yield "coordinates turned around", set_property("point", AffineMapAttr(turned))
             if isinstance(op, AwaitOp | EnableOp | ReleaseOp):
                 yield "left out", _leave_out
             if isinstance(op, AwaitOp) and isinstance(op.next_op, EnableOp | ReleaseOp):
@@ -93,7 +95,7 @@ def _changes(op: Operation) -> _Changes:
             old = op.predicate.value.data
             for new in {old ^ 1, (old + 2) % 6, old} - {old}:
                 attribute = IntegerAttr(new, i64)
-                yield f"predicate {old} becomes {new}", _set("predicate", attribute)
+                yield f"predicate {old} becomes {new}", set_property("predicate", attribute)
         case RingOp():
             yield from _integer_changes("slots", op.slots, at_least=1)
             yield from _integer_changes("address", op.address, at_least=0, by=4)
@@ -105,14 +107,14 @@ def _changes(op: Operation) -> _Changes:
             domain = op.domain.data
             for name, less in (("first", domain.lexmin()), ("last", domain.lexmax())):
                 smaller = SetAttr(domain.subtract(less))
-                yield f"domain without its {name} point", _set("domain", smaller)
+                yield f"domain without its {name} point", set_property("domain", smaller)
             rank = op.iteration_rank()
             if rank:
                 last = domain.lexmax()
                 dims = ", ".join(f"i{i}" for i in range(rank))
                 shifted = last.apply(isl.Map(f"{{ [{dims}] -> [{dims} + 1] }}"))
                 larger = SetAttr(domain.union(shifted).coalesce())
-                yield "domain with a point more", _set("domain", larger)
+                yield "domain with a point more", set_property("domain", larger)
         case _:
             pass
 
@@ -124,7 +126,7 @@ def _integer_changes(
         new = value.value.data + delta
         if at_least is None or new >= at_least:
             attribute = IntegerAttr(new, value.type)
-            yield f"{name} {value.value.data} becomes {new}", _set(name, attribute)
+            yield f"{name} {value.value.data} becomes {new}", set_property(name, attribute)
 
 
 def _map_changes(name: str, map: AffineMap) -> _Changes:
@@ -132,7 +134,7 @@ def _map_changes(name: str, map: AffineMap) -> _Changes:
         for new in _expression_changes(expr):
             results = (*map.results[:position], new, *map.results[position + 1 :])
             attribute = AffineMapAttr(AffineMap(map.num_dims, map.num_symbols, results))
-            yield f"{name} {map} becomes {attribute.data}", _set(name, attribute)
+            yield f"{name} {map} becomes {attribute.data}", set_property(name, attribute)
 
 
 def _expression_changes(expr: AffineExpr) -> Iterator[AffineExpr]:
@@ -159,7 +161,9 @@ def _constant_changes(expr: AffineExpr) -> Iterator[AffineExpr]:
         yield AffineBinaryOpExpr(expr.kind, lhs, expr.rhs)
 
 
-def _set(name: str, attribute: AffineMapAttr | IntegerAttr | SetAttr):
+def set_property(name: str, attribute: Attribute) -> Change:
+    """The change that gives an operation another property."""
+
     def change(op: Operation) -> None:
         op.properties[name] = attribute
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from random import Random
+
 import pytest
 
 from cmc.api import make_context
+from cmc.diagnostics import verify_module
 from cmc.errors import CmcError
 from cmc.files.parsing import parse_file
-from test_verify_control import CHIP, parsed, proof_of, replaced
+from cmc.proof.chip import Known, prove
+from cmc.simulator import chip_of
+from damages import damages
+from test_verify_control import CHIP, behaviour, parsed, proof_of, replaced, same, subject
 
 LAYOUT = '#poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x'
 INPUT = f'    cmpipe.input @a_stream "x" @a {LAYOUT}10xf32>\n'
@@ -115,3 +122,27 @@ def test_a_stage_does_not_read_what_it_writes():
     at = "cmctrl.machine ready @a"
     with pytest.raises(CmcError, match="@sum reads from @sum: a stage reads what other stages"):
         parsed(chip.replace(at, ring + machines + at))
+
+
+@pytest.mark.parametrize("name", ["pair", "gaps"])
+def test_damage_is_refused_in_one_line_or_leaves_control_as_it_is(name: str):
+    module, known = subject(name), Known()
+    outputs = sum(1 for op in module.walk() if op.name == "cmpipe.output")
+    expected = behaviour(module)
+    assert expected is not None
+    everything = list(damages(module))
+    counts = Counter[str]()
+    for damage in Random(name).sample(everything, min(120, len(everything))):
+        damaged = damage.of(module)
+        try:
+            verify_module(damaged)
+            prove(chip_of(damaged), known)
+        except CmcError as error:
+            assert "\n" not in str(error), damage
+            counts["refused"] += 1
+            continue
+        found = behaviour(damaged)
+        assert found is not None and same(found[outputs:], expected[outputs:]), damage
+        counts["accepted"] += 1
+    assert counts["refused"] > 60
+    assert counts["accepted"] > 0
