@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import onnx
 from hypothesis import HealthCheck, given, settings
@@ -79,3 +80,11 @@ def test_large_pipelines_keep_what_the_schedule_needs():
     node = helper.make_node("Conv", ["x", "w"], ["y"], "y", pads=[1] * 4)
     model = counted(chain_model((1, 4, 99, 99), node, constants={"w": normal(4, 4, 3, 3)}))
     assert slots_by_policy(model, "throughput") == throughput_slots(model.counts)
+
+
+def test_images_that_would_come_by_twos_come_evenly():
+    """With a slot less, a stream of these is never one image after the other, evenly."""
+    gemm = [helper.make_node("Gemm", [a, "w"], [b], b) for a, b in pairwise("xabcd")]
+    add = helper.make_node("Add", ["d", "b"], ["y"], "y")
+    model = counted(chain_model((1, 4), *gemm, add, constants={"w": normal(4, 4)}))
+    assert_trim(model.counts, slots_by_policy(model, "throughput"))

@@ -17,8 +17,8 @@ from cmc.timing.solver import Times, solve
 LARGEST = 1 << 12
 """Iterations of an image, times channels, up to which it takes less than half a second."""
 
-_FOREVER = 1 << 40
-"""Images of a stream that is solved until its steady state."""
+STREAM = 64
+"""Images after which a stream counts only if each is the one before, so many cycles later."""
 
 
 def trimmed(counts: Counts, slots: Sequence[int]) -> list[int]:
@@ -31,6 +31,8 @@ def trimmed(counts: Counts, slots: Sequence[int]) -> list[int]:
         return list(slots)
     trim = list(slots)
     on_time = _times(counts, trim)
+    if not on_time.periods:
+        return trim
     for place, most in enumerate(slots):
         fewest, step = most, 1
         # Slots with which images are late, or none.
@@ -47,7 +49,7 @@ def trimmed(counts: Counts, slots: Sequence[int]) -> list[int]:
 
 def _times(counts: Counts, slots: Sequence[int]) -> Times:
     edges = tuple(link.edge(count) for link, count in zip(counts.links, slots, strict=True))
-    return solve(Flow(counts.processes, edges), _FOREVER)
+    return solve(Flow(counts.processes, edges), STREAM)
 
 
 def _as_early(counts: Counts, times: Times, others: Times) -> bool:
