@@ -10,9 +10,10 @@ result.outputs["scores"]                 # [images, 10]
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
+from operator import index
 from os import PathLike
 from pathlib import Path
-from typing import get_args
+from typing import SupportsIndex, get_args
 
 from numpy.typing import ArrayLike
 from onnx import ModelProto
@@ -88,6 +89,7 @@ class Program:
 
     def time(self, images: int) -> Report:
         """Exactly how long a stream of any number of images takes, without their values."""
+        images = _whole(images, "the number of images")
         if images < 1:
             raise CmcError(f"a stream has at least 1 image, not {images}")
         return self._simulator.time(images)
@@ -123,12 +125,22 @@ def compile(
         raise CmcError(f"buffers is one of {', '.join(get_args(BufferPolicy))}, not {buffers!r}")
     if sram < 0:
         raise CmcError(f"a core cannot have {sram} bytes of SRAM")
-    module = import_model(model if isinstance(model, ModelProto) else Path(model), shapes)
+    given = shapes or {}
+    sizes = {name: _whole(size, f"the size of '{name}'") for name, size in given.items()}
+    module = import_model(model if isinstance(model, ModelProto) else Path(model), sizes)
     context = make_context()
     passes = parse_passes(get_all_passes(), ",".join(standard_pipeline(buffers, sram)))
     for one in track(passes, "compiling"):
         one.apply(context, module)
     return Program(module)
+
+
+def _whole(number: SupportsIndex, what: str) -> int:
+    """An integer of Python's or numpy's; `CmcError` for another number."""
+    try:
+        return index(number)
+    except TypeError as error:
+        raise CmcError(f"{what} is a whole number, not {number}") from error
 
 
 def load(path: str | PathLike[str]) -> Program:

@@ -14,7 +14,9 @@ NEWEST_OPSET = onnx_opset_version()
 
 
 def check_names(graph: onnx.GraphProto) -> None:
-    """CmcError if two inputs, outputs or arrays have one name, or two nodes write it."""
+    """CmcError if inputs, outputs, arrays or results share a name, or an input has none."""
+    if not all(info.name for info in graph.input):
+        raise CmcError("an input of the model has no name: give it one")
     _check_once((info.name for info in graph.input), "inputs of the model")
     _check_once((info.name for info in graph.output), "outputs of the model")
     _check_once((tensor.name for tensor in graph.initializer), "arrays of the model")
@@ -41,6 +43,7 @@ def check_node(node: onnx.NodeProto, opset: int) -> None:
         schema = get_schema(node.op_type, opset)
     except SchemaError:
         return
+    _check_once((attribute.name for attribute in node.attribute), "attributes of the node")
     for attribute in node.attribute:
         if attribute.name not in schema.attributes:
             raise CmcError(_unknown_attribute(attribute.name, schema, opset))
