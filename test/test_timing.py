@@ -15,7 +15,8 @@ from cmc.simulator import Mode
 from cmc.streams import random_stream
 from cmc.timing import flow as flows
 from cmc.timing import solver
-from cmc.timing.flow import NEVER, Deadlock, Edge, Flow, Steps
+from cmc.timing.flow import NEVER, Deadlock, Edge, Flow, Process, Steps
+from cmc.timing.runs import Runs
 from cmc.timing.solver import solve
 from conftest import ROOT
 from end_to_end import bound
@@ -112,6 +113,25 @@ def test_both_modes_name_the_image_that_is_stuck(tmp_path: Path):
     bulk, interpreted = outcomes(program, 40)
     assert bulk == interpreted
     assert "@conv2[5] of image 39 waits for data in @b" in str(bulk)
+
+
+@pytest.mark.parametrize("slower", ["w", "r"])
+def test_who_never_waits_has_a_pace_of_its_own(slower: str):
+    """A channel whose elements are free, and whose iterations may run, from the start."""
+    nothing = Runs.line(0, 0)
+    processes = {name: Process(name, 4, interval=1 + (name == slower)) for name in "wr"}
+    free = Steps.of(nothing, nothing, 4)
+    times = solve(Flow(processes, (Edge("w for r", "w", "r", free, free, 1),)), 1 << 40)
+    assert times.periods == {name: 8 if name == slower else 4 for name in "wr"}
+
+
+def test_who_is_not_stuck_runs_on():
+    """Where one process is stuck for ever, others are not followed through the whole stream."""
+    nothing = Runs.line(0, 0)
+    processes = {name: Process(name, 4) for name in "wr"}
+    never, free = Steps.of(nothing, nothing), Steps.of(nothing, nothing, 4)
+    times = solve(Flow(processes, (Edge("w for r", "w", "r", never, free, 1),)), 1 << 40)
+    assert times.begun["r"] == 0 and times.solved < 100
 
 
 # Cycle by cycle.

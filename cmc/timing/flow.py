@@ -187,6 +187,11 @@ class Wait:
     need: Runs
     end: int
 
+    @property
+    def waits(self) -> bool:
+        """Whether any iteration waits for another one at all."""
+        return self.need.length > 0 and self.need.last > 0
+
     def until(self, iterations: int) -> tuple[Runs, Runs]:
         """`since` and `need` as far as they concern so many iterations."""
         count = int(self.since.below(np.array([iterations]))[0])

@@ -86,7 +86,7 @@ def solve(flow: Flow, images: int) -> Times:
             periods = _periods(times, reach)
             if periods is not None:
                 return replace(times, periods=periods)
-        elif not _cut_short(times):
+        elif not _cut_short(times, min(images, 2 * solved)):
             return times
         solved = min(images, 2 * solved)
 
@@ -101,17 +101,34 @@ def _periods(times: Times, reach: int) -> dict[str, int] | None:
         periods[name] = last.first - before.first
         if not last.same(before + periods[name]):
             return None
-    if any(periods[edge.writer] != periods[edge.reader] for edge in times.flow.edges):
+    waiting = ((name, wait) for name, every in times.waits.items() for wait in every)
+    if any(wait.waits and periods[name] != periods[wait.on.name] for name, wait in waiting):
         return None
     return periods
 
 
-def _cut_short(times: Times) -> bool:
-    """Whether what is stuck might come further in a longer stream."""
+def _cut_short(times: Times, images: int) -> bool:
+    """Whether the same or more would be stuck otherwise in a stream of more images."""
     begun, processes = times.begun, times.flow.processes
-    through = {n for n, p in processes.items() if begun[n] == times.solved * p.iterations}
-    ends = [{edge.writer, edge.reader} for edge in times.flow.edges]
-    return any(both & through and both - through for both in ends)
+    stuck = {n for n, p in processes.items() if begun[n] < times.solved * p.iterations}
+    doomed: set[str] = set()
+    more = set(stuck)
+    while more:
+        doomed |= more
+        more = {
+            name
+            for name, waiting in times.waits.items()
+            if name not in doomed and any(w.waits and w.on.name in doomed for w in waiting)
+        }
+    if doomed != stuck:
+        return True
+    # What is not driven in an image goes with the next one, if there is one.
+    later = waits(times.flow, images)
+    return any(
+        wait.end <= begun[name] < after.end
+        for name in stuck
+        for wait, after in zip(times.waits[name], later[name], strict=True)
+    )
 
 
 def _solve(flow: Flow, solved: int, images: int) -> Times:
