@@ -17,23 +17,23 @@ from cmc.dialects.cmpipe import PipelineOp, find_object
 from cmc.poly.evaluate import size
 from cmc.sizing.live import check_live
 from cmc.sizing.minimal import minimal_slots
-from cmc.sizing.model import Model
+from cmc.sizing.model import CountedPipeline
 from cmc.sizing.throughput import throughput_slots
 from cmc.sizing.trim import trimmed
 
 
-def slots_by_policy(model: Model, policy: BufferPolicy) -> list[int]:
+def slots_by_policy(model: CountedPipeline, policy: BufferPolicy) -> list[int]:
     """The slots of each of the pipeline's channels, in order."""
-    slots = throughput_slots(model.counts)
+    slots = throughput_slots(model.flow)
     objects = [find_object(channel, channel.object) for channel in model.channels]
     match policy:
         case "throughput":
-            return trimmed(model.counts, slots)
+            return trimmed(model.flow, slots)
         case "minimal":
             # Where a machine stops early, the pipeline may deadlock with rings of any size.
             widths = [object.vector for object in objects]
-            slots = trimmed(model.counts, slots)
-            return minimal_slots(model.counts, slots, widths) if model.counts.complete else slots
+            slots = trimmed(model.flow, slots)
+            return minimal_slots(model.flow, slots, widths) if model.flow.complete else slots
         case "whole":
             wholes = [size(object.shape) for object in objects]
             return [-(-count // whole) * whole for count, whole in zip(slots, wholes, strict=True)]
@@ -56,11 +56,11 @@ class CmpipeSizeBuffersPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for pipeline in [p for p in op.walk() if isinstance(p, PipelineOp)]:
-            model = Model(pipeline)
+            model = CountedPipeline(pipeline)
             given = [c for c in model.channels if c.slots is not None]
             slots = slots_by_policy(model, self.policy)
             for channel, count in zip(model.channels, slots, strict=True):
                 if channel.slots is None:
                     channel.properties["slots"] = IntegerAttr(count, i64)
-            if given or not model.counts.complete:
+            if given or not model.flow.complete:
                 check_live(model)

@@ -40,7 +40,7 @@ from cmc.errors import CmcError
 from cmc.poly.loops import loops, loops_over
 from cmc.poly.relations import nameless
 from cmc.sizing.live import check_live
-from cmc.sizing.model import Model
+from cmc.sizing.model import CountedPipeline
 
 _Advance = type[EnableOp] | type[ReleaseOp]
 _Key = tuple[isl.Map, isl.Map, isl.Set | None, _Advance]
@@ -208,5 +208,5 @@ class ConvertCmpipeToCmctrlPass(ModulePass):
         for pipeline in [p for p in op.walk() if isinstance(p, PipelineOp)]:
             chip = _Lowering(pipeline, self.sram).chip()
             if self.check:
-                check_live(Model(pipeline))
+                check_live(CountedPipeline(pipeline))
             Rewriter.replace_op(pipeline, chip)

@@ -8,11 +8,10 @@ from random import Random
 import numpy as np
 import pytest
 
-from cmc.sizing.counts import Counts, Link
 from cmc.sizing.live import is_live
 from cmc.sizing.minimal import minimal_slots
 from cmc.sizing.throughput import period, schedule, throughput_slots
-from cmc.timing.flow import Flow, Process, Steps
+from cmc.timing.flow import Edge, Flow, Process, Steps
 from cmc.timing.runs import Runs
 from cmc.timing.solver import Times, solve
 
@@ -32,99 +31,98 @@ def random_steps(random: Random, signals: int, driven: int) -> Steps:
     return Steps.of(runs_of(awaits), runs_of([*reaches, driven] if count else []), initial)
 
 
-def random_counts(random: Random) -> Counts:
+def live_flow(random: Random) -> Flow:
     """Some processes, each of which reads from one or two before it."""
     processes = {
         f"p{i}": Process(f"p{i}", random.randint(1, 9), random.randint(1, 3), random.randint(1, 2))
         for i in range(random.randint(2, 6))
     }
     order = list(processes.values())
-    links: list[Link] = []
+    edges: list[Edge] = []
     for number, reader in enumerate(order[1:], 1):
         for writer in random.sample(order[:number], random.randint(1, min(2, number))):
             sides = writer.iterations, reader.iterations
             ready, free = random_steps(random, *sides), random_steps(random, *reversed(sides))
             title = f"{writer.name} for {reader.name}"
-            links.append(Link(title, writer.name, reader.name, ready, free))
-    return Counts(processes, tuple(links))
+            edges.append(Edge(title, writer.name, reader.name, ready, free))
+    return Flow(processes, tuple(edges))
 
 
-def times_with(counts: Counts, slots: Sequence[int], images: int) -> Times:
-    edges = zip(counts.links, slots, strict=True)
-    return solve(Flow(counts.processes, tuple(link.edge(n) for link, n in edges)), images)
+def times_with(flow: Flow, slots: Sequence[int], images: int) -> Times:
+    return solve(flow.with_slots(slots), images)
 
 
 @pytest.mark.parametrize("seed", range(200))
 def test_minimal_rings_are_minimal(seed: int):
     random = Random(seed)
-    counts = random_counts(random)
-    most = throughput_slots(counts)
-    slots = minimal_slots(counts, most, [random.randint(1, 9) for _ in most])
-    assert times_with(counts, slots, 4).complete
+    flow = live_flow(random)
+    most = throughput_slots(flow)
+    slots = minimal_slots(flow, most, [random.randint(1, 9) for _ in most])
+    assert times_with(flow, slots, 4).complete
     for number, count in enumerate(slots):
         assert count <= most[number]
         if count > 1:  # there is no ring with none
             fewer = [*slots[:number], count - 1, *slots[number + 1 :]]
-            assert not times_with(counts, fewer, 1).complete
+            assert not times_with(flow, fewer, 1).complete
 
 
 @pytest.mark.parametrize("seed", range(200))
 def test_rings_of_any_sizes_are_live_or_not(seed: int):
     random = Random(seed)
-    counts = random_counts(random)
-    slots = [random.randint(1, enough) for enough in throughput_slots(counts)]
-    assert is_live(counts, slots) == times_with(counts, slots, 3).complete
+    flow = live_flow(random)
+    slots = [random.randint(1, enough) for enough in throughput_slots(flow)]
+    assert is_live(flow, slots) == times_with(flow, slots, 3).complete
 
 
 @pytest.mark.parametrize("seed", range(200))
 def test_throughput_rings_reach_the_bound(seed: int):
-    counts = random_counts(Random(seed))
+    flow = live_flow(Random(seed))
     images, later = 20, 20
-    times = times_with(counts, throughput_slots(counts), images + later)
+    times = times_with(flow, throughput_slots(flow), images + later)
     assert times.complete
-    for name in counts.processes:
+    for name in flow.processes:
         starts = times.of_images(name, images + later).expanded()
         ends = starts.reshape(images + later, -1)[:, -1]
-        assert ends[-1] - ends[images - 1] <= later * period(counts)
+        assert ends[-1] - ends[images - 1] <= later * period(flow)
 
 
-def most_in_ring(counts: Counts, link: Link) -> int:
+def most_in_ring(flow: Flow, edge: Edge) -> int:
     """The most elements that a ring holds in the schedule that sized it, image after image."""
-    writer, reader = counts.processes[link.writer], counts.processes[link.reader]
-    times, images = schedule(counts), 12
-    starts = np.arange(images)[:, None] * period(counts)
-    written = (starts + times[link.writer].expanded()).reshape(-1)
-    ends = starts + times[link.reader].expanded() + reader.latency
+    writer, reader = flow.processes[edge.writer], flow.processes[edge.reader]
+    times, images = schedule(flow), 12
+    starts = np.arange(images)[:, None] * period(flow)
+    written = (starts + times[edge.writer].expanded()).reshape(-1)
+    ends = starts + times[edge.reader].expanded() + reader.latency
     first = np.arange(images)[:, None] * writer.iterations
-    freed = first + link.free.reaches.expanded()
+    freed = first + edge.free.reaches.expanded()
     # With its last step the machine comes to the next image, and to what is free at its start.
-    freed[:, -1] += link.free.initial
-    freed_at = ends[:, link.free.awaits.expanded() - 1].reshape(-1)
+    freed[:, -1] += edge.free.initial
+    freed_at = ends[:, edge.free.awaits.expanded() - 1].reshape(-1)
     so_far = np.searchsorted(freed_at, written, "right")
-    free = np.append(link.free.initial, freed.reshape(-1))[so_far]
+    free = np.append(edge.free.initial, freed.reshape(-1))[so_far]
     kept = np.arange(1, len(written) + 1) - free
     return int(kept[: len(kept) // 2].max())
 
 
 @pytest.mark.parametrize("seed", range(200))
 def test_throughput_rings_are_as_full_as_they_get(seed: int):
-    counts = random_counts(Random(seed))
-    for link, slots in zip(counts.links, throughput_slots(counts), strict=True):
-        if link.free.awaits.length:
-            assert slots == max(1, most_in_ring(counts, link)), link.title
+    flow = live_flow(Random(seed))
+    for edge, slots in zip(flow.edges, throughput_slots(flow), strict=True):
+        if edge.free.awaits.length:
+            assert slots == max(1, most_in_ring(flow, edge)), edge.title
         else:
             assert slots == 1
 
 
-def two_processes(ready: Steps, free: Steps, writes: int, reads: int) -> Counts:
+def two_processes(ready: Steps, free: Steps, writes: int, reads: int) -> Flow:
     """One channel."""
     processes = {"w": Process("w", writes), "r": Process("r", reads)}
-    return Counts(processes, (Link("w for r", "w", "r", ready, free),))
+    return Flow(processes, (Edge("w for r", "w", "r", ready, free),))
 
 
 def test_what_a_machine_leaves_is_free_when_it_begins_the_next_image():
     ready = Steps.of(runs_of([3, 4, 5, 6, 7, 8]), runs_of([1, 2, 3, 4, 5, 6]), 0)
-    counts = two_processes(ready, Steps.of(runs_of([1]), runs_of([2]), 1), 8, 6)
+    flow = two_processes(ready, Steps.of(runs_of([1]), runs_of([2]), 1), 8, 6)
     # The ring of 4 has room for the elements from 5 on once the first iteration is done.
-    assert times_with(counts, [4], 1).complete
-    assert times_with(counts, [4], 3).complete
+    assert times_with(flow, [4], 1).complete
+    assert times_with(flow, [4], 3).complete

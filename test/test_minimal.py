@@ -15,8 +15,7 @@ from onnx import helper
 
 from cmc.importer import import_model
 from cmc.passes.cmpipe_size_buffers import slots_by_policy
-from cmc.sizing.counts import Counts
-from cmc.sizing.model import Model
+from cmc.sizing.model import CountedPipeline
 from cmc.sizing.throughput import throughput_slots
 from cmc.timing.flow import Flow
 from cmc.timing.solver import solve
@@ -28,32 +27,30 @@ from test_reorder import random_order, reorder_at_random
 from test_sizes import convolution, residual_network
 
 
-def counted(model: Path | onnx.ModelProto, seed: int | None = None) -> Model:
+def counted(model: Path | onnx.ModelProto, seed: int | None = None) -> CountedPipeline:
     """What sizing looks at, with stages in random orders if there is a seed."""
     module = import_model(model)
     lower(module, "nn-canonicalize", "nn-fold-batch-norm", "convert-nn-to-cmpipe")
     if seed is not None:
         reorder_at_random(Random(seed), pipeline_of(module), random_order)
     lower(module, "cmpipe-derive-control")
-    return Model(pipeline_of(module))
+    return CountedPipeline(pipeline_of(module))
 
 
-def comes_through(counts: Counts, slots: Sequence[int], images: int = 1) -> bool:
+def comes_through(flow: Flow, slots: Sequence[int], images: int = 1) -> bool:
     """Whether the simulator's equations have a solution."""
-    edges = zip(counts.links, slots, strict=True)
-    flow = Flow(counts.processes, tuple(link.edge(n) for link, n in edges))
-    return solve(flow, images).complete
+    return solve(flow.with_slots(slots), images).complete
 
 
-def assert_minimal(counts: Counts, slots: Sequence[int]) -> None:
+def assert_minimal(flow: Flow, slots: Sequence[int]) -> None:
     """One slot less on any ring deadlocks, and no ring has more than throughput needs."""
-    assert comes_through(counts, slots, 3)
-    most = throughput_slots(counts)
-    for number, link in enumerate(counts.links):
-        assert slots[number] <= most[number], link.title
+    assert comes_through(flow, slots, 3)
+    most = throughput_slots(flow)
+    for number, edge in enumerate(flow.edges):
+        assert slots[number] <= most[number], edge.title
         if slots[number] > 1:  # there is no ring with none
             fewer = [count - (n == number) for n, count in enumerate(slots)]
-            assert not comes_through(counts, fewer), link.title
+            assert not comes_through(flow, fewer), edge.title
 
 
 def long_skip(length: int, side: int) -> onnx.ModelProto:
@@ -66,13 +63,13 @@ def long_skip(length: int, side: int) -> onnx.ModelProto:
 
 def test_trained_networks(trained: Path):
     model = counted(trained)
-    assert_minimal(model.counts, slots_by_policy(model, "minimal"))
+    assert_minimal(model.flow, slots_by_policy(model, "minimal"))
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_trained_network_in_any_order(digits: Path, seed: int):
     model = counted(digits, seed)
-    assert_minimal(model.counts, slots_by_policy(model, "minimal"))
+    assert_minimal(model.flow, slots_by_policy(model, "minimal"))
 
 
 @pytest.mark.parametrize(
@@ -86,7 +83,7 @@ def test_slots_of_trained_networks(name: str, expected: int):
 def test_a_long_skip(length: int):
     model = counted(long_skip(length, 10))
     slots = slots_by_policy(model, "minimal")
-    assert_minimal(model.counts, slots)
+    assert_minimal(model.flow, slots)
     assert sum(slots) < sum(slots_by_policy(model, "throughput"))
 
 
@@ -103,7 +100,7 @@ generated = settings(
 @given(st.one_of(networks(), tangled_networks()), st.one_of(st.none(), st.integers(0, 2**16)))
 def test_random_networks_in_any_order(network: Network, seed: int | None):
     model = counted(network.model, seed)
-    assert_minimal(model.counts, slots_by_policy(model, "minimal"))
+    assert_minimal(model.flow, slots_by_policy(model, "minimal"))
 
 
 def test_a_fork_on_images_too_large_to_look_at_each_pixel():

@@ -21,7 +21,7 @@ from cmc.timing.solver import solve
 from conftest import ROOT
 from end_to_end import bound
 from onnx_models import float_type, graph_model, normal
-from test_any_machines import random_counts, runs_of
+from test_any_machines import live_flow, runs_of
 from test_sizes import convolution, convolutions
 
 
@@ -149,16 +149,16 @@ def random_machine(random: Random, signals: int, driven: int) -> Steps:
 
 def random_flow(random: Random) -> Flow:
     """Any rings: of machines that let everything happen in the end, or of any others."""
-    counts = random_counts(random)
-    edges = [link.edge(random.choice((0, 1, 2, 3, 5, 9, 30))) for link in counts.links]
+    flow = live_flow(random)
+    edges = list(flow.with_slots(random.choice((0, 1, 2, 3, 5, 9, 30)) for _ in flow.edges).edges)
     if random.random() < 0.5:
         chosen = random.randrange(len(edges))
         edge = edges[chosen]
-        writer, reader = (counts.processes[n].iterations for n in (edge.writer, edge.reader))
+        writer, reader = (flow.processes[n].iterations for n in (edge.writer, edge.reader))
         ready = edge.ready if random.random() < 0.5 else random_machine(random, writer, reader)
         free = random_machine(random, reader, writer)
         edges[chosen] = Edge(edge.title, edge.writer, edge.reader, ready, free, edge.slots)
-    return Flow(counts.processes, tuple(edges))
+    return Flow(flow.processes, tuple(edges))
 
 
 def allowed(steps: Steps, driven: int, signals: int, seen: int, images: int) -> int:

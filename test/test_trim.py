@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, given, settings
 from onnx import NodeProto, helper
 
 from cmc.passes.cmpipe_size_buffers import slots_by_policy
-from cmc.sizing.counts import Counts
 from cmc.sizing.throughput import period, throughput_slots
 from cmc.sizing.trim import LARGEST
 from cmc.timing.flow import Flow
@@ -23,28 +22,27 @@ STREAM = 20
 """Images after which the networks here are in their steady state."""
 
 
-def ends(counts: Counts, slots: Sequence[int]) -> list[int]:
+def ends(flow: Flow, slots: Sequence[int]) -> list[int]:
     """When each image of a stream is through; nothing where it never is."""
-    edges = zip(counts.links, slots, strict=True)
-    times = solve(Flow(counts.processes, tuple(link.edge(n) for link, n in edges)), STREAM)
+    times = solve(flow.with_slots(slots), STREAM)
     if not times.complete:
         return []
-    processes = counts.processes.items()
+    processes = flow.processes.items()
     return [
         max(times.of_images(name, n).last + process.latency for name, process in processes)
         for n in range(1, STREAM + 1)
     ]
 
 
-def assert_trim(counts: Counts, slots: Sequence[int]) -> None:
+def assert_trim(flow: Flow, slots: Sequence[int]) -> None:
     """Images are as early as with the schedule's own rings, and with any slot less they are not."""
-    on_time = ends(counts, slots)
-    assert on_time == ends(counts, throughput_slots(counts))
-    assert on_time[-1] - on_time[-2] == period(counts)
-    for number, link in enumerate(counts.links):
+    on_time = ends(flow, slots)
+    assert on_time == ends(flow, throughput_slots(flow))
+    assert on_time[-1] - on_time[-2] == period(flow)
+    for number, edge in enumerate(flow.edges):
         if slots[number] > 1:  # there is no ring with none
             fewer = [count - (n == number) for n, count in enumerate(slots)]
-            assert ends(counts, fewer) != on_time, link.title
+            assert ends(flow, fewer) != on_time, edge.title
 
 
 def strided_branches() -> onnx.ModelProto:
@@ -63,23 +61,23 @@ def strided_branches() -> onnx.ModelProto:
 def test_ways_of_one_stride():
     model = counted(strided_branches())
     slots = slots_by_policy(model, "throughput")
-    assert sum(slots) < sum(throughput_slots(model.counts))
-    assert_trim(model.counts, slots)
+    assert sum(slots) < sum(throughput_slots(model.flow))
+    assert_trim(model.flow, slots)
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(tangled_networks())
 def test_random_networks(network: Network):
     model = counted(network.model)
-    iterations = sum(process.iterations for process in model.counts.processes.values())
-    if iterations * len(model.counts.links) <= LARGEST and model.counts.complete:
-        assert_trim(model.counts, slots_by_policy(model, "throughput"))
+    iterations = sum(process.iterations for process in model.flow.processes.values())
+    if iterations * len(model.flow.edges) <= LARGEST and model.flow.complete:
+        assert_trim(model.flow, slots_by_policy(model, "throughput"))
 
 
 def test_large_pipelines_keep_what_the_schedule_needs():
     node = helper.make_node("Conv", ["x", "w"], ["y"], "y", pads=[1] * 4)
     model = counted(chain_model((1, 4, 99, 99), node, constants={"w": normal(4, 4, 3, 3)}))
-    assert slots_by_policy(model, "throughput") == throughput_slots(model.counts)
+    assert slots_by_policy(model, "throughput") == throughput_slots(model.flow)
 
 
 def test_images_that_would_come_by_twos_come_evenly():
@@ -87,4 +85,4 @@ def test_images_that_would_come_by_twos_come_evenly():
     gemm = [helper.make_node("Gemm", [a, "w"], [b], b) for a, b in pairwise("xabcd")]
     add = helper.make_node("Add", ["d", "b"], ["y"], "y")
     model = counted(chain_model((1, 4), *gemm, add, constants={"w": normal(4, 4)}))
-    assert_trim(model.counts, slots_by_policy(model, "throughput"))
+    assert_trim(model.flow, slots_by_policy(model, "throughput"))

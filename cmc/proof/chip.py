@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from cmc.dialects.cmctrl import ChipOp, MachineKind, MachineOp, ProgramOp
-from cmc.proof.live import Link, prove_live
+from cmc.proof.live import ProvedChannel, prove_live
 from cmc.proof.machines import Driven, MachineKey, prove_machine
-from cmc.proof.programs import Program, ProgramKey, prove_program
+from cmc.proof.programs import ProgramKey, ProvedProgram, prove_program
 from cmc.proof.rings import prove_rings
 from cmc.widths import CONTROL_BITS, bits_needed
 
@@ -40,13 +40,13 @@ def prove(
     """
     widths = {op: bits_needed(op.body.block, width) for op in _control(chip)}
     known = known or Known()
-    programs: dict[str, Program] = {}
+    programs: dict[str, ProvedProgram] = {}
     for side in (chip.gcu, *chip.cores()):
         for op in side.programs():
             program = prove_program(op, side, known.programs)
             programs[program.name] = program
     slots = prove_rings(chip)
-    links: list[Link] = []
+    links: list[ProvedChannel] = []
     for core in chip.cores():
         driven = {
             (op.kind.data, op.channel): prove_machine(
@@ -57,7 +57,7 @@ def prove(
         for ring in core.rings():
             channel = ring.channel
             links.append(
-                Link(
+                ProvedChannel(
                     channel,
                     programs[channel.writer],
                     programs[channel.reader],

@@ -26,25 +26,25 @@ from cmc.errors import CmcError
 from cmc.poly.counting import Iterations
 from cmc.proof.machines import Driven
 from cmc.proof.points import coordinates, image
-from cmc.proof.programs import Program
+from cmc.proof.programs import ProvedProgram
 from cmc.timing.flow import Edge, Flow, Process, Steps
 from cmc.timing.runs import Runs
 from cmc.timing.solver import solve
 
 
 @dataclass(frozen=True, eq=False)
-class Link:
+class ProvedChannel:
     """A channel whose machines were proved, and the slots of its ring."""
 
     channel: Channel
-    writer: Program
-    reader: Program
+    writer: ProvedProgram
+    reader: ProvedProgram
     ready: Driven
     free: Driven
     slots: int
 
 
-def prove_live(programs: Mapping[str, Program], links: list[Link]) -> None:
+def prove_live(programs: Mapping[str, ProvedProgram], links: list[ProvedChannel]) -> None:
     """CmcError, or `Deadlock`, that names the iterations that would wait for ever."""
     counts = _Counts()
     for link in links:
@@ -57,7 +57,7 @@ def prove_live(programs: Mapping[str, Program], links: list[Link]) -> None:
     raise error
 
 
-def _tangled(links: Iterable[Link]) -> list[Link]:
+def _tangled(links: Iterable[ProvedChannel]) -> list[ProvedChannel]:
     """The channels but for those, one after the other, that are a program's only ones."""
     left = list(links)
     while True:
@@ -75,20 +75,22 @@ class _Counts:
     known: dict[isl.Set, Iterations] = field(default_factory=dict[isl.Set, Iterations])
     steps: dict[Runs, Steps] = field(default_factory=dict[Runs, Steps])
 
-    def of(self, program: Program) -> Iterations:
+    def of(self, program: ProvedProgram) -> Iterations:
         known = self.known.get(program.iterations)
         if known is None:
             known = self.known[program.iterations] = Iterations(program.iterations)
         return known
 
-    def gets_through(self, programs: Mapping[str, Program], links: list[Link]) -> CmcError | None:
+    def gets_through(
+        self, programs: Mapping[str, ProvedProgram], links: list[ProvedChannel]
+    ) -> CmcError | None:
         """Why an image does not get through these links; None if it does."""
         names = {name for link in links for name in (link.writer.name, link.reader.name)}
         processes = {n: self._process(p) for n, p in programs.items() if n in names}
         times = solve(Flow(processes, tuple(map(self._edge, links))), images=1)
         return None if times.complete else times.deadlock()
 
-    def _process(self, program: Program) -> Process:
+    def _process(self, program: ProvedProgram) -> Process:
         iterations = self.of(program)
         return Process(
             program.name,
@@ -97,7 +99,7 @@ class _Counts:
             lambda number: f"@{program.name}{coordinates(tuple(iterations.coordinates(number)))}",
         )
 
-    def _edge(self, link: Link) -> Edge:
+    def _edge(self, link: ProvedChannel) -> Edge:
         return Edge(
             str(link.channel),
             link.writer.name,
@@ -115,7 +117,7 @@ class _Counts:
         return self.steps[machine.waits]
 
 
-def _fits(link: Link, counts: _Counts) -> None:
+def _fits(link: ProvedChannel, counts: _Counts) -> None:
     """What one iteration of the reader needs at once is no more than the ring holds.
 
     Necessary, and the better message than a deadlock.

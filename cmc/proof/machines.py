@@ -50,7 +50,7 @@ from cmc.proof.points import (
     outside,
     upto,
 )
-from cmc.proof.programs import Program
+from cmc.proof.programs import ProvedProgram
 from cmc.simulator.expand import Visits, visits
 from cmc.timing.runs import Runs
 
@@ -70,7 +70,11 @@ MachineKey = tuple[MachineKind, str, str, isl.Map, isl.Map, isl.Set]
 
 
 def prove_machine(
-    op: MachineOp, core: CoreOp, writer: Program, reader: Program, proved: dict[MachineKey, Driven]
+    op: MachineOp,
+    core: CoreOp,
+    writer: ProvedProgram,
+    reader: ProvedProgram,
+    proved: dict[MachineKey, Driven],
 ) -> Driven:
     """CmcError that names the iteration or element and the dependence where a machine is wrong.
 

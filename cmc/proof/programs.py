@@ -33,7 +33,7 @@ from cmc.simulator.expand import Visits, visits
 
 
 @dataclass(frozen=True, eq=False)
-class Program:
+class ProvedProgram:
     """What a program was proved to do. Tuples of its relations have no names.
 
     `iterations` run in lexicographic order; `writes` maps each to the element of `object` that it
@@ -60,7 +60,7 @@ class Program:
 ProgramKey = tuple[str, isl.Set, isl.Map, tuple[int, ...]]
 
 
-def prove_program(op: ProgramOp, side: GcuOp | CoreOp, proved: set[ProgramKey]) -> Program:
+def prove_program(op: ProgramOp, side: GcuOp | CoreOp, proved: set[ProgramKey]) -> ProvedProgram:
     """CmcError that names an iteration or element where a program is wrong.
 
     `proved` holds what was proved before of programs that differ in nothing but names.
@@ -86,7 +86,7 @@ def prove_program(op: ProgramOp, side: GcuOp | CoreOp, proved: set[ProgramKey]) 
             proof.runs(isl.Map(started), domain)
         proof.fills(writes, domain, object)
         proved.add(key)
-    return Program(writer, where, domain, object, writes, _reads(writer, domain))
+    return ProvedProgram(writer, where, domain, object, writes, _reads(writer, domain))
 
 
 def _executable(stage: StageOp) -> None:

@@ -24,48 +24,48 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
-from cmc.sizing.counts import Counts, Link
+from cmc.timing.flow import Edge, Flow
 from cmc.timing.runs import Runs, held
 
 
-def minimal_slots(counts: Counts, live: Sequence[int], widths: Sequence[int]) -> list[int]:
-    """The slots of each link's channel: no more than in sizes with which nothing deadlocks.
+def minimal_slots(flow: Flow, live: Sequence[int], widths: Sequence[int]) -> list[int]:
+    """The slots of each edge's channel: no more than in sizes with which nothing deadlocks.
 
-    Rings of the widest slots are shrunk first. All machines of `counts` go on to their ends.
+    Rings of the widest slots are shrunk first. All machines of `flow` go on to their ends.
     """
-    rings = Rings(counts, live)
+    rings = Rings(flow, live)
     for number in sorted(range(len(live)), key=lambda n: -widths[n]):
-        link = counts.links[number]
-        rings.slots[link] = rings.fewest(link)
-    return [rings.slots[link] for link in counts.links]
+        edge = flow.edges[number]
+        rings.slots[edge] = rings.fewest(edge)
+    return [rings.slots[edge] for edge in flow.edges]
 
 
 class Rings:
     """The rings of a pipeline that is live with their slots."""
 
-    def __init__(self, counts: Counts, slots: Sequence[int]):
-        self._counts = counts
-        self.slots = dict(zip(counts.links, slots, strict=True))
-        self._needs: dict[Link, Runs] = {}
-        self._frees: dict[Link, Runs] = {}
+    def __init__(self, flow: Flow, slots: Sequence[int]):
+        self._flow = flow
+        self.slots = dict(zip(flow.edges, slots, strict=True))
+        self._needs: dict[Edge, Runs] = {}
+        self._frees: dict[Edge, Runs] = {}
 
-    def fewest(self, link: Link) -> int:
+    def fewest(self, edge: Edge) -> int:
         """The fewest slots for one of the rings, not to deadlock while the others stay as they are.
 
         It is 1 or more.
         """
-        if link.free.awaits.length == 0:
+        if edge.free.awaits.length == 0:
             return 1
-        written = self._waits(link).take(link.free.awaits - 1)
-        excess = written + -link.free.starts
+        written = self._waits(edge).take(edge.free.awaits - 1)
+        excess = written + -edge.free.starts
         return max(1, int(excess.values.max()), int(excess.lasts.max()))
 
-    def _waits(self, link: Link) -> Runs:
+    def _waits(self, edge: Edge) -> Runs:
         """How many writes each iteration of a channel's reader waits for, but for its room."""
-        around = self._around[link]
+        around = self._around[edge]
         ways = [(one.reader, one.writer, self._needed(one)) for one in reversed(around)]
-        ways += [(one.writer, one.reader, self._room(one)) for one in around if one is not link]
-        asked = {link.reader: Runs.line(self._counts.processes[link.reader].iterations, 1, 1)}
+        ways += [(one.writer, one.reader, self._room(one)) for one in around if one is not edge]
+        asked = {edge.reader: Runs.line(self._flow.processes[edge.reader].iterations, 1, 1)}
         passed: dict[int, Runs] = {}
         more = True
         while more:
@@ -77,37 +77,37 @@ class Rings:
                     wanted, before = way.take(iterations).merged(), asked.get(target)
                     asked[target] = wanted if before is None else before.maximum(wanted)
                     more |= asked[target] is not before
-        return asked[link.writer]
+        return asked[edge.writer]
 
-    def _needed(self, link: Link) -> Runs:
+    def _needed(self, edge: Edge) -> Runs:
         """How many elements the reader needs to run that many iterations, from none on."""
-        if link not in self._needs:
-            iterations = self._counts.processes[link.reader].iterations
-            need = held(link.ready.starts, link.ready.awaits, iterations, before=0)
-            self._needs[link] = Runs.joined([Runs.line(1, 0), need])
-        return self._needs[link]
+        if edge not in self._needs:
+            iterations = self._flow.processes[edge.reader].iterations
+            need = held(edge.ready.starts, edge.ready.awaits, iterations, before=0)
+            self._needs[edge] = Runs.joined([Runs.line(1, 0), need])
+        return self._needs[edge]
 
-    def _room(self, link: Link) -> Runs:
+    def _room(self, edge: Edge) -> Runs:
         """How many iterations the reader runs to make room for that many elements, from none on."""
-        iterations = self._counts.processes[link.writer].iterations
-        if link not in self._frees:
-            free = held(link.free.starts, link.free.awaits, iterations, before=0)
-            self._frees[link] = free
-        empty = Runs.line(min(self.slots[link], iterations) + 1, 0)
-        return Runs.joined([empty, self._frees[link]]).head(iterations + 1)
+        iterations = self._flow.processes[edge.writer].iterations
+        if edge not in self._frees:
+            free = held(edge.free.starts, edge.free.awaits, iterations, before=0)
+            self._frees[edge] = free
+        empty = Runs.line(min(self.slots[edge], iterations) + 1, 0)
+        return Runs.joined([empty, self._frees[edge]]).head(iterations + 1)
 
     @cached_property
-    def _around(self) -> dict[Link, list[Link]]:
-        """All links that lie on a ring of links with each link, and it itself, writers first."""
-        place = {name: number for number, name in enumerate(["", *self._counts.processes])}
-        # A tree: above each process lies its first link, or one to what all inputs have in common.
-        above = {name: links[0] if links else None for name, links in self._counts.into.items()}
-        groups: dict[str | Link, set[str | Link]] = {name: {name} for name in above}
-        for links in self._counts.into.values():
-            for link in links[1:]:
-                # This link, and the links above both its ends, up to where these meet.
-                group: set[str | Link] = {link}
-                one, other = link.writer, link.reader
+    def _around(self) -> dict[Edge, list[Edge]]:
+        """All edges that lie on a ring of edges with each edge, and it itself, writers first."""
+        place = {name: number for number, name in enumerate(["", *self._flow.processes])}
+        # A tree: above each process lies its first edge, or one to what all inputs have in common.
+        above = {name: edges[0] if edges else None for name, edges in self._flow.into.items()}
+        groups: dict[str | Edge, set[str | Edge]] = {name: {name} for name in above}
+        for edges in self._flow.into.values():
+            for edge in edges[1:]:
+                # This edge, and the edges above both its ends, up to where these meet.
+                group: set[str | Edge] = {edge}
+                one, other = edge.writer, edge.reader
                 while one != other:
                     if place[one] < place[other]:
                         one, other = other, one
@@ -115,10 +115,10 @@ class Rings:
                     first = above[one]
                     one = "" if first is None else first.writer
                 groups.update(dict.fromkeys(group, group))
-        found: dict[Link, list[Link]] = {}
+        found: dict[Edge, list[Edge]] = {}
         for group in groups.values():
-            links = [above[one] if isinstance(one, str) else one for one in group]
-            links = [link for link in links if link is not None]
-            links.sort(key=lambda link: place[link.writer])
-            found.update(dict.fromkeys(links, links))
+            edges = [above[one] if isinstance(one, str) else one for one in group]
+            edges = [edge for edge in edges if edge is not None]
+            edges.sort(key=lambda edge: place[edge.writer])
+            found.update(dict.fromkeys(edges, edges))
         return found

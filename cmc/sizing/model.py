@@ -1,4 +1,4 @@
-"""What sizing looks at: who reads from whom in a pipeline, as counts of iterations."""
+"""What sizing looks at: who reads from whom in a pipeline, as flow of iterations."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ import islpy as isl
 from cmc.dialects.cmpipe import ChannelOp, PipelineOp, written_by
 from cmc.poly.counting import Iterations
 from cmc.poly.relations import nameless
-from cmc.sizing.counts import Counts, Link
 from cmc.sizing.staircase import staircase
-from cmc.timing.flow import Flow, Process, Steps
+from cmc.timing.flow import Edge, Flow, Process, Steps
 
 
 @dataclass(frozen=True, eq=False)
-class Model:
+class CountedPipeline:
     """A pipeline with its channels, each channel in terms of the writer's iterations.
 
     A process is a stage, or the GCU's stream of an input.
@@ -51,8 +50,8 @@ class Model:
         return nameless(relation).apply_range(written)
 
     @cached_property
-    def counts(self) -> Counts:
-        """The pipeline as counts of iterations; its links are the channels, in order."""
+    def flow(self) -> Flow:
+        """The pipeline as flow of iterations; its edges are the channels, in order."""
         found = {domain: Iterations(domain) for domain in set(self.iterations.values())}
         iterations = {name: found[domain] for name, domain in self.iterations.items()}
         cycles = {w.sym_name.data: w.cycles for w in self.pipeline.writers()}
@@ -67,7 +66,7 @@ class Model:
 
         known: dict[tuple[object, ...], tuple[Steps, Steps]] = {}
 
-        def link(channel: ChannelOp) -> Link:
+        def edge(channel: ChannelOp) -> Edge:
             _, writer, reader = channel.channel
             ready = self._in_time(channel, channel.ready.data, isl.dim_type.in_)
             free = self._in_time(channel, channel.free.data, isl.dim_type.out)
@@ -85,19 +84,12 @@ class Model:
                     staircase(ready, enabled, iterations[writer], iterations[reader]),
                     staircase(free, freed, iterations[reader], iterations[writer]),
                 )
-            return Link(str(channel.channel), writer, reader, *steps)
+            return Edge(str(channel.channel), writer, reader, *steps)
 
         processes = {name: process(name) for name in iterations}
-        return Counts(processes, tuple(map(link, self.channels)))
+        return Flow(processes, tuple(map(edge, self.channels)))
 
     @property
     def slots(self) -> list[int]:
         """The slots of each channel, 0 if it has none yet."""
         return [0 if c.slots is None else c.slots.value.data for c in self.channels]
-
-    @property
-    def flow(self) -> Flow:
-        """The counts, with the slots of each channel."""
-        edges = zip(self.counts.links, self.slots, strict=True)
-        edges = tuple(link.edge(slots) for link, slots in edges)
-        return Flow(self.counts.processes, edges)

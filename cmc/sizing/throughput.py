@@ -14,29 +14,28 @@ from __future__ import annotations
 
 import numpy as np
 
-from cmc.sizing.counts import Counts, Link
-from cmc.timing.flow import Process
+from cmc.timing.flow import Edge, Flow, Process
 from cmc.timing.runs import LEAST, Runs, held
 
 _Times = dict[str, Runs]
 """When each iteration of one image begins, by process."""
 
 
-def period(counts: Counts) -> int:
+def period(flow: Flow) -> int:
     """Cycles between images that no schedule can undercut."""
-    return max(p.iterations * p.interval for p in counts.processes.values())
+    return max(p.iterations * p.interval for p in flow.processes.values())
 
 
-def throughput_slots(counts: Counts) -> list[int]:
-    """The slots of each link's channel."""
-    cycles, times = period(counts), schedule(counts)
-    return [_slots(counts, link, times, cycles) for link in counts.links]
+def throughput_slots(flow: Flow) -> list[int]:
+    """The slots of each edge's channel."""
+    cycles, times = period(flow), schedule(flow)
+    return [_slots(flow, edge, times, cycles) for edge in flow.edges]
 
 
-def schedule(counts: Counts) -> _Times:
+def schedule(flow: Flow) -> _Times:
     """The witness; each further image's iterations begin a period after the image's before."""
-    cycles = period(counts)
-    return _latest(counts, _earliest(counts, cycles), cycles)
+    cycles = period(flow)
+    return _latest(flow, _earliest(flow, cycles), cycles)
 
 
 def _begin(process: Process, first: int, numbers: Runs, times: Runs, even: bool = False) -> Runs:
@@ -51,39 +50,39 @@ def _begin(process: Process, first: int, numbers: Runs, times: Runs, even: bool 
     return held(numbers, delays, count, first, even) + Runs.line(count, 0, pace)
 
 
-def _earliest(counts: Counts, cycles: int) -> _Times:
+def _earliest(flow: Flow, cycles: int) -> _Times:
     """When one image's iterations begin in steady state, with rings of any size."""
-    firsts = dict.fromkeys(counts.processes, 0)
+    firsts = dict.fromkeys(flow.processes, 0)
     while True:
         times: _Times = {}
-        for name, process in counts.processes.items():
+        for name, process in flow.processes.items():
             times[name] = Runs.line(process.iterations, firsts[name], process.interval)
-            for link in counts.into[name]:
-                arrivals = times[link.writer].take(link.ready.awaits - 1)
-                arrivals += counts.processes[link.writer].latency
-                ready = _begin(process, firsts[name], link.ready.starts, arrivals)
+            for edge in flow.into[name]:
+                arrivals = times[edge.writer].take(edge.ready.awaits - 1)
+                arrivals += flow.processes[edge.writer].latency
+                ready = _begin(process, firsts[name], edge.ready.starts, arrivals)
                 times[name] = times[name].maximum(ready)
         # The image before ends one period earlier than this one.
-        for name, process in counts.processes.items():
+        for name, process in flow.processes.items():
             firsts[name] = max(0, times[name].last + process.interval - cycles)
         if all(times[name].first >= first for name, first in firsts.items()):
             return times
 
 
-def _latest(counts: Counts, earliest: _Times, cycles: int) -> _Times:
+def _latest(flow: Flow, earliest: _Times, cycles: int) -> _Times:
     """As late as the processes that nothing reads from allow."""
     times: _Times = {}
-    for name in reversed(list(counts.processes)):
-        process = counts.processes[name]
-        links = [link for link in counts.out_of[name] if link.ready.awaits.length]
-        if not links:
+    for name in reversed(list(flow.processes)):
+        process = flow.processes[name]
+        edges = [edge for edge in flow.out_of[name] if edge.ready.awaits.length]
+        if not edges:
             times[name] = earliest[name]
             continue
         # Backwards: the last iteration first, and times that grow into the past.
         back = Runs.line(process.iterations, LEAST, process.interval)
-        for link in links:
-            wanted = times[link.reader].take(link.ready.starts) - process.latency
-            numbers = -link.ready.awaits + process.iterations
+        for edge in edges:
+            wanted = times[edge.reader].take(edge.ready.starts) - process.latency
+            numbers = -edge.ready.awaits + process.iterations
             begin = _begin(process, LEAST, numbers.reversed(), -wanted.reversed(), even=True)
             back = back.maximum(begin)
         # The last iteration precedes the next image's first.
@@ -93,13 +92,13 @@ def _latest(counts: Counts, earliest: _Times, cycles: int) -> _Times:
     return times
 
 
-def _slots(counts: Counts, link: Link, times: _Times, cycles: int) -> int:
+def _slots(flow: Flow, edge: Edge, times: _Times, cycles: int) -> int:
     """The most elements in a ring: those written before its machine's next step frees some."""
-    writer, reader = counts.processes[link.writer], counts.processes[link.reader]
-    free, written = link.free, times[link.writer]
+    writer, reader = flow.processes[edge.writer], flow.processes[edge.reader]
+    free, written = edge.free, times[edge.writer]
     if free.awaits.length == 0:
         return 1
-    freed = times[link.reader].take(free.awaits - 1) + reader.latency
+    freed = times[edge.reader].take(free.awaits - 1) + reader.latency
     # Before an image's first step, all is free that the image before lets go of in the end.
     before = free.initial or free.reaches.last - writer.iterations
     kept = Runs.joined([Runs.line(1, before), free.starts.tail(1)])

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cmc.sizing.counts import Counts
 from cmc.timing.flow import Flow
 from cmc.timing.solver import Times, solve
 
@@ -18,19 +17,19 @@ LARGEST = 1 << 12
 """Iterations of an image, times channels, up to which it takes less than half a second."""
 
 STREAM = 64
-"""Images after which a stream counts only if each is the one before, so many cycles later."""
+"""Images after which a stream flow only if each is the one before, so many cycles later."""
 
 
-def trimmed(counts: Counts, slots: Sequence[int]) -> list[int]:
-    """Slots of each link's channel, no more than `slots`, with which every image is as early.
+def trimmed(flow: Flow, slots: Sequence[int]) -> list[int]:
+    """Slots of each edge's channel, no more than `slots`, with which every image is as early.
 
     Those of large pipelines, and where machines stop early, stay as they are.
     """
-    iterations = sum(process.iterations for process in counts.processes.values())
-    if iterations * len(counts.links) > LARGEST or not counts.complete:
+    iterations = sum(process.iterations for process in flow.processes.values())
+    if iterations * len(flow.edges) > LARGEST or not flow.complete:
         return list(slots)
     trim = list(slots)
-    on_time = _times(counts, trim)
+    on_time = _times(flow, trim)
     if not on_time.periods:
         return trim
     for place, most in enumerate(slots):
@@ -39,7 +38,7 @@ def trimmed(counts: Counts, slots: Sequence[int]) -> list[int]:
         late = 0
         while late < fewest - 1:
             trim[place] = max(late + 1, fewest - step)
-            if _as_early(counts, _times(counts, trim), on_time):
+            if _as_early(flow, _times(flow, trim), on_time):
                 fewest, step = trim[place], 2 * step
             else:
                 late, step = trim[place], max(1, (fewest - trim[place]) // 2)
@@ -47,19 +46,18 @@ def trimmed(counts: Counts, slots: Sequence[int]) -> list[int]:
     return trim
 
 
-def _times(counts: Counts, slots: Sequence[int]) -> Times:
-    edges = tuple(link.edge(count) for link, count in zip(counts.links, slots, strict=True))
-    return solve(Flow(counts.processes, edges), STREAM)
+def _times(flow: Flow, slots: Sequence[int]) -> Times:
+    return solve(flow.with_slots(slots), STREAM)
 
 
-def _as_early(counts: Counts, times: Times, others: Times) -> bool:
+def _as_early(flow: Flow, times: Times, others: Times) -> bool:
     """Whether no image of a stream of any length is through later."""
     if not times.complete or times.periods != others.periods:
         return False
     images = max(times.solved, others.solved)
-    return all(_ends(counts, times, n) <= _ends(counts, others, n) for n in range(1, images + 1))
+    return all(_ends(flow, times, n) <= _ends(flow, others, n) for n in range(1, images + 1))
 
 
-def _ends(counts: Counts, times: Times, images: int) -> int:
+def _ends(flow: Flow, times: Times, images: int) -> int:
     """When the last iteration of a stream's first images has ended."""
-    return max(times.of_images(n, images).last + p.latency for n, p in counts.processes.items())
+    return max(times.of_images(n, images).last + p.latency for n, p in flow.processes.items())

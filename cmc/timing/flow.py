@@ -11,8 +11,8 @@ signal of another process's iteration, and can be used from the cycle on in whic
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -171,6 +171,37 @@ class Flow:
 
     processes: Mapping[str, Process]
     edges: tuple[Edge, ...]
+
+    def with_slots(self, slots: Iterable[int]) -> Flow:
+        """The same processes and channels, each of these with so many slots."""
+        edges = zip(self.edges, slots, strict=True)
+        return replace(self, edges=tuple(replace(edge, slots=n) for edge, n in edges))
+
+    @cached_property
+    def complete(self) -> bool:
+        """Whether all machines let everything happen that they drive, in the end."""
+        return all(
+            edge.ready.end == self.processes[edge.reader].iterations
+            and edge.free.end == self.processes[edge.writer].iterations
+            for edge in self.edges
+        )
+
+    @cached_property
+    def into(self) -> Mapping[str, Sequence[Edge]]:
+        """The edges to each process."""
+        return _grouped(self.processes, [(edge.reader, edge) for edge in self.edges])
+
+    @cached_property
+    def out_of(self) -> Mapping[str, Sequence[Edge]]:
+        """The edges from each process."""
+        return _grouped(self.processes, [(edge.writer, edge) for edge in self.edges])
+
+
+def _grouped(names: Iterable[str], edges: Iterable[tuple[str, Edge]]) -> dict[str, list[Edge]]:
+    groups: dict[str, list[Edge]] = {name: [] for name in names}
+    for name, edge in edges:
+        groups[name].append(edge)
+    return groups
 
 
 @dataclass(frozen=True, eq=False)
