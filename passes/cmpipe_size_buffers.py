@@ -24,16 +24,17 @@ from cmc.sizing.trim import trimmed
 
 def slots_by_policy(model: CountedPipeline, policy: BufferPolicy) -> list[int]:
     """The slots of each of the pipeline's channels, in order."""
-    slots = throughput_slots(model.flow)
+    flow = model.flow
+    slots = throughput_slots(flow)
     objects = [find_object(channel, channel.object) for channel in model.channels]
     match policy:
         case "throughput":
-            return trimmed(model.flow, slots)
+            return trimmed(flow, slots)
         case "minimal":
             # Where a machine stops early, the pipeline may deadlock with rings of any size.
             widths = [object.vector for object in objects]
-            slots = trimmed(model.flow, slots)
-            return minimal_slots(model.flow, slots, widths) if model.flow.complete else slots
+            slots = trimmed(flow, slots)
+            return minimal_slots(flow, slots, widths) if flow.complete else slots
         case "whole":
             wholes = [size(object.shape) for object in objects]
             return [-(-count // whole) * whole for count, whole in zip(slots, wholes, strict=True)]

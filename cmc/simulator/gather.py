@@ -83,13 +83,6 @@ class Gather:
         oldest = np.where(present, numbers, none).min(1)
         return newest, oldest
 
-    def of_constant(self, value: Floats) -> Floats:
-        """The windows of a constant object, `[*shape, vector]`: `[iterations or 1, *window]`."""
-        floats = value.reshape(-1, value.shape[-1])
-        missing = (self.element < 0) | (self.channel < 0)
-        windows = np.where(missing, np.float32(self.pad), floats[self.element, self.channel])
-        return np.broadcast_to(windows, (len(windows), *self.window))
-
     @property
     def whole_vectors(self) -> bool:
         """Whether the last axis of the window runs through the channels of one element."""

@@ -1,4 +1,4 @@
-"""What sizing looks at: who reads from whom in a pipeline, as flow of iterations."""
+"""What sizing looks at: who reads from whom in a pipeline, as counts of iterations."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class CountedPipeline:
 
     @cached_property
     def flow(self) -> Flow:
-        """The pipeline as flow of iterations; its edges are the channels, in order."""
+        """The pipeline as counts of iterations; its edges are the channels, in order."""
         found = {domain: Iterations(domain) for domain in set(self.iterations.values())}
         iterations = {name: found[domain] for name, domain in self.iterations.items()}
         cycles = {w.sym_name.data: w.cycles for w in self.pipeline.writers()}

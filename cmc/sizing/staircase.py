@@ -1,4 +1,4 @@
-"""Step functions of channels as flow: how many signals each step awaits, how far it reaches."""
+"""Step functions of channels as counts: how many signals each step awaits, how far it reaches."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ LARGEST = 1 << 12
 """Iterations of an image, times channels, up to which it takes less than half a second."""
 
 STREAM = 64
-"""Images after which a stream flow only if each is the one before, so many cycles later."""
+"""Images after which a stream counts only if each is the one before, so many cycles later."""
 
 
 def trimmed(flow: Flow, slots: Sequence[int]) -> list[int]:
@@ -29,7 +29,7 @@ def trimmed(flow: Flow, slots: Sequence[int]) -> list[int]:
     if iterations * len(flow.edges) > LARGEST or not flow.complete:
         return list(slots)
     trim = list(slots)
-    on_time = _times(flow, trim)
+    on_time = solve(flow.with_slots(trim), STREAM)
     if not on_time.periods:
         return trim
     for place, most in enumerate(slots):
@@ -38,7 +38,7 @@ def trimmed(flow: Flow, slots: Sequence[int]) -> list[int]:
         late = 0
         while late < fewest - 1:
             trim[place] = max(late + 1, fewest - step)
-            if _as_early(flow, _times(flow, trim), on_time):
+            if _as_early(solve(flow.with_slots(trim), STREAM), on_time):
                 fewest, step = trim[place], 2 * step
             else:
                 late, step = trim[place], max(1, (fewest - trim[place]) // 2)
@@ -46,18 +46,15 @@ def trimmed(flow: Flow, slots: Sequence[int]) -> list[int]:
     return trim
 
 
-def _times(flow: Flow, slots: Sequence[int]) -> Times:
-    return solve(flow.with_slots(slots), STREAM)
-
-
-def _as_early(flow: Flow, times: Times, others: Times) -> bool:
+def _as_early(times: Times, others: Times) -> bool:
     """Whether no image of a stream of any length is through later."""
     if not times.complete or times.periods != others.periods:
         return False
     images = max(times.solved, others.solved)
-    return all(_ends(flow, times, n) <= _ends(flow, others, n) for n in range(1, images + 1))
+    return all(_end(times, n) <= _end(others, n) for n in range(1, images + 1))
 
 
-def _ends(flow: Flow, times: Times, images: int) -> int:
+def _end(times: Times, images: int) -> int:
     """When the last iteration of a stream's first images has ended."""
-    return max(times.of_images(n, images).last + p.latency for n, p in flow.processes.items())
+    processes = times.flow.processes.items()
+    return max(times.of_images(name, images).last + p.latency for name, p in processes)
