@@ -22,7 +22,7 @@ def check(chip: Chip, times: Times) -> None:
     for ring in chip.rings:
         reader, writer = chip.programs[ring.channel.reader], chip.programs[ring.channel.writer]
         starts = times.starts[reader.name]
-        written = times.starts[writer.name] + writer.latency
+        written = times.starts[writer.name] + times.flow.processes[writer.name].latency
         # When places of the stream are written, after what always was.
         arrivals = Runs.joined([Runs.line(1, 0), written])
         for read in reader.reads:

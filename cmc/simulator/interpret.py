@@ -25,7 +25,7 @@ from cmc.simulator.faults import Fault
 from cmc.simulator.gather import Floats
 from cmc.simulator.hazards import missing, overwritten
 from cmc.simulator.load import Chip, LoadedProgram, Read, Ring
-from cmc.timing.flow import Edge, Steps, waits
+from cmc.timing.flow import Edge, Process, Steps, waits
 from cmc.timing.runs import Runs
 from cmc.timing.solver import Times
 from cmc.track import Track, no_track
@@ -241,6 +241,7 @@ class _Worker:
         "earliest",
         "iterations",
         "limit",
+        "process",
         "program",
         "reads",
         "starts",
@@ -250,8 +251,8 @@ class _Worker:
         "writes",
     )
 
-    def __init__(self, program: LoadedProgram, images: int):
-        self.program = program
+    def __init__(self, program: LoadedProgram, process: Process, images: int):
+        self.program, self.process = program, process
         self.iterations = program.iterations
         self.total = images * program.iterations
         self.begun = self.done = self.earliest = self.limit = 0
@@ -349,7 +350,7 @@ class _Worker:
     def begin(self, cycle: int) -> Floats:
         """Begin the next iteration; what it writes arrives when it ends."""
         self.starts.append(cycle)
-        self.earliest = cycle + self.program.interval
+        self.earliest = cycle + self.process.interval
         number = self.begun
         self.begun += 1
         if self._sent is not None:
@@ -389,7 +390,10 @@ def interpret(
     Raises the first fault, or a deadlock.
     """
     images = len(next(iter(inputs.values())))
-    workers = {name: _Worker(program, images) for name, program in chip.programs.items()}
+    workers = {
+        name: _Worker(program, chip.flow.processes[name], images)
+        for name, program in chip.programs.items()
+    }
     # What lies beyond the end of an SRAM is a vector of padding.
     beyond = 2 * max(object.vector for object in chip.objects.values())
     srams = {core: np.zeros(floats + beyond, np.float32) for core, floats in chip.sram.items()}
@@ -451,7 +455,7 @@ def _cycles(chip: Chip, workers: list[_Worker], images: int, track: Track) -> No
                     if found:
                         faults += found
                         continue
-                    arriving[cycle + worker.program.latency].append((worker, worker.begin(cycle)))
+                    arriving[cycle + worker.process.latency].append((worker, worker.begin(cycle)))
                     begun = True
             if faults:
                 raise min(faults, key=lambda fault: fault[0])[1]

@@ -187,8 +187,6 @@ class LoadedProgram:
     """What an iteration of a stage computes; nothing for a stream."""
     order: Box | Order
     writes: str
-    latency: int
-    interval: int
     reads: tuple[Read, ...]
     constants: tuple[Read, ...]
     places: Mapping[Operation, int]
@@ -310,10 +308,17 @@ def load(chip: ChipOp) -> Chip:
                     credits[channel],
                 )
             )
-    processes = {
-        name: Process(name, p.iterations, p.latency, p.interval, p.iteration)
-        for name, p in programs.items()
+    writers = {
+        w.sym_name.data: (w, name, place)
+        for name, side in (("", chip.gcu), *((c.sym_name.data, c) for c in chip.cores()))
+        for place, w in enumerate(side.writers())
     }
+
+    def process(program: LoadedProgram) -> Process:
+        writer, side, place = writers[program.name]
+        count, title = program.iterations, program.iteration
+        return Process(program.name, count, *writer.cycles, title, side, place, writer.occupied)
+
     return Chip(
         objects,
         programs,
@@ -321,7 +326,7 @@ def load(chip: ChipOp) -> Chip:
         dataflow.outputs,
         chip,
         tuple(rings),
-        Flow(processes, tuple(edges)),
+        Flow.of(map(process, programs.values()), edges),
         {c.sym_name.data: c.sram_bytes // ELEMENT_BYTES for c in chip.cores()},
     )
 
@@ -417,7 +422,6 @@ def _program(loops: _Loops, objects: dict[str, Object]) -> LoadedProgram:
         () if stage is None else tuple(stage.computed()),
         loops.order,
         loops.writer.written,
-        *loops.writer.cycles,
         tuple(reads),
         tuple(constants),
         {} if stage is None else _places(stage),

@@ -39,12 +39,12 @@ def _of_core(
 
 
 def _program(program: LoadedProgram, times: Times) -> ProgramReport:
-    own = times.starts[program.name]
+    own, latency = times.starts[program.name], times.flow.processes[program.name].latency
     return ProgramReport(
         program.name,
         program.iterations,
         own.first,
-        own.last + program.latency - 1 + times.repeats(program.name),
+        own.last + latency - 1 + times.repeats(program.name),
         times.images * program.iterations,
         _waiting(program, times),
         times.of_images(program.name, min(SHOWN, times.images)),
@@ -53,8 +53,8 @@ def _program(program: LoadedProgram, times: Times) -> ProgramReport:
 
 def _waiting(program: LoadedProgram, times: Times) -> dict[str, int]:
     """Cycles that the program could not begin an iteration in, by what came last."""
-    own = times.starts[program.name]
-    earliest = Runs.joined([Runs.line(1, own.first), own.head(own.length - 1) + program.interval])
+    own, interval = times.starts[program.name], times.flow.processes[program.name].interval
+    earliest = Runs.joined([Runs.line(1, own.first), own.head(own.length - 1) + interval])
     gaps, latest = own - earliest, Runs.line(own.length, 0)
     # An image that is not solved waits as the last one that is.
     repeated = times.images - times.solved
@@ -97,7 +97,7 @@ def _steady(chip: Chip, times: Times) -> float | None:
     ends = np.max(
         [
             times.starts[p.name].at(images * p.iterations - 1) + p.latency
-            for p in chip.programs.values()
+            for p in chip.flow.processes.values()
         ],
         axis=0,
     )

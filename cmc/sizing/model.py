@@ -54,15 +54,16 @@ class CountedPipeline:
         """The pipeline as counts of iterations; its edges are the channels, in order."""
         found = {domain: Iterations(domain) for domain in set(self.iterations.values())}
         iterations = {name: found[domain] for name, domain in self.iterations.items()}
-        cycles = {w.sym_name.data: w.cycles for w in self.pipeline.writers()}
+        writers = {w.sym_name.data: w for w in self.pipeline.writers()}
+        places = self._places()
 
         def process(name: str) -> Process:
-            own = iterations[name]
+            own, writer = iterations[name], writers[name]
 
             def title(number: int) -> str:
                 return f"@{name}[{', '.join(map(str, own.coordinates(number)))}]"
 
-            return Process(name, own.count, *cycles[name], title)
+            return Process(name, own.count, *writer.cycles, title, *places[name], writer.occupied)
 
         known: dict[tuple[object, ...], tuple[Steps, Steps]] = {}
 
@@ -86,8 +87,17 @@ class CountedPipeline:
                 )
             return Edge(str(channel.channel), writer, reader, *steps)
 
-        processes = {name: process(name) for name in iterations}
-        return Flow(processes, tuple(map(edge, self.channels)))
+        return Flow.of(map(process, iterations), map(edge, self.channels))
+
+    def _places(self) -> dict[str, tuple[str, int]]:
+        """The side of each process, and its place there; unless it is listed, its own."""
+        places = {stage.sym_name.data: (stage.sym_name.data, 0) for stage in self.pipeline.stages()}
+        for core in self.pipeline.cores():
+            for place, stage in enumerate(core.runs()):
+                places[stage.sym_name.data] = core.sym_name.data, place
+        for place, stream in enumerate(self.pipeline.inputs()):
+            places[stream.sym_name.data] = "", place
+        return places
 
     @property
     def slots(self) -> list[int]:

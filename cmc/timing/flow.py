@@ -7,12 +7,19 @@ that follow each other without a gap.
 An iteration begins as soon as its process has begun the one before, every ready machine has seen
 the writes that it awaits for it, and every ring that it writes has a free slot. Each of these is a
 signal of another process's iteration, and can be used from the cycle on in which that one ends.
+
+Processes of one side, a core or the GCU, share its units. An iteration takes what it occupies from
+its start on, and begins when it is free, too. Where several could begin in one cycle they are
+served round robin: in the order of their places, beginning after the one that was served last, each
+that still finds its units free. Every iteration that begins was served last then, whatever it
+occupies; at first it is as if the one in the last place had been.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -33,7 +40,9 @@ class Process:
     """What runs through its iterations once an image: a program, or the GCU's stream of an input.
 
     An iteration's result can be used `latency` cycles after its start; the next iteration may
-    begin after `interval` cycles. `title` names an iteration for a person.
+    begin after `interval` cycles. `title` names an iteration for a person. `side` is the name of
+    the core, or "" for the GCU; among its processes this one has a `place`. `occupies` has the
+    cycles, from an iteration's start on, for which it has units of the side to itself.
     """
 
     name: str
@@ -41,6 +50,9 @@ class Process:
     latency: int = 1
     interval: int = 1
     title: Callable[[int], str] = str
+    side: str = ""
+    place: int = 0
+    occupies: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,6 +183,35 @@ class Flow:
 
     processes: Mapping[str, Process]
     edges: tuple[Edge, ...]
+
+    @staticmethod
+    def of(processes: Iterable[Process], edges: Iterable[Edge]) -> Flow:
+        """A flow in which only units that are shared are occupied.
+
+        A unit that one process has to itself is no more than an interval of that process.
+        """
+        processes = tuple(processes)
+        users = Counter((process.side, unit) for process in processes for unit in process.occupies)
+
+        def folded(process: Process) -> Process:
+            shared = {u: n for u, n in process.occupies.items() if users[process.side, u] > 1}
+            own = (n for u, n in process.occupies.items() if u not in shared)
+            return replace(process, interval=max([process.interval, *own]), occupies=shared)
+
+        return Flow({process.name: folded(process) for process in processes}, tuple(edges))
+
+    @property
+    def shared(self) -> bool:
+        """Whether iterations wait for units that others occupy."""
+        return any(process.occupies for process in self.processes.values())
+
+    @cached_property
+    def sides(self) -> Mapping[str, Sequence[Process]]:
+        """The processes of each core, and of the GCU, in the order of their places."""
+        sides: dict[str, list[Process]] = {}
+        for process in sorted(self.processes.values(), key=lambda process: process.place):
+            sides.setdefault(process.side, []).append(process)
+        return sides
 
     def with_slots(self, slots: Iterable[int]) -> Flow:
         """The same processes and channels, each of these with so many slots."""

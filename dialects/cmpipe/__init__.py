@@ -73,6 +73,7 @@ from cmc.dialects.cmpipe.pipeline import (
     writers_of,
     written_by,
 )
+from cmc.dialects.cmpipe.units import Unit, UnitsAttr
 
 __all__ = [
     "ELEMENT_BYTES",
@@ -98,6 +99,8 @@ __all__ = [
     "StageOp",
     "StageScope",
     "StreamsCallable",
+    "Unit",
+    "UnitsAttr",
     "UsesObject",
     "WriteOp",
     "Writer",
@@ -135,5 +138,5 @@ Cmpipe = Dialect(
         WriteOp,
         ChannelOp,
     ],
-    [ReductionKindAttr],
+    [ReductionKindAttr, UnitsAttr],
 )

@@ -60,6 +60,7 @@ from cmc.dialects.cmpipe.objects import (
     expect_name,
     find_object,
 )
+from cmc.dialects.cmpipe.units import Unit, UnitsAttr
 from cmc.dialects.poly import MapAttr, SetAttr
 from cmc.poly.relations import box, union
 
@@ -165,15 +166,22 @@ class PipelineOp(ObjectScope, StageScope):
                 raise VerifyException(f"there are two channels {channel}")
 
 
-def cycles(given: IntegerAttr[I64] | None) -> int:
-    """A latency or an interval: 1 cycle unless it is given."""
-    return 1 if given is None else given.value.data
+_TIME = "(`latency` $latency^)? (`interval` $interval^)? (`occupies` $occupies^)?"
+"""How a writer's time is written."""
 
 
 class Writer(IRDLOperation, ABC):
-    """What writes an object, an element an iteration: a stage, or the stream of an input."""
+    """What writes an object, an element an iteration: a stage, or the stream of an input.
+
+    An iteration's result can be used `latency` cycles after its start; the next one may start
+    after `interval` cycles. Both are 1 unless given. From its start on it `occupies` units that all
+    writers of a core share, or of the GCU.
+    """
 
     sym_name = prop_def(SymbolNameConstraint())
+    latency = opt_prop_def(IntegerAttr[I64])
+    interval = opt_prop_def(IntegerAttr[I64])
+    occupies = opt_prop_def(UnitsAttr)
 
     @property
     @abstractmethod
@@ -193,7 +201,21 @@ class Writer(IRDLOperation, ABC):
     @property
     def cycles(self) -> tuple[int, int]:
         """Latency and interval: from an iteration's start to its end, and to the next one's."""
-        return cycles(None), cycles(None)
+        return _cycles(self.latency), _cycles(self.interval)
+
+    @property
+    def occupied(self) -> dict[str, int]:
+        """The cycles for which an iteration occupies units, by their names."""
+        return {} if self.occupies is None else self.occupies.cycles
+
+    def expect_time(self, what: str) -> None:
+        """Verify latency and interval of what is called so."""
+        for time, count in zip(("latency", "interval"), self.cycles, strict=True):
+            expect_count(f"the {time} of {what}", count)
+
+
+def _cycles(given: IntegerAttr[I64] | None) -> int:
+    return 1 if given is None else given.value.data
 
 
 class _PortOp(IRDLOperation, ABC):
@@ -221,10 +243,12 @@ class _PortOp(IRDLOperation, ABC):
 class InputOp(_PortOp, Writer):
     """An input of the network, streamed into an object by the GCU, one vector at a time.
 
-    The stream writes the elements of the object in lexicographic order.
+    The stream writes the elements of the object in lexicographic order. Of the units the GCU has
+    the port.
 
     ```mlir
-    cmpipe.input @a_stream "x" @a #poly.map<"{ [n, c, h, w] -> [h, w, c] }"> : tensor<1x3x32x32xf32>
+    cmpipe.input @a_stream "x" @a #poly.map<"{ [n, c, h, w] -> [h, w, c] }"> occupies <port = 2>
+      : tensor<1x3x32x32xf32>
     ```
     """
 
@@ -232,7 +256,9 @@ class InputOp(_PortOp, Writer):
 
     traits = traits_def(SymbolOpInterface(), UsesObject())
 
-    assembly_format = "$sym_name $tensor_name $object qualified($layout) attr-dict `:` $tensor"
+    assembly_format = (
+        f"$sym_name $tensor_name $object qualified($layout) {_TIME} attr-dict `:` $tensor"
+    )
 
     def __init__(
         self, name: str, tensor_name: str, object: str, layout: MapAttr, tensor: TensorType
@@ -269,6 +295,10 @@ class InputOp(_PortOp, Writer):
             raise VerifyException("the layout puts two elements of the tensor in one place")
         if not layout.range().is_equal(box((*object.shape, object.vector))):
             raise VerifyException(f"the layout does not fill the object {self.object}")
+        self.expect_time("an input")
+        for unit, _ in () if self.occupies is None else self.occupies.data:
+            if unit is not Unit.PORT:
+                raise VerifyException(f"an input occupies the GCU's port, which has no {unit} unit")
 
 
 @irdl_op_definition
@@ -302,13 +332,10 @@ class StageOp(Writer, IterationScope):
     """One perfect loop nest with one body, executed in lexicographic order of its domain.
 
     It is complete in itself: beside the body it holds the crossbar and the constants that the body
-    needs.
-
-    An iteration's result can be used `latency` cycles after its start; the next one may start
-    after `interval` cycles. Both are 1 unless given.
+    needs. Its `interval` is that of its crossbars.
 
     ```mlir
-    cmpipe.stage @conv in #poly.set<"{ [w] : 0 <= w < 8 }"> latency 3 {
+    cmpipe.stage @conv in #poly.set<"{ [w] : 0 <= w < 8 }"> latency 3 occupies <digital = 2> {
       cmpipe.crossbar @w #nn.weights<[[1.0], [2.0], [1.0]]> : tensor<3x1xf32>
       %v = cmpipe.read @a #poly.map<"{ [w, k, c] -> [w + k, c] }"> : vector<3x1xf32>
       %y = cmpipe.mxv @w %v : vector<3x1xf32> -> vector<1xf32>
@@ -320,33 +347,15 @@ class StageOp(Writer, IterationScope):
     name = "cmpipe.stage"
 
     domain = prop_def(SetAttr)
-    latency = opt_prop_def(IntegerAttr[I64])
-    interval = opt_prop_def(IntegerAttr[I64])
     body = region_def("single_block")
 
     traits = traits_def(NoTerminator(), IsolatedFromAbove(), SymbolTable(), SymbolOpInterface())
 
-    assembly_format = (
-        "$sym_name `in` qualified($domain) (`latency` $latency^)? (`interval` $interval^)? "
-        "$body attr-dict"
-    )
+    assembly_format = f"$sym_name `in` qualified($domain) {_TIME} $body attr-dict"
 
-    def __init__(
-        self,
-        name: str,
-        domain: SetAttr,
-        body: Region,
-        latency: IntegerAttr[I64] | None = None,
-        interval: IntegerAttr[I64] | None = None,
-    ):
+    def __init__(self, name: str, domain: SetAttr, body: Region):
         super().__init__(
-            properties={
-                "sym_name": StringAttr(name),
-                "domain": domain,
-                "latency": latency,
-                "interval": interval,
-            },
-            regions=[body],
+            properties={"sym_name": StringAttr(name), "domain": domain}, regions=[body]
         )
 
     def iteration_rank(self) -> int:
@@ -363,10 +372,6 @@ class StageOp(Writer, IterationScope):
     @property
     def places(self) -> isl.Map:
         return next(self.writes()).relation(self.iterations)
-
-    @property
-    def cycles(self) -> tuple[int, int]:
-        return cycles(self.latency), cycles(self.interval)
 
     def held(self) -> Iterator[ObjectOp | CrossbarOp]:
         """The constants and the crossbar that the stage holds."""
@@ -419,8 +424,7 @@ class StageOp(Writer, IterationScope):
                     f"the iterations write {places.range()}, and {write.object} has the elements "
                     f"{object.index_space}"
                 )
-        for what, count in zip(("latency", "interval"), self.cycles, strict=True):
-            expect_count(f"the {what} of a stage", count)
+        self.expect_time("a stage")
 
 
 def expect_own_names(scope: ObjectScope, stages: Iterable[StageOp]) -> None:

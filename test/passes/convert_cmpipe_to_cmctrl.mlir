@@ -8,10 +8,10 @@
 // CHECK-NEXT:      cmctrl.credits @a from @a_stream to @add count 3
 // CHECK-NEXT:      cmctrl.program @a_stream {
 // CHECK:         cmctrl.core @core0 {
-// CHECK-NEXT:      cmpipe.stage @scale in #poly.set<"{ [w] : 0 <= w <= 7 }"> latency 3 interval 2 {
+// CHECK-NEXT:      cmpipe.stage @scale in #poly.set<"{ [w] : 0 <= w <= 7 }"> latency 3 interval 2 occupies <digital = 4> {
 // CHECK-NEXT:        cmpipe.object @scales
 // CHECK-NEXT:        %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<4xf32>
-// CHECK:           cmpipe.stage @add in #poly.set<"{ [w] : 0 <= w <= 7 }"> {
+// CHECK:           cmpipe.stage @add in #poly.set<"{ [w] : 0 <= w <= 7 }"> occupies <digital = 3, memory = 6> {
 // CHECK:           cmctrl.ring @a from @a_stream to @scale at 0 slots 2
 // CHECK-NEXT:      cmctrl.ring @a from @a_stream to @add at 32 slots 3
 // CHECK-NEXT:      cmctrl.ring @b from @scale to @add at 80 slots 1
@@ -28,14 +28,14 @@ cmpipe.pipeline @shared {
   cmpipe.object @b : memref<8xvector<4xf32>>
   cmpipe.object @c : memref<8xvector<4xf32>>
   cmpipe.input @a_stream "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x4x8xf32>
-  cmpipe.stage @scale in #poly.set<"{ [w] : 0 <= w < 8 }"> latency 3 interval 2 {
+  cmpipe.stage @scale in #poly.set<"{ [w] : 0 <= w < 8 }"> latency 3 interval 2 occupies <digital = 4> {
     cmpipe.object @scales #nn.weights<splat 0.5 shape [8, 4]> : memref<8xvector<4xf32>>
     %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<4xf32>
     %s = cmpipe.read @scales #poly.map<"{ [w, c] -> [w, c] }"> : vector<4xf32>
     %y = arith.mulf %v, %s : vector<4xf32>
     cmpipe.write %y, @b #poly.map<"{ [w] -> [w] }"> : vector<4xf32>
   }
-  cmpipe.stage @add in #poly.set<"{ [w] : 0 <= w < 8 }"> {
+  cmpipe.stage @add in #poly.set<"{ [w] : 0 <= w < 8 }"> occupies <digital = 3, memory = 6> {
     %u = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<4xf32>
     %v = cmpipe.read @b #poly.map<"{ [w, c] -> [w, c] }"> : vector<4xf32>
     %y = arith.addf %u, %v : vector<4xf32>

@@ -247,6 +247,66 @@ cmpipe.pipeline @p {
 
 // -----
 
+// CHECK: error: the cycles of the digital unit should be from 1 to 2147483647, and is 0
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<8xvector<1xf32>>
+  cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 8 }"> occupies <digital = 0> {
+    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+    cmpipe.write %v, @a #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+  }
+}
+
+// -----
+
+// CHECK: error: port stands twice
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<8xvector<1xf32>>
+  cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 8 }"> occupies <port = 2, digital = 1, port = 2> {
+    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+    cmpipe.write %v, @a #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+  }
+}
+
+// -----
+
+// CHECK: error: Expected `digital`, `port`, or `memory`.
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<8xvector<1xf32>>
+  cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 8 }"> occupies <bus = 2> {
+    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+    cmpipe.write %v, @a #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+  }
+}
+
+// -----
+
+// CHECK: error: expected a unit that is occupied
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<8xvector<1xf32>>
+  cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 8 }"> occupies <> {
+    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+    cmpipe.write %v, @a #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.input' op an input occupies the GCU's port, which has no digital unit
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<8xvector<1xf32>>
+  cmpipe.input @s "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> occupies <digital = 2> : tensor<1x8x1xf32>
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.input' op the latency of an input should be from 1 to 2147483647, and is 0
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<8xvector<1xf32>>
+  cmpipe.input @s "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> latency 0 : tensor<1x8x1xf32>
+}
+
+// -----
+
 // CHECK: error: 'cmpipe.pipeline' op Redefinition of symbol "s"
 cmpipe.pipeline @p {
   cmpipe.object @a : memref<vector<1xf32>>

@@ -15,15 +15,16 @@ cmpipe.pipeline @rows {
   // CHECK-NEXT: cmpipe.object @pairs : memref<4xvector<2xf32>>
   cmpipe.object @pairs : memref<4xvector<2xf32>>
 
-  // CHECK-NEXT: cmpipe.input @image_stream "x" @image #poly.map<"{ [n, c, h] -> [h, c] }"> : tensor<1x4x8xf32>
-  // GENERIC: "cmpipe.input"() <{sym_name = "image_stream", tensor_name = "x", object = @image, layout = #poly.map<"{ [n, c, h] -> [h, c] }">, tensor = tensor<1x4x8xf32>}> : () -> ()
-  cmpipe.input @image_stream "x" @image #poly.map<"{ [n, c, h] -> [h, c] }"> : tensor<1x4x8xf32>
+  // CHECK-NEXT: cmpipe.input @image_stream "x" @image #poly.map<"{ [n, c, h] -> [h, c] }"> latency 2 interval 3 occupies <port = 4> : tensor<1x4x8xf32>
+  // GENERIC: "cmpipe.input"() <{sym_name = "image_stream", tensor_name = "x", object = @image, layout = #poly.map<"{ [n, c, h] -> [h, c] }">, latency = 2 : i64, interval = 3 : i64, occupies = #cmpipe.units<port = 4>, tensor = tensor<1x4x8xf32>}> : () -> ()
+  cmpipe.input @image_stream "x" @image #poly.map<"{ [n, c, h] -> [h, c] }"> latency 2 interval 3 occupies <port = 4>
+    : tensor<1x4x8xf32>
   // CHECK-NEXT: cmpipe.output "y" @pairs #poly.map<"{ [n, c, h] -> [h, c] }"> : tensor<1x2x4xf32>
   cmpipe.output "y" @pairs #poly.map<"{ [n, c, h] -> [h, c] }"> : tensor<1x2x4xf32>
 
-  // CHECK-NEXT: cmpipe.stage @conv in #poly.set<"{ [h] : 0 <= h <= 7 }"> latency 3 interval 2 {
-  // GENERIC: "cmpipe.stage"() <{sym_name = "conv", domain = #poly.set<"{ [h] : 0 <= h <= 7 }">, latency = 3 : i64, interval = 2 : i64}>
-  cmpipe.stage @conv in #poly.set<"{ [h] : 0 <= h < 8 }"> latency 3 interval 2 {
+  // CHECK-NEXT: cmpipe.stage @conv in #poly.set<"{ [h] : 0 <= h <= 7 }"> latency 3 interval 2 occupies <digital = 5, port = 2, memory = 4> {
+  // GENERIC: "cmpipe.stage"() <{sym_name = "conv", domain = #poly.set<"{ [h] : 0 <= h <= 7 }">, latency = 3 : i64, interval = 2 : i64, occupies = #cmpipe.units<digital = 5, port = 2, memory = 4>}>
+  cmpipe.stage @conv in #poly.set<"{ [h] : 0 <= h < 8 }"> latency 3 interval 2 occupies <port = 2, digital = 5, memory = 4> {
     // CHECK-NEXT: cmpipe.crossbar @w #nn.weights<{{.*}}> : tensor<8x2xf32>
     // GENERIC: "cmpipe.crossbar"() <{sym_name = "w", value = #nn.weights<{{.*}}>, type = tensor<8x2xf32>}> : () -> ()
     cmpipe.crossbar @w #nn.weights<splat 0.5 shape [8, 2]> : tensor<8x2xf32>
