@@ -125,6 +125,18 @@ def test_who_never_waits_has_a_pace_of_its_own(slower: str):
     assert times.periods == {name: 8 if name == slower else 4 for name in "wr"}
 
 
+def test_the_slowest_ends_last_in_the_end():
+    """Others that are faster, but take longer, end some images later at first."""
+    nothing = Runs.line(0, 0)
+    w, r = Process("w", 4, latency=100), Process("r", 4, interval=2)
+    free = Steps.of(nothing, nothing, 4)
+    times = solve(Flow({"w": w, "r": r}, (Edge("w for r", "w", "r", free, free, 1),)), 1 << 40)
+    ends = [max(4 * n + 99, 8 * n - 1) for n in range(1, 41)]
+    assert times.ends(40).tolist() == ends
+    assert times.ends(2).tolist() == ends[:2]
+    assert times.settled == 25
+
+
 def test_who_is_not_stuck_runs_on():
     """Where one process is stuck for ever, others are not followed through the whole stream."""
     nothing = Runs.line(0, 0)

@@ -29,7 +29,7 @@ def summarize(chip: Chip, times: Times) -> Report:
         name = core.sym_name.data
         cores.append(CoreReport(name, _of_core(chip, programs, name), rings, constants))
     cycles = 1 + max(r.last_cycle for r in programs.values())
-    return Report(times.images, cycles, _steady(chip, times), tuple(cores))
+    return Report(times.images, cycles, _steady(times), tuple(cores))
 
 
 def _of_core(
@@ -87,19 +87,12 @@ def _sum_at_zeros(values: Runs, where: Runs) -> int:
     return int(np.where(first & last, sums, ends).sum())
 
 
-def _steady(chip: Chip, times: Times) -> float | None:
+def _steady(times: Times) -> float | None:
     """Cycles from one image's end to the next one's, once that no longer changes."""
     if times.periods:
         return float(max(times.periods.values()))
     if times.images < 3:
         return None
-    images = np.arange(1, times.solved + 1)
-    ends = np.max(
-        [
-            times.starts[p.name].at(images * p.iterations - 1) + p.latency
-            for p in chip.flow.processes.values()
-        ],
-        axis=0,
-    )
+    ends = times.ends(times.solved)
     last, before = ends[-1] - ends[-2], ends[-2] - ends[-3]
     return float(last) if last == before else None

@@ -14,6 +14,7 @@ from functools import reduce
 
 import numpy as np
 
+from cmc.poly.evaluate import Ints
 from cmc.timing.flow import NEVER, Deadlock, Flow, Process, Wait, deadlock, waits
 from cmc.timing.runs import Runs, held
 
@@ -61,6 +62,31 @@ class Times:
             return starts.head(images * count)
         last = starts.tail(starts.length - count) + self.periods[process]
         return Runs.joined([starts, last.repeated(images - self.solved, self.periods[process])])
+
+    def ends(self, images: int) -> Ints:
+        """When each of the first images is through: when all of its iterations have ended."""
+        solved = np.arange(1, min(images, self.solved) + 1)
+        later = np.arange(1, images - len(solved) + 1)
+        ends: list[Ints] = []
+        for name, process in self.flow.processes.items():
+            last = self.starts[name].at(solved * process.iterations - 1) + process.latency
+            more = last[-1:] + later * self.periods.get(name, 0)
+            ends.append(np.concatenate([last, more]))
+        return np.max(ends, axis=0)
+
+    @property
+    def settled(self) -> int:
+        """The image from which on it is one process that ends last, an image every so many cycles.
+
+        Where fewer images are solved than there are.
+        """
+        paces = [
+            (self.periods[name], self.starts[name].last + process.latency)
+            for name, process in self.flow.processes.items()
+        ]
+        pace, end = max(paces)
+        ahead = [-((end - other) // (pace - slow)) for slow, other in paces if slow < pace]
+        return self.solved + max([0, *ahead])
 
 
 def memory(flow: Flow) -> int:
