@@ -1,0 +1,115 @@
+"""Stages go to cores that have room for them, and no core has much more to do than others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from cmc.fitting.cores import Need, Room, assigned
+
+
+def need(
+    name: str,
+    crossbars: int = 1,
+    bytes: int = 0,
+    port: int = 0,
+    digital: int = 0,
+    follows: Sequence[str] = (),
+) -> Need:
+    units = {"port": port, "digital": digital}
+    return Need(name, crossbars, bytes, units, max(port, digital), follows)
+
+
+def together(places: dict[str, int] | None) -> set[frozenset[str]]:
+    """The stages of each core."""
+    assert places is not None
+    return {
+        frozenset(name for name, core in places.items() if core == one) for one in places.values()
+    }
+
+
+def test_each_stage_has_a_core_where_there_are_enough():
+    needs = [need(name, port=10 * n) for n, name in enumerate("abc")]
+    assert together(assigned(needs, Room(3, 4))) == {frozenset("a"), frozenset("b"), frozenset("c")}
+
+
+def test_what_has_most_to_do_is_by_itself():
+    needs = [need("a", port=5), need("b", port=9), need("c", port=4)]
+    assert together(assigned(needs, Room(2, 2))) == {frozenset("ac"), frozenset("b")}
+
+
+def test_units_are_counted_each_by_itself():
+    needs = [need("a", port=9, digital=1), need("b", port=8), need("c", port=1, digital=9)]
+    assert together(assigned(needs, Room(2, 2))) == {frozenset("a"), frozenset("bc")}
+
+
+def test_crossbars_are_packed_where_spreading_them_leaves_no_room():
+    """To the core with least to do, the two small ones would take a place each."""
+    needs = [need("a", 1, port=9), need("b", 1, port=9), need("c", 2), need("d", 2)]
+    needs += [need("e", 2)]
+    places = assigned(needs, Room(4, 2))
+    assert together(places) == {frozenset("ab"), *map(frozenset, "cde")}
+
+
+def test_a_stage_without_crossbars_follows():
+    needs = [need("a", port=9), need("b", port=9), need("p", 0, digital=9, follows=["a"])]
+    needs += [need("q", 0, digital=9, follows=["b"])]
+    assert together(assigned(needs, Room(4))) == {frozenset("ap"), frozenset("bq")}
+
+
+def test_a_core_is_full_that_would_have_more_to_do_than_any_other():
+    needs = [need("a", digital=9), need("p", 0, digital=4, follows=["a"])]
+    assert together(assigned(needs, Room(2))) == {frozenset("a"), frozenset("p")}
+    assert together(assigned(needs, Room(1))) == {frozenset("ap")}
+
+
+def test_a_core_is_full_that_has_no_sram_left():
+    needs = [need("a", bytes=60), need("p", 0, 50, follows=["a"]), need("q", 0, 40, follows=["a"])]
+    assert together(assigned(needs, Room(2, 1, 100))) == {frozenset("aq"), frozenset("p")}
+
+
+def test_there_is_no_place():
+    assert assigned([need("a"), need("b")], Room(1, 1)) is None
+    assert assigned([need("a", bytes=60), need("b", bytes=60)], Room(1, 2, 100)) is None
+
+
+needs_of_any_kind: SearchStrategy[list[Need]] = st.lists(
+    st.builds(
+        need,
+        st.just(""),
+        st.integers(0, 4),
+        st.integers(0, 30),
+        st.integers(0, 50),
+        st.integers(0, 50),
+    ),
+    max_size=12,
+).map(
+    lambda needs: [
+        Need(str(n), one.crossbars, one.bytes, one.cycles, one.pace, [str(n // 2)] if n else [])
+        for n, one in enumerate(needs)
+    ]
+)
+
+
+rooms = st.builds(Room, st.integers(1, 6), st.integers(4, 9), st.integers(30, 90))
+
+
+@settings(max_examples=200, derandomize=True, database=None, deadline=None)
+@given(
+    needs_of_any_kind, st.builds(Room, st.integers(1, 6), st.integers(4, 9), st.integers(30, 90))
+)
+def test_stages_fit(needs: list[Need], room: Room):
+    places = assigned(needs, room)
+    assert places == assigned(needs, room)
+    if places is None:
+        # One at a time, whatever is given to a core next fits in one that is empty.
+        assert len(needs) > room.cores
+        return
+    assert set(places) == {one.name for one in needs}
+    for core in range(room.cores):
+        here = [one for one in needs if places[one.name] == core]
+        assert sum(one.crossbars for one in here) <= room.crossbars
+        assert sum(one.bytes for one in here) <= room.bytes
