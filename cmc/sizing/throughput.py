@@ -1,13 +1,13 @@
 """Rings with which no stage waits for room longer than the slowest stage makes it wait anyway.
 
-The slowest process bounds a stream: one image every P cycles, its iterations times its interval. A
-periodic schedule that reaches the bound is the witness: each image's iterations begin P cycles
-after the image's before. First everything as early as its data allows, the inputs sent one image a
-period; then, with the last stages' times fixed, everything as late as they allow, so that no
-element waits in a ring for longer than it must. A ring then holds what is written and not yet
-freed at any time: with less, this schedule would not do. Another one might, so that some rings
-could be smaller by themselves and reach the bound all the same. Execution begins every iteration no
-later than the witness does, for times only grow with other times; so it reaches the bound too.
+The largest load of any unit bounds a stream: one image every P cycles. A periodic schedule is the
+witness that it can be reached: each image's iterations begin P cycles after the image's before.
+First everything as early as its data allows, the inputs sent one image a period; then, with the
+last stages' times fixed, everything as late as they allow, so that no element waits in a ring for
+longer than it must. A ring then holds what is written and not yet freed at any time: with less,
+this schedule would not do. Another one might, so that some rings could be smaller by themselves and
+reach the bound all the same. Where no unit is shared, execution begins every iteration no later
+than the witness does, for times only grow with other times; so it reaches the bound too.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from cmc.timing.flow import Edge, Flow, Process
+from cmc.timing.load import bound
 from cmc.timing.runs import LEAST, Runs, held
 
 _Times = dict[str, Runs]
@@ -23,7 +24,7 @@ _Times = dict[str, Runs]
 
 def period(flow: Flow) -> int:
     """Cycles between images that no schedule can undercut."""
-    return max(p.iterations * p.interval for p in flow.processes.values())
+    return bound(flow).cycles
 
 
 def throughput_slots(flow: Flow) -> list[int]:
@@ -45,7 +46,7 @@ def _begin(process: Process, first: int, numbers: Runs, times: Runs, even: bool 
     such times leave room between evenly spaced iterations, with `even` those between take as long
     each, later than need be.
     """
-    count, pace = process.iterations, process.interval
+    count, pace = process.iterations, process.pace
     delays = (times + numbers * -pace).accumulated(first)
     return held(numbers, delays, count, first, even) + Runs.line(count, 0, pace)
 
@@ -56,7 +57,7 @@ def _earliest(flow: Flow, cycles: int) -> _Times:
     while True:
         times: _Times = {}
         for name, process in flow.processes.items():
-            times[name] = Runs.line(process.iterations, firsts[name], process.interval)
+            times[name] = Runs.line(process.iterations, firsts[name], process.pace)
             for edge in flow.into[name]:
                 arrivals = times[edge.writer].take(edge.ready.awaits - 1)
                 arrivals += flow.processes[edge.writer].latency
@@ -64,7 +65,7 @@ def _earliest(flow: Flow, cycles: int) -> _Times:
                 times[name] = times[name].maximum(ready)
         # The image before ends one period earlier than this one.
         for name, process in flow.processes.items():
-            firsts[name] = max(0, times[name].last + process.interval - cycles)
+            firsts[name] = max(0, times[name].last + process.pace - cycles)
         if all(times[name].first >= first for name, first in firsts.items()):
             return times
 
@@ -79,15 +80,15 @@ def _latest(flow: Flow, earliest: _Times, cycles: int) -> _Times:
             times[name] = earliest[name]
             continue
         # Backwards: the last iteration first, and times that grow into the past.
-        back = Runs.line(process.iterations, LEAST, process.interval)
+        back = Runs.line(process.iterations, LEAST, process.pace)
         for edge in edges:
             wanted = times[edge.reader].take(edge.ready.starts) - process.latency
             numbers = -edge.ready.awaits + process.iterations
             begin = _begin(process, LEAST, numbers.reversed(), -wanted.reversed(), even=True)
             back = back.maximum(begin)
         # The last iteration precedes the next image's first.
-        after_first = back.last - (cycles - process.interval)
-        back = back.maximum(Runs.line(process.iterations, after_first, process.interval))
+        after_first = back.last - (cycles - process.pace)
+        back = back.maximum(Runs.line(process.iterations, after_first, process.pace))
         times[name] = (-back.reversed()).maximum(earliest[name])
     return times
 

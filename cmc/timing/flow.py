@@ -54,6 +54,11 @@ class Process:
     place: int = 0
     occupies: Mapping[str, int] = field(default_factory=dict[str, int])
 
+    @property
+    def pace(self) -> int:
+        """Cycles from one iteration to the next at the least, with all units to itself."""
+        return max([self.interval, *self.occupies.values()])
+
 
 @dataclass(frozen=True, eq=False)
 class Steps:

@@ -1,0 +1,41 @@
+"""What an image takes of each unit: no stream is faster than the unit that it takes most of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from cmc.timing.flow import Flow, Process
+
+
+@dataclass(frozen=True)
+class Load:
+    """The cycles for which an image takes a unit of a side, or all of one process's time."""
+
+    cycles: int
+    processes: Sequence[Process]
+    unit: str = ""
+    """The name of a unit that processes share; nothing where there is one process."""
+
+    @property
+    def title(self) -> str:
+        """What it is the load of, for a person."""
+        if not self.unit:
+            return f"@{self.processes[0].name}"
+        side = self.processes[0].side
+        return f"the {self.unit} of {f'core @{side}' if side else 'the GCU'}"
+
+
+def loads(flow: Flow) -> Iterator[Load]:
+    """The loads of all processes, and of all units that several share."""
+    for process in flow.processes.values():
+        yield Load(process.iterations * process.pace, (process,))
+    for processes in flow.sides.values():
+        for unit in {unit: None for process in processes for unit in process.occupies}:
+            users = [process for process in processes if unit in process.occupies]
+            yield Load(sum(p.iterations * p.occupies[unit] for p in users), users, unit)
+
+
+def bound(flow: Flow) -> Load:
+    """The largest load: no schedule has less than its cycles between images, in the long run."""
+    return max(loads(flow), key=lambda load: load.cycles)
