@@ -156,7 +156,7 @@ def product(op: Operation, name: str, names: dict[SSAValue, str]) -> StageOp:
     assert isinstance(right.owner.value, DenseIntOrFPElementsAttr)
     matrix = np.array(right.owner.value.get_values(), np.float32).reshape(shape(right))
     read = ReadOp(names[left], MapAttr.from_text("{ [i, k] -> [i, k] }"), (columns(left),))
-    mxv = MxvOp("w", read.window, columns(right))
+    mxv = MxvOp("w", [read.window], columns(right))
     crossbar = CrossbarOp("w", WeightsAttr.from_array(matrix))
     return row_by_row(name, rows(left), [crossbar, read, mxv], names[op.results[0]])
 

@@ -83,7 +83,7 @@ class StageBuilder:
         weights = WeightsAttr.from_array(np.ascontiguousarray(matrix), self.name)
         self.held.append(CrossbarOp(name, weights))
         *blocks, _, outputs = matrix.shape
-        return self.add(MxvOp(name, vector, int(np.prod([*blocks, outputs]))))
+        return self.add(MxvOp(name, [vector], int(np.prod([*blocks, outputs]))))
 
     def read(
         self,

@@ -14,6 +14,7 @@ from xdsl.utils.hints import isa
 
 from cmc.dialects.cmpipe import (
     ConstantOp,
+    JoinOp,
     MxvOp,
     ReadOp,
     ReduceOp,
@@ -82,7 +83,7 @@ def is_executable(op: Operation) -> bool:
     """Whether a core can do an operation of a body, on what it is given."""
     if any(not _is_f32(value.type) for value in (*op.operands, *op.results)):
         return False
-    known = isinstance(op, ReadOp | WriteOp | MxvOp | ReduceOp | vector.BroadcastOp)
+    known = isinstance(op, ReadOp | WriteOp | MxvOp | JoinOp | ReduceOp | vector.BroadcastOp)
     return known or type(op) in ELEMENTWISE or constant(op) is not None
 
 
@@ -94,10 +95,43 @@ Call = tuple[Callable[..., object], tuple[object, ...]]
 """A function of numpy and its arguments: all arrays are fixed."""
 
 
+def joins(op: Operation) -> int | None:
+    """How many floats long the vector is in which an operation wants its operands side by side.
+
+    None if it takes them as they are.
+    """
+    match op:
+        case JoinOp():
+            return prod(vector_shape(op.result.type))
+        case MxvOp() if len(op.vectors) != 1:
+            return sum(prod(vector_shape(value.type)) for value in op.vectors)
+        case _:
+            return None
+
+
+def parts(op: Operation, joined: Floats) -> list[Floats]:
+    """Where the operands of an operation lie in their `joined` vector, `[rows, floats]`: views.
+
+    Each is `[rows, ...]`, as its operand.
+    """
+    shapes = [vector_shape(value.type) for value in op.operands]
+    rows = len(joined)
+    if isinstance(op, JoinOp):
+        joined = joined.reshape(rows, *vector_shape(op.result.type))
+        lengths = [shape[-1] for shape in shapes]
+    else:
+        lengths = [prod(shape) for shape in shapes]
+    ends = np.cumsum(lengths[:-1])
+    return [
+        part.reshape(rows, *shape)
+        for part, shape in zip(np.split(joined, ends, -1), shapes, strict=True)
+    ]
+
+
 def call(op: Operation, operands: Sequence[Floats], out: Floats, rows: int) -> Call:
     """An operation on `rows` iterations as a call that fills `out`.
 
-    Arrays are `[rows, ...]`, but for constants, which are the same in all rows.
+    Arrays are `[rows, ...]`. What an operation `joins` is one operand.
     """
     ufunc = ELEMENTWISE.get(type(op))
     if ufunc in (np.maximum, np.minimum):

@@ -17,9 +17,10 @@ from math import prod
 from threading import Lock
 
 import numpy as np
-from xdsl.ir import SSAValue
+from xdsl.ir import Operation, SSAValue
 
 from cmc.dialects.cmpipe import (
+    JoinOp,
     MxvOp,
     ReadOp,
     WriteOp,
@@ -28,7 +29,7 @@ from cmc.dialects.cmpipe import (
     vector_shape,
 )
 from cmc.simulator.bands import Task, even_bands, schedule
-from cmc.simulator.body import Call, call, constant
+from cmc.simulator.body import Call, call, constant, joins, parts
 from cmc.simulator.gather import Floats
 from cmc.simulator.load import Dataflow, LoadedProgram, Object, Read
 from cmc.simulator.memory import Pool, Scratch
@@ -312,28 +313,73 @@ class Plan:
         ops = program.body
         (write,) = (op for op in ops if isinstance(op, WriteOp))
         written = target[block.images, block.iterations]
+        places: dict[SSAValue, Floats] = {}
+        if written.flags.c_contiguous:
+            places[write.vector] = written.reshape(block.rows, *vector_shape(write.vector.type))
+        joined = _joined(ops, places, block.rows, scratch)
         for position, op in enumerate(ops):
-            value = None if isinstance(op, WriteOp) else constant(op)
-            if value is not None:
-                arrays[op.results[0]] = value
-            elif isinstance(op, ReadOp):
-                shape = (block.rows, *op.window_shape)
+            if isinstance(op, WriteOp):
+                continue
+            (value,) = op.results
+            shape = (block.rows, *vector_shape(value.type))
+            if (fixed := constant(op)) is not None:
+                arrays[value] = np.broadcast_to(fixed, shape)
+                continue
+            if isinstance(op, ReadOp) and value not in places:
                 window = sources[op].view(block)
-                if window is None:
-                    window = scratch.array(position, shape)
-                    calls.append(sources[op].fill(block, window))
-                arrays[op.window] = window
-            elif not isinstance(op, WriteOp):
-                shape = (block.rows, *vector_shape(op.results[0].type))
-                last = op.results[0] is write.vector and written.flags.c_contiguous
-                out = written.reshape(shape) if last else scratch.array(position, shape)
-                calls.append(call(op, [arrays[v] for v in op.operands], out, block.rows))
-                arrays[op.results[0]] = out
+                if window is not None:
+                    arrays[value] = window
+                    continue
+            operands = [arrays[v] for v in op.operands]
+            if op in joined:
+                pairs = zip(joined[op].parts, operands, strict=True)
+                calls += [(np.copyto, (part, x)) for part, x in pairs if part is not x]
+                operands = [joined[op].whole]
+            if isinstance(op, JoinOp):
+                arrays[value] = joined[op].whole
+                continue
+            out = places[value] if value in places else scratch.array(position, shape)
+            if isinstance(op, ReadOp):
+                calls.append(sources[op].fill(block, out))
+            else:
+                calls.append(call(op, operands, out, block.rows))
+            arrays[value] = out
         result = arrays[write.vector]
         if not np.may_share_memory(result, written):
-            shape = written.shape if len(result) == block.rows else (1, 1, written.shape[2])
-            calls.append((np.copyto, (written, result.reshape(shape))))
+            calls.append((np.copyto, (written, result.reshape(written.shape))))
         return calls
+
+
+@dataclass(frozen=True)
+class _Joined:
+    """The operands of an operation side by side, and where each of them lies there."""
+
+    whole: Floats
+    parts: Sequence[Floats]
+
+
+def _joined(
+    ops: Sequence[Operation], places: dict[SSAValue, Floats], rows: int, scratch: Scratch
+) -> dict[Operation, _Joined]:
+    """Where operands lie that an operation joins.
+
+    To `places`, which says where values go, are added those that nothing else uses: they need not
+    be copied there.
+    """
+    found: dict[Operation, _Joined] = {}
+    for position, op in reversed(list(enumerate(ops))):
+        length = joins(op)
+        if length is None:
+            continue
+        whole = scratch.array(position + len(ops), (rows, length))
+        if isinstance(op, JoinOp):
+            whole = whole.reshape(rows, *vector_shape(op.result.type))
+            whole = places.setdefault(op.result, whole)
+        found[op] = _Joined(whole, parts(op, whole))
+        for value, part in zip(op.operands, found[op].parts, strict=True):
+            if value.has_one_use():
+                places[value] = part
+    return found
 
 
 class Values:

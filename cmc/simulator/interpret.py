@@ -14,13 +14,14 @@ import numpy as np
 from xdsl.ir import Operation, SSAValue
 
 from cmc.dialects.cmpipe import (
+    JoinOp,
     ReadOp,
     WriteOp,
     find_object,
     vector_shape,
 )
 from cmc.poly.evaluate import Ints
-from cmc.simulator.body import Call, call, constant
+from cmc.simulator.body import Call, call, constant, joins, parts
 from cmc.simulator.faults import Fault
 from cmc.simulator.gather import Floats
 from cmc.simulator.hazards import missing, overwritten
@@ -305,10 +306,18 @@ class _Worker:
                 value = constant(op)
                 if value is not None:
                     stored = op in self.program.places
-                    arrays[op.results[0]] = self._store(sram, op, value) if stored else value
+                    value = self._store(sram, op, value) if stored else value
+                    arrays[op.results[0]] = value[None]
                     continue
                 out = np.empty((1, *vector_shape(op.results[0].type)), np.float32)
-                self._calls.append(call(op, [arrays[v] for v in op.operands], out, 1))
+                operands = [arrays[v] for v in op.operands]
+                if (length := joins(op)) is not None:
+                    joined = out if isinstance(op, JoinOp) else np.empty((1, length), np.float32)
+                    copies = zip(parts(op, joined), operands, strict=True)
+                    self._calls += [(np.copyto, copy) for copy in copies]
+                    operands = [joined]
+                if not isinstance(op, JoinOp):
+                    self._calls.append(call(op, operands, out, 1))
             arrays[op.results[0]] = out.reshape(1, *vector_shape(op.results[0].type))
 
     def _store(self, sram: Floats, op: Operation, value: Floats) -> Floats:

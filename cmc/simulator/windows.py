@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from cmc.poly.evaluate import Ints, coefficients
+from cmc.poly.evaluate import Ints, coefficients, size
 from cmc.simulator.body import Call
 from cmc.simulator.gather import Floats
 from cmc.simulator.load import Read
@@ -210,13 +210,16 @@ def indexed(read: Read, iterations: int, elements: Floats, pool: Pool) -> Source
         prepare.append((np.copyto, (inner, source)))
         source = lent
     window = (*gather.window[:-1], 1) if gather.whole_vectors else gather.window
-    places = np.broadcast_to(places, (len(places), *window)).reshape(len(places), -1)
-    places = np.broadcast_to(places, (iterations, places.shape[1]))
+    # In a part of what is joined, the last axis cannot be taken together with those before it.
+    last = size(window[-1:])
+    places = np.broadcast_to(places, (len(places), *window)).reshape(len(places), -1, last)
+    places = np.broadcast_to(places, (iterations, *places.shape[1:]))
 
     def fill(block: Slices, out: Floats) -> Call:
         chosen = np.ascontiguousarray(places[block.iterations])
         part = source[block.images]
         target = out.reshape(len(part), *chosen.shape, width)
+        assert np.may_share_memory(target, out)
         return np.take, (part, chosen, 1, target, "clip")
 
     return Source(prepare, lent, fill, lambda block: None)

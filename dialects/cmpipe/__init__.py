@@ -21,14 +21,16 @@ order of its domain; its body reads windows of objects and writes one vector an 
 matrix and the constants that it needs it is complete in itself: a *core* only lists stages. A
 *channel* leads from a writer of an object to one of its readers and says what waits for what.
 
-The operations of a body (`read`, `mxv`, `reduce`, `constant`, `write`) stay as they are when a
-pipeline is lowered to `cmctrl`: what changes is who starts an iteration, not what it computes.
+The operations of a body (`read`, `mxv`, `join`, `reduce`, `constant`, `write`) stay as they are
+when a pipeline is lowered to `cmctrl`: what changes is who starts an iteration, not what it
+computes.
 """
 
 from xdsl.ir import Dialect
 
 from cmc.dialects.cmpipe.body import (
     ConstantOp,
+    JoinOp,
     MxvOp,
     ReadOp,
     ReduceOp,
@@ -85,6 +87,7 @@ __all__ = [
     "CrossbarOp",
     "InputOp",
     "IterationScope",
+    "JoinOp",
     "MxvOp",
     "ObjectOp",
     "ObjectScope",
@@ -133,6 +136,7 @@ Cmpipe = Dialect(
         StageOp,
         ReadOp,
         MxvOp,
+        JoinOp,
         ReduceOp,
         ConstantOp,
         WriteOp,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import auto
 from math import prod
 
@@ -30,6 +31,7 @@ from xdsl.irdl import (
     prop_def,
     result_def,
     traits_def,
+    var_operand_def,
 )
 from xdsl.traits import MemoryReadEffect, MemoryWriteEffect, Pure, SymbolUserOpInterface
 from xdsl.utils.exceptions import VerifyException
@@ -138,42 +140,88 @@ class MxvOp(IRDLOperation):
     """Drive a crossbar: multiply a vector with the matrix that it holds.
 
     The input is taken as one row of K floats (or G rows, for a matrix in G blocks), the result as
-    M floats (or G times M), whatever the shapes of their types.
+    M floats (or G times M), whatever the shapes of their types. The input may come in several
+    vectors, flattened one after the other.
 
     ```mlir
     %y = cmpipe.mxv @w %v : vector<3x3x16xf32> -> vector<32xf32>
+    %z = cmpipe.mxv @u %a, %b : vector<3x3x4xf32>, vector<3x3x8xf32> -> vector<32xf32>
     ```
     """
 
     name = "cmpipe.mxv"
 
     crossbar = prop_def(FlatSymbolRefAttrConstr)
-    vector = operand_def(VectorType)
+    vectors = var_operand_def(VectorType)
     product = result_def(VectorType)
 
-    # What a crossbar holds never changes: the product follows from the vector.
+    # What a crossbar holds never changes: the product follows from the vectors.
     traits = traits_def(Pure(), _UsesCrossbar())
 
-    assembly_format = "$crossbar $vector attr-dict `:` type($vector) `->` type($product)"
+    assembly_format = "$crossbar $vectors attr-dict `:` type($vectors) `->` type($product)"
 
-    def __init__(self, crossbar: str, vector: SSAValue, length: int):
+    def __init__(self, crossbar: str, vectors: Sequence[SSAValue], length: int):
         super().__init__(
-            operands=[vector],
+            operands=[vectors],
             properties={"crossbar": SymbolRefAttr(crossbar)},
             result_types=[VectorType(f32, [length])],
         )
 
     def verify_(self) -> None:
         *blocks, inputs, outputs = find_crossbar(self, self.crossbar).value.shape
-        for what, value, expected in (
-            ("input", self.vector, prod(blocks) * inputs),
-            ("result", self.product, prod(blocks) * outputs),
+        for what, values, expected in (
+            ("input", self.vectors, prod(blocks) * inputs),
+            ("result", (self.product,), prod(blocks) * outputs),
         ):
-            if prod(vector_shape(value.type)) != expected:
+            found = sum(prod(vector_shape(value.type)) for value in values)
+            if found != expected:
+                types = " and ".join(str(value.type) for value in values)
+                there = f"{types} has {found}" if values else "there is none"
                 raise VerifyException(
-                    f"the {what} of {self.crossbar} has {expected} floats, and {value.type} has "
-                    f"{prod(vector_shape(value.type))}"
+                    f"the {what} of {self.crossbar} has {expected} floats, and {there}"
                 )
+
+
+@irdl_op_definition
+class JoinOp(IRDLOperation):
+    """Join vectors along their last axis, one after the other.
+
+    ```mlir
+    %v = cmpipe.join %a, %b : vector<3x4xf32>, vector<3x8xf32> -> vector<3x12xf32>
+    ```
+    """
+
+    name = "cmpipe.join"
+
+    vectors = var_operand_def(VectorType)
+    result = result_def(VectorType)
+
+    traits = traits_def(Pure())
+
+    assembly_format = "$vectors attr-dict `:` type($vectors) `->` type($result)"
+
+    def __init__(self, vectors: Sequence[SSAValue]):
+        shapes = [vector_shape(value.type) for value in vectors]
+        length = sum(shape[-1] for shape in shapes)
+        super().__init__(
+            operands=[vectors], result_types=[VectorType(f32, [*shapes[0][:-1], length])]
+        )
+
+    def verify_(self) -> None:
+        values = (self.result, *self.vectors)
+        if not all(vector_shape(value.type) for value in values):
+            raise VerifyException("vectors without axes cannot be joined")
+        (*outer, length), *shapes = (vector_shape(value.type) for value in values)
+        for value, shape in zip(self.vectors, shapes, strict=True):
+            if shape[:-1] != tuple(outer):
+                raise VerifyException(
+                    f"{self.result.type} differs in more than its last axis from {value.type}"
+                )
+        if (found := sum(shape[-1] for shape in shapes)) != length:
+            raise VerifyException(
+                f"{self.result.type} has {length} places along its last axis, and what it is "
+                f"joined of has {found}"
+            )
 
 
 class ReductionKind(StrEnum):

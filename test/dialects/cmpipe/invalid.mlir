@@ -383,12 +383,66 @@ cmpipe.pipeline @p {
 
 // -----
 
+// CHECK: error: 'cmpipe.mxv' op the input of @w has 4 floats, and vector<3xf32> and vector<2xf32> has 5
+cmpipe.pipeline @p {
+  cmpipe.stage @s in #poly.set<"{ [] }"> {
+    cmpipe.crossbar @w #nn.weights<splat 1.0 shape [4, 2]> : tensor<4x2xf32>
+    %u = cmpipe.constant #nn.weights<[1.0, 2.0, 3.0]> : vector<3xf32>
+    %v = cmpipe.constant #nn.weights<[1.0, 2.0]> : vector<2xf32>
+    %y = cmpipe.mxv @w %u, %v : vector<3xf32>, vector<2xf32> -> vector<2xf32>
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.mxv' op the input of @w has 4 floats, and there is none
+cmpipe.pipeline @p {
+  cmpipe.stage @s in #poly.set<"{ [] }"> {
+    cmpipe.crossbar @w #nn.weights<splat 1.0 shape [4, 2]> : tensor<4x2xf32>
+    %y = "cmpipe.mxv"() <{crossbar = @w}> : () -> vector<2xf32>
+  }
+}
+
+// -----
+
 // CHECK: error: 'cmpipe.mxv' op the result of @w has 6 floats, and vector<2xf32> has 2
 cmpipe.pipeline @p {
   cmpipe.stage @s in #poly.set<"{ [] }"> {
     cmpipe.crossbar @w #nn.weights<splat 1.0 shape [3, 1, 2]> : tensor<3x1x2xf32>
     %v = cmpipe.constant #nn.weights<[1.0, 2.0, 3.0]> : vector<3xf32>
     %y = cmpipe.mxv @w %v : vector<3xf32> -> vector<2xf32>
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.join' op vector<2x5xf32> differs in more than its last axis from vector<1x3xf32>
+cmpipe.pipeline @p {
+  cmpipe.stage @s in #poly.set<"{ [] }"> {
+    %u = cmpipe.constant #nn.weights<splat 1.0 shape [2, 2]> : vector<2x2xf32>
+    %v = cmpipe.constant #nn.weights<splat 1.0 shape [1, 3]> : vector<1x3xf32>
+    %y = cmpipe.join %u, %v : vector<2x2xf32>, vector<1x3xf32> -> vector<2x5xf32>
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.join' op vector<6xf32> has 6 places along its last axis, and what it is joined of has 5
+cmpipe.pipeline @p {
+  cmpipe.stage @s in #poly.set<"{ [] }"> {
+    %u = cmpipe.constant #nn.weights<splat 1.0 shape [2]> : vector<2xf32>
+    %v = cmpipe.constant #nn.weights<splat 1.0 shape [3]> : vector<3xf32>
+    %y = cmpipe.join %u, %v : vector<2xf32>, vector<3xf32> -> vector<6xf32>
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.join' op vectors without axes cannot be joined
+cmpipe.pipeline @p {
+  cmpipe.stage @s in #poly.set<"{ [] }"> {
+    %u = arith.constant dense<1.0> : vector<f32>
+    %y = cmpipe.join %u : vector<f32> -> vector<f32>
   }
 }
 

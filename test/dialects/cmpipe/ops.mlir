@@ -73,3 +73,31 @@ cmpipe.pipeline @rows {
     ready #poly.map<"{ features[i] -> pool[h] : i = 2h + 1 and 0 <= h < 4 }">
     free #poly.map<"{ pool[h] -> features[2h + 1] : 0 <= h < 4 }">
 }
+
+// Two objects side by side: products and vectors of both.
+
+// CHECK-LABEL: cmpipe.pipeline @together
+// GENERIC-LABEL: "cmpipe.pipeline"() <{sym_name = "together"}>
+cmpipe.pipeline @together {
+  cmpipe.object @a : memref<8xvector<4xf32>>
+  cmpipe.object @b : memref<8xvector<2xf32>>
+  cmpipe.object @c : memref<8xvector<9xf32>>
+  cmpipe.input @a_stream "x" @a #poly.map<"{ [n, c, h] -> [h, c] }"> : tensor<1x4x8xf32>
+  cmpipe.input @b_stream "y" @b #poly.map<"{ [n, c, h] -> [h, c] }"> : tensor<1x2x8xf32>
+  cmpipe.stage @s in #poly.set<"{ [h] : 0 <= h < 8 }"> {
+    cmpipe.crossbar @w #nn.weights<splat 0.5 shape [18, 3]> : tensor<18x3xf32>
+    %v1 = cmpipe.read @a #poly.map<"{ [h, k, c] -> [h + k - 1, c] }"> : vector<3x4xf32>
+    %v2 = cmpipe.read @b #poly.map<"{ [h, k, c] -> [h + k - 1, c] }"> : vector<3x2xf32>
+    // CHECK: %y = cmpipe.mxv @w %v1, %v2 : vector<3x4xf32>, vector<3x2xf32> -> vector<3xf32>
+    // GENERIC: %y = "cmpipe.mxv"(%v1, %v2) <{crossbar = @w}> : (vector<3x4xf32>, vector<3x2xf32>) -> vector<3xf32>
+    %y = cmpipe.mxv @w %v1, %v2 : vector<3x4xf32>, vector<3x2xf32> -> vector<3xf32>
+    // CHECK-NEXT: %v = cmpipe.join %v1, %v2 : vector<3x4xf32>, vector<3x2xf32> -> vector<3x6xf32>
+    // GENERIC: %v = "cmpipe.join"(%v1, %v2) : (vector<3x4xf32>, vector<3x2xf32>) -> vector<3x6xf32>
+    %v = cmpipe.join %v1, %v2 : vector<3x4xf32>, vector<3x2xf32> -> vector<3x6xf32>
+    %m = cmpipe.reduce max %v : vector<3x6xf32> -> vector<6xf32>
+    // CHECK:      %z = cmpipe.join %y, %m : vector<3xf32>, vector<6xf32> -> vector<9xf32>
+    %z = cmpipe.join %y, %m : vector<3xf32>, vector<6xf32> -> vector<9xf32>
+    cmpipe.write %z, @c #poly.map<"{ [h] -> [h] }"> : vector<9xf32>
+  }
+  cmpipe.core @core runs [@s]
+}
