@@ -11,7 +11,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from operator import index
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
 from typing import SupportsIndex, get_args
 
@@ -42,6 +42,7 @@ from cmc.simulator import Mode, Result, Simulator, chip_of
 from cmc.simulator.pipeline import Pipeline, pipeline_of
 from cmc.simulator.ports import port_shapes
 from cmc.streams import check_stream
+from cmc.targets import IDEAL, find_target
 from cmc.track import Track, no_track
 
 __all__ = ["Network", "Pipeline", "Program", "Result", "compile", "load", "load_level"]
@@ -111,25 +112,24 @@ def compile(
     *,
     shapes: Mapping[str, int] | None = None,
     buffers: BufferPolicy = "throughput",
-    sram: int = 0,
+    target: str | PathLike[str] = IDEAL.name,
     track: Track = no_track,
 ) -> Program:
     """Compile an ONNX network.
 
     `shapes` gives values to dimensions that the model leaves open, by their names; `buffers` says
-    how the rings of the channels are sized; `sram` is what a core has for them and for constants,
-    in bytes, or 0 for no limit; `track` goes through the passes. Raises `CmcError` for what cannot
-    be compiled.
+    how the rings of the channels are sized; `target` is what to compile for, a preset or a TOML
+    file that describes it; `track` goes through the passes. Raises `CmcError` for what cannot be
+    compiled.
     """
     if buffers not in get_args(BufferPolicy):
         raise CmcError(f"buffers is one of {', '.join(get_args(BufferPolicy))}, not {buffers!r}")
-    if sram < 0:
-        raise CmcError(f"a core cannot have {sram} bytes of SRAM")
+    find_target(fspath(target))
     given = shapes or {}
     sizes = {name: _whole(size, f"the size of '{name}'") for name, size in given.items()}
     module = import_model(model if isinstance(model, ModelProto) else Path(model), sizes)
     context = make_context()
-    passes = parse_passes(get_all_passes(), ",".join(standard_pipeline(buffers, sram)))
+    passes = parse_passes(get_all_passes(), ",".join(standard_pipeline(buffers, fspath(target))))
     for one in track(passes, "compiling"):
         one.apply(context, module)
     return Program(module)

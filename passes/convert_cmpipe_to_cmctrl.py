@@ -18,7 +18,6 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
 
 from cmc.dialects.cmctrl import (
-    SRAM_BYTES,
     AwaitOp,
     ChipOp,
     ConstantsOp,
@@ -33,14 +32,24 @@ from cmc.dialects.cmctrl import (
     RingOp,
     StartOp,
 )
-from cmc.dialects.cmpipe import ELEMENT_BYTES, ChannelOp, PipelineOp, StageOp, Writer, read_by
+from cmc.dialects.cmpipe import (
+    ELEMENT_BYTES,
+    ChannelOp,
+    PipelineOp,
+    StageOp,
+    Writer,
+    read_by,
+    target_of,
+)
 from cmc.dialects.cmpipe import CoreOp as PipelineCoreOp
 from cmc.dialects.poly import SetAttr
 from cmc.errors import CmcError
+from cmc.passes.on_target import put_target
 from cmc.poly.loops import loops, loops_over
 from cmc.poly.relations import nameless
 from cmc.sizing.live import check_live
 from cmc.sizing.model import CountedPipeline
+from cmc.targets import SRAM_BYTES
 
 _Advance = type[EnableOp] | type[ReleaseOp]
 _Key = tuple[isl.Map, isl.Map, isl.Set | None, _Advance]
@@ -79,10 +88,9 @@ def _constant_map(point: isl.Point) -> AffineMap:
 
 @dataclass
 class _Lowering:
-    """One pipeline on its way to a chip, with `sram` bytes in a core, 0 for no limit."""
+    """One pipeline on its way to a chip."""
 
     pipeline: PipelineOp
-    sram: int
     machines: _Machines = field(default_factory=_Machines)
 
     def __post_init__(self) -> None:
@@ -104,7 +112,9 @@ class _Lowering:
                     "it runs on no core: list it in a cmpipe.core", f"stage @{stage.sym_name.data}"
                 )
         parts += [self._core(core) for core in self.pipeline.cores()]
-        return ChipOp(self.pipeline.sym_name.data, Region(Block(parts)))
+        chip = ChipOp(self.pipeline.sym_name.data, Region(Block(parts)), self.pipeline.target)
+        _expect_room(chip)
+        return chip
 
     def _gcu(self) -> list[Operation]:
         inputs, outputs = list(self.pipeline.inputs()), list(self.pipeline.outputs())
@@ -127,17 +137,10 @@ class _Lowering:
             for op in channels:
                 programs += self._machines(op, stage)
             programs += [*self._credits(stage), _program(stage)]
-        rings = address
         for stage in stages:
             if floats := sum(floats for _, floats in stage.constants()):
                 held.append(ConstantsOp(stage.sym_name.data, address))
                 address += floats * ELEMENT_BYTES
-        if address > (sram := self.sram or SRAM_BYTES):
-            raise CmcError(
-                f"it needs {address} bytes of SRAM, {rings} of them for rings, and has {sram}: "
-                "use smaller rings (--buffers minimal), or cores with more SRAM",
-                f"core @{core.sym_name.data}",
-            )
         moved = [stage.clone() for stage in stages]
         return CoreOp(core.sym_name.data, Region(Block([*moved, *held, *programs])))
 
@@ -170,6 +173,30 @@ class _Lowering:
         ]
 
 
+_NAMED = 4
+"""How many of those that need most SRAM an error names."""
+
+
+def _expect_room(chip: ChipOp) -> None:
+    """CmcError if the SRAM of the target is too small for a core, which names the fullest one."""
+    limit = target_of(chip).sram_bytes
+    capacity = SRAM_BYTES if limit is None else limit
+    full = [core for core in chip.cores() if core.sram_bytes > capacity]
+    if not full:
+        return
+    core = max(full, key=lambda core: core.sram_bytes)
+    largest = sorted(core.in_sram(), key=lambda op: -op.bytes)
+    needs = [f"{op.title} {op.bytes}" for op in largest[:_NAMED]]
+    if others := sum(op.bytes for op in largest[_NAMED:]):
+        needs.append(f"{len(largest) - _NAMED} more {others}")
+    also = f", and {len(full) - 1} more cores have too little, too" if len(full) > 1 else ""
+    raise CmcError(
+        f"it needs {core.sram_bytes} bytes of SRAM and has {capacity}: {', '.join(needs)}{also}; "
+        "use smaller rings (--buffers minimal), or a target with more SRAM",
+        core.title,
+    )
+
+
 def _slots(op: ChannelOp) -> int:
     if op.slots is None:
         raise CmcError(
@@ -191,22 +218,19 @@ def _program(writer: Writer) -> ProgramOp:
 class ConvertCmpipeToCmctrlPass(ModulePass):
     """Lower pipelines to chips.
 
-    `sram` is the capacity of a core in bytes, 0 for no limit. `check` refuses slots that would
-    end in a deadlock; those of `cmpipe-size-buffers` never do.
+    `target` is what the pipelines are for, if they do not say so themselves or say otherwise.
+    `check` refuses slots that would end in a deadlock; those of `cmpipe-size-buffers` never do.
     """
 
     name = "convert-cmpipe-to-cmctrl"
 
-    sram: int = 0
+    target: str | None = None
     check: bool = True
 
-    def __post_init__(self) -> None:
-        if self.sram < 0:
-            raise CmcError("sram must be a number of bytes", f"pass '{self.name}'")
-
     def apply(self, ctx: Context, op: ModuleOp) -> None:
+        put_target(op, self.target)
         for pipeline in [p for p in op.walk() if isinstance(p, PipelineOp)]:
-            chip = _Lowering(pipeline, self.sram).chip()
+            chip = _Lowering(pipeline).chip()
             if self.check:
                 check_live(CountedPipeline(pipeline))
             Rewriter.replace_op(pipeline, chip)

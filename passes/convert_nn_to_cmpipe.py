@@ -38,6 +38,7 @@ from cmc.dialects.cmpipe import (
 )
 from cmc.dialects.poly import MapAttr, SetAttr
 from cmc.errors import CmcError
+from cmc.passes.on_target import target_attribute
 from cmc.poly.evaluate import grid, tabulate
 from cmc.poly.relations import box
 from cmc.semantics.builder import HELD_NAMES, Floats, StageBuilder
@@ -373,12 +374,19 @@ def _is_network(function: func.FuncOp) -> bool:
     )
 
 
+@dataclass(frozen=True)
 class ConvertNnToCmpipePass(ModulePass):
-    """Turn every function of `nn` operators into a pipeline."""
+    """Turn every function of `nn` operators into a pipeline.
+
+    `target` is what the pipelines are for: a preset, or a file that describes it.
+    """
 
     name = "convert-nn-to-cmpipe"
 
+    target: str | None = None
+
     def apply(self, ctx: Context, op: ModuleOp) -> None:
+        target = None if self.target is None else target_attribute(self.target)
         for network in list(op.ops):
             if isinstance(network, func.FuncOp) and _is_network(network):
                 partition = _Partition()
@@ -389,5 +397,5 @@ class ConvertNnToCmpipePass(ModulePass):
                     *partition.stages,
                     *partition.cores,
                 ]
-                pipeline = PipelineOp(network.sym_name.data, Region(Block(parts)))
+                pipeline = PipelineOp(network.sym_name.data, Region(Block(parts)), target)
                 Rewriter.replace_op(network, pipeline)

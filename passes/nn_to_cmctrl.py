@@ -9,22 +9,24 @@ from xdsl.passes import ModulePass
 from cmc.compiler.pass_list import CompositePass, parse_passes
 from cmc.compiler.standard import BufferPolicy, standard_pipeline
 from cmc.passes import get_all_passes
+from cmc.targets import IDEAL
 
 
 @dataclass(frozen=True)
 class NnToCmctrlPass(CompositePass):
     """Canonicalize networks, cut them into stages, derive their control, configure chips.
 
-    `buffers` says how rings are sized, `sram` how much memory a core has in bytes, 0 for no limit.
+    `buffers` says how rings are sized, `target` what for: a preset, or a file that describes it.
     """
 
     name = "nn-to-cmctrl"
 
     buffers: BufferPolicy = "throughput"
-    sram: int = 0
+    target: str = IDEAL.name
 
     def passes(self) -> tuple[ModulePass, ...]:
-        return parse_passes(get_all_passes(), ",".join(standard_pipeline(self.buffers, self.sram)))
+        passes = standard_pipeline(self.buffers, self.target)
+        return parse_passes(get_all_passes(), ",".join(passes))
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for one in self.passes():

@@ -112,10 +112,9 @@ def test_verify_diagnostics_prints_and_goes_on(run_tool: RunTool, file: Path):
         ("func.func(canonicalize)", "write builtin.module(...)"),
         (
             "nn-to-cmctrl{buffers=tiny}",
-            "it takes buffers: minimal or throughput or whole, sram: int",
+            "it takes buffers: minimal or throughput or whole, target: str",
         ),
-        ("nn-to-cmctrl{sram=-1}", "sram must be a number of bytes"),
-        ("nn-to-cmctrl{sram=1.5}", "it takes buffers: minimal or throughput or whole, sram: int"),
+        ("nn-to-cmctrl{target=3}", "it takes buffers: minimal or throughput or whole, target: str"),
         (
             "cmpipe-reorder-stage{tile=h}",
             "it takes stage: str, schedule: str, reverse: str,..., interchange: str,..., "

@@ -1,6 +1,6 @@
 """`cmc`: compile ONNX networks for chips of computational-memory cores, and run them.
 
-The work is done by `cmc.api`. It is imported when the command line is known to be right.
+Most of the work is done by `cmc.api`. It is imported when the command line is known to be right.
 """
 
 import sys
@@ -33,6 +33,10 @@ def _carry_out(arguments: Sequence[str]) -> int:
             from cmc.tools.cmc_run import run_stream
 
             run_stream(options)
+        case "targets":
+            from cmc.tools.cmc_targets import show_targets
+
+            show_targets(options)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 import cmc
 from cmc.files.output import check_output
+from cmc.targets import IDEAL
 from cmc.tools.options import Options
 from cmc.tools.progress_bar import track
 
@@ -19,6 +20,6 @@ def make_program(options: Options) -> cmc.Program:
         options.model,
         shapes=dict(options.shape),
         buffers=options.buffers or "throughput",
-        sram=options.sram or 0,
+        target=options.target or IDEAL.name,
         track=track,
     )

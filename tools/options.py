@@ -9,16 +9,21 @@ from typing import Literal, get_args
 from cmc.compiler.standard import BufferPolicy
 from cmc.tools.command import ArgumentParser, dimension, natural, positive
 
+_DEBUG_HELP = "show the traceback of an error"
+
 
 class Options(argparse.Namespace):
-    """What was given on the command line; `run` has all of it, `compile` the first seven."""
+    """What was given on the command line.
 
-    command: Literal["compile", "run"]
+    `run` has all of it but the last, `compile` the first seven, `targets` only the last.
+    """
+
+    command: Literal["compile", "run", "targets"]
     model: Path
     output: Path | None
     shape: list[tuple[str, int]]
     buffers: BufferPolicy | None
-    sram: int | None
+    target: str | None
     debug: bool
     input: list[str]
     random: int | None
@@ -28,6 +33,7 @@ class Options(argparse.Namespace):
     report: Path | None
     mode: Literal["bulk", "interpret"]
     timing: bool
+    name: str | None
 
 
 def parse_options(arguments: Sequence[str]) -> Options:
@@ -85,6 +91,15 @@ def parse_options(arguments: Sequence[str]) -> Options:
         help="whole stages at once (default), or iteration by iteration",
     )
     _add_compilation(run)
+
+    targets = commands.add_parser("targets", help="what there is to compile for")
+    targets.add_argument(
+        "name",
+        nargs="?",
+        metavar="NAME|FILE",
+        help="one of them, or a file, as a file to start from (default: a list)",
+    )
+    targets.add_argument("--debug", action="store_true", help=_DEBUG_HELP)
     return parser.parse_args(arguments, Options())
 
 
@@ -103,6 +118,9 @@ def _add_compilation(parser: argparse.ArgumentParser) -> None:
         help="sizes of the ring buffers (default: throughput)",
     )
     parser.add_argument(
-        "--sram", type=positive, metavar="BYTES", help="SRAM of a core (default: no limit)"
+        "--target",
+        metavar="NAME|FILE",
+        help="what to compile for: a preset, which `cmc targets` lists, or a TOML file (default: "
+        "ideal)",
     )
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser.add_argument("--debug", action="store_true", help=_DEBUG_HELP)

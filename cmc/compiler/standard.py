@@ -2,20 +2,26 @@
 
 from typing import Literal
 
+from cmc.compiler.pass_list import quoted
+from cmc.targets import IDEAL
+
 BufferPolicy = Literal["minimal", "throughput", "whole"]
 
 
-def standard_pipeline(buffers: BufferPolicy = "throughput", sram: int = 0) -> tuple[str, ...]:
+def standard_pipeline(
+    buffers: BufferPolicy = "throughput", target: str = IDEAL.name
+) -> tuple[str, ...]:
     """The passes from an imported network to configured cores, in the syntax of `cmc-opt -p`.
 
-    `sram` is the capacity of a core in bytes, 0 for no limit. Slots that were just computed need
-    no check for deadlocks.
+    `target` is a preset, or a file that describes a target. Slots that were just computed need no
+    check for deadlocks.
     """
+    on = "" if target == IDEAL.name else f"{{target={quoted(target)}}}"
     return (
         "nn-canonicalize",
         "nn-fold-batch-norm",
-        "convert-nn-to-cmpipe",
+        f"convert-nn-to-cmpipe{on}",
         "cmpipe-derive-control",
         f"cmpipe-size-buffers{{policy={buffers}}}",
-        f"convert-cmpipe-to-cmctrl{{sram={sram} check=false}}",
+        "convert-cmpipe-to-cmctrl{check=false}",
     )

@@ -44,7 +44,6 @@ which every *ring*, and the *constants* of every stage, have their address.
 from xdsl.ir import Dialect
 
 from cmc.dialects.cmctrl.chip import (
-    SRAM_BYTES,
     ChipOp,
     ConstantsOp,
     CoreOp,
@@ -60,7 +59,6 @@ from cmc.dialects.cmctrl.chip import (
 from cmc.dialects.cmctrl.points import AwaitOp, EnableOp, PointOp, ReleaseOp, StartOp
 
 __all__ = [
-    "SRAM_BYTES",
     "AwaitOp",
     "ChipOp",
     "Cmctrl",

@@ -62,6 +62,7 @@ from cmc.dialects.cmpipe import (
     expect_ports,
     find_object,
 )
+from cmc.targets import SRAM_BYTES
 
 
 @irdl_op_definition
@@ -84,7 +85,7 @@ class ChipOp(ObjectScope):
         NoTerminator(), IsolatedFromAbove(), SymbolTable(), SymbolOpInterface(), StreamsCallable()
     )
 
-    assembly_format = "$sym_name $body attr-dict"
+    assembly_format = "$sym_name (`on` qualified($target)^)? $body attr-dict"
 
     def cores(self) -> Iterator[CoreOp]:
         for op in self.body.ops:
@@ -330,10 +331,6 @@ class CoreOp(_Side, StageScope):
         for one, other in pairwise(sorted(self.in_sram(), key=lambda op: op.start)):
             if other.start < one.end:
                 raise VerifyException(f"{one.title} and {other.title} overlap in SRAM")
-
-
-SRAM_BYTES = 1 << 32
-"""The largest SRAM: addresses have 32 bits."""
 
 
 class InSram(IRDLOperation, ABC):

@@ -54,6 +54,7 @@ from cmc.dialects.cmpipe.objects import (
     find_object,
     iteration_scope,
     object_type,
+    target_of,
     vector_length,
     vector_shape,
 )
@@ -75,6 +76,7 @@ from cmc.dialects.cmpipe.pipeline import (
     writers_of,
     written_by,
 )
+from cmc.dialects.cmpipe.target import TargetAttr
 from cmc.dialects.cmpipe.units import Unit, UnitsAttr
 
 __all__ = [
@@ -102,6 +104,7 @@ __all__ = [
     "StageOp",
     "StageScope",
     "StreamsCallable",
+    "TargetAttr",
     "Unit",
     "UnitsAttr",
     "UsesObject",
@@ -118,6 +121,7 @@ __all__ = [
     "iteration_scope",
     "object_type",
     "read_by",
+    "target_of",
     "vector_length",
     "vector_shape",
     "writers_of",
@@ -142,5 +146,5 @@ Cmpipe = Dialect(
         WriteOp,
         ChannelOp,
     ],
-    [ReductionKindAttr, UnitsAttr],
+    [ReductionKindAttr, TargetAttr, UnitsAttr],
 )

@@ -37,9 +37,11 @@ from xdsl.utils.hints import isa
 from xdsl.utils.symbol_table import SymbolTable as SymbolTableOf
 from xdsl.utils.symbol_table import get_name_if_symbol
 
+from cmc.dialects.cmpipe.target import TargetAttr
 from cmc.dialects.nn.weights import WeightsAttr
 from cmc.dialects.poly import MapAttr, is_name
 from cmc.poly.relations import box
+from cmc.targets import IDEAL, Target
 
 ObjectType = MemRefType[VectorType]
 """An array of vectors: `memref<28x28xvector<16xf32>>` is 28 by 28 vectors of 16 channels."""
@@ -69,10 +71,13 @@ class ObjectScope(IRDLOperation, ABC):
     """An operation whose body declares objects: a pipeline, or the chip that it is lowered to."""
 
     sym_name = prop_def(SymbolNameConstraint())
+    target = opt_prop_def(TargetAttr)
     body = region_def("single_block")
 
-    def __init__(self, name: str, body: Region):
-        super().__init__(properties={"sym_name": StringAttr(name)}, regions=[body])
+    def __init__(self, name: str, body: Region, target: TargetAttr | None = None):
+        super().__init__(
+            properties={"sym_name": StringAttr(name), "target": target}, regions=[body]
+        )
 
     def objects(self) -> Iterator[ObjectOp]:
         """The objects that travel between stages."""
@@ -135,6 +140,14 @@ class IterationScope(ABC):
     @abstractmethod
     def iteration_rank(self) -> int:
         """The number of coordinates of an iteration."""
+
+
+def target_of(op: Operation) -> Target:
+    """What the pipeline or the chip in which `op` stands is for: `ideal` unless it says so."""
+    scope: Operation | None = op
+    while scope is not None and not isinstance(scope, ObjectScope):
+        scope = scope.parent_op()
+    return IDEAL if scope is None or scope.target is None else scope.target.data
 
 
 def find_object(op: Operation, name: SymbolRefAttr) -> ObjectOp:

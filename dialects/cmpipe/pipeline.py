@@ -115,7 +115,7 @@ class PipelineOp(ObjectScope, StageScope):
         NoTerminator(), IsolatedFromAbove(), SymbolTable(), SymbolOpInterface(), StreamsCallable()
     )
 
-    assembly_format = "$sym_name $body attr-dict"
+    assembly_format = "$sym_name (`on` qualified($target)^)? $body attr-dict"
 
     def cores(self) -> Iterator[CoreOp]:
         for op in self.body.ops:

@@ -624,3 +624,47 @@ cmpipe.pipeline @p {
   cmpipe.channel @a from @a_stream to @s ready #poly.map<"{ a[i] -> s[i] }"> free #poly.map<"{ s[i] -> a[i] }">
   cmpipe.channel @a from @a_stream to @s ready #poly.map<"{ a[i] -> s[i] }"> free #poly.map<"{ s[i] -> a[i] }">
 }
+
+// -----
+
+// Targets.
+
+// CHECK: error: a target has no rwos; did you mean rows?
+cmpipe.pipeline @p on #cmpipe.target<rwos = 3> {
+}
+
+// -----
+
+// CHECK: error: rows is given twice
+cmpipe.pipeline @p on #cmpipe.target<rows = 3, rows = 3> {
+}
+
+// -----
+
+// CHECK: error: rows of a target: expected a whole number from 1 to 2147483647 or "unlimited", not 1.5
+cmpipe.pipeline @p on #cmpipe.target<rows = 1.5> {
+}
+
+// -----
+
+// CHECK: error: mxv of a target: expected a whole number of cycles from 1 to 2147483647, not unlimited
+cmpipe.pipeline @p on #cmpipe.target<mxv = unlimited> {
+}
+
+// -----
+
+// CHECK: error: topology of a target: expected "all-to-all", "bus", "chain", "mesh", "torus" or "edges", not "mush"
+cmpipe.pipeline @p on #cmpipe.target<topology = "mush"> {
+}
+
+// -----
+
+// CHECK: error: grid of a target: expected all cores, and cores is unlimited
+cmpipe.pipeline @p on #cmpipe.target<topology = "mesh", grid = [2, 2]> {
+}
+
+// -----
+
+// CHECK: error: reach of a target: missing for this topology: it belongs to chain
+cmpipe.pipeline @p on #cmpipe.target<topology = "chain"> {
+}

@@ -1,0 +1,215 @@
+"""Targets from TOML files, and as such files again."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from difflib import get_close_matches
+from fractions import Fraction
+from importlib.resources import files
+from pathlib import Path
+from textwrap import wrap
+
+from xdsl.utils.hints import isa
+
+from cmc.errors import CmcError
+from cmc.targets.keys import GROUPS, KEYS, Key, misfits
+from cmc.targets.kinds import UNLIMITED, Value, WrongValue
+from cmc.targets.target import IDEAL, Target
+
+_SUFFIX = ".toml"
+
+_UNITS = frozenset(
+    (
+        *("ps", "ns", "us", "ms", "s", "cycle", "cycles", "hz", "khz", "mhz", "ghz"),
+        *("bit", "bits", "b", "byte", "bytes", "kb", "mb", "gb", "kib", "mib", "gib"),
+        *("fj", "pj", "nj", "uj", "mj", "j", "uw", "mw", "w", "um2", "mm2", "cm2"),
+    )
+)
+"""Units that somebody may write behind a key, the right one or another."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What a file gives for a key, and where that is from."""
+
+    value: object
+    source: str | None = None
+
+
+@dataclass(frozen=True)
+class Description:
+    """A target and the figures of its file, by their keys."""
+
+    target: Target
+    figures: Mapping[str, Figure]
+
+
+def presets() -> tuple[str, ...]:
+    """The names of the targets that come with the package, `ideal` first."""
+    names = {
+        entry.name.removesuffix(_SUFFIX)
+        for entry in files("cmc.targets").joinpath("presets").iterdir()
+        if entry.name.endswith(_SUFFIX)
+    }
+    return (IDEAL.name, *sorted(names - {IDEAL.name}))
+
+
+def find_target(name: str) -> Target:
+    """The preset of this name, or the target in the file of this name; CmcError otherwise."""
+    return describe(name).target
+
+
+def describe(name: str) -> Description:
+    """The preset or the file of this name, read and checked.
+
+    CmcError names the file and the key that is wrong, and says what is allowed.
+    """
+    if name in presets():
+        text = files("cmc.targets").joinpath("presets", name + _SUFFIX).read_text("utf-8")
+        return read(text, f"target {name}")
+    if not name or (not name.endswith(_SUFFIX) and not Path(name).exists()):
+        close = get_close_matches(name, presets(), 1)
+        hint = f"did you mean '{close[0]}'?" if close else f"there is {', '.join(presets())}"
+        raise CmcError(f"no such target, and no file of this name; {hint}", f"target {name}")
+    try:
+        content = Path(name).read_bytes()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CmcError(reason[:1].lower() + reason[1:], name) from error
+    try:
+        return read(content.decode(), name)
+    except UnicodeDecodeError as error:
+        raise CmcError(f"not UTF-8 text ({error.reason}, byte {error.start})", name) from error
+
+
+def read(text: str, where: str) -> Description:
+    """The target that TOML text describes; `where` names the file in a CmcError."""
+    try:
+        table = tomllib.loads(text, parse_float=Decimal)
+    except (ValueError, RecursionError) as error:
+        raise CmcError(f"this is not TOML: {error}", where) from error
+    figures = {name: _figure(name, given, where) for name, given in table.items()}
+    known = {key.name: key for key in KEYS}
+    for name in figures:
+        if name not in known:
+            raise CmcError(_unknown(name), where)
+    for key in KEYS:
+        if key.required and key.name not in figures:
+            raise CmcError(f"{key.name} is missing: {key.kind.allowed}. {key.meaning}", where)
+    clock = Fraction(1)
+    values: dict[str, Value] = {}
+    for key in sorted(KEYS, key=lambda key: key.name != "clock_ghz"):
+        if (figure := figures.get(key.name)) is not None:
+            try:
+                values[key.field] = key.kind.read(figure.value, clock)
+            except WrongValue:
+                expected = f"expected {key.kind.allowed}, not {_shown(figure.value)}"
+                raise CmcError(f"{key.name}: {expected}", where) from None
+        if key.name == "clock_ghz":
+            clock = Fraction(str(values[key.field]))
+    target = target_of_values(values)
+    for key, expected in misfits(target):
+        raise CmcError(f"{key.name}: {expected}", where)
+    return Description(target, figures)
+
+
+def target_of_values(values: Mapping[str, Value]) -> Target:
+    """The target with these fields, each of the type that its key has."""
+    return replace(IDEAL, **values)
+
+
+def _figure(name: str, given: object, where: str) -> Figure:
+    """A figure, given as `133` or as `{ value = 133, source = "..." }`."""
+    if not isa(given, dict[str, object]):
+        return Figure(given)
+    for part in given:
+        if part not in ("value", "source"):
+            message = f"{name}: unknown '{part}'; a figure has a value, and a source if you like"
+            raise CmcError(message, where)
+    if "value" not in given:
+        raise CmcError(f"{name}: there is no value beside the source", where)
+    source = given.get("source")
+    if not isinstance(source, str | None):
+        raise CmcError(f"{name}: expected text as its source, not {_shown(source)}", where)
+    return Figure(given["value"], source)
+
+
+def _unknown(name: str) -> str:
+    """What is wrong with a key that there is not, for a person."""
+    for key in KEYS:
+        unit = name.removeprefix(key.stem).removeprefix("_")
+        # A rate is not mistaken for an amount.
+        alike = ("_per_" in unit) == ("_per_" in key.unit) and (not unit or _is_unit(unit))
+        if key.unit and name.startswith(key.stem) and alike:
+            return f"{name}: this is given in {_spelled(key.unit)}, as {key.name}"
+    close = get_close_matches(name, [key.name for key in KEYS], 1)
+    hint = f"did you mean {close[0]}?" if close else f"there is {', '.join(k.name for k in KEYS)}"
+    return f"unknown key {name}; {hint}"
+
+
+def _is_unit(text: str) -> bool:
+    return text in _UNITS or "_per_" in text
+
+
+def _spelled(unit: str) -> str:
+    """A unit for a person."""
+    words = {"ghz": "GHz", "pj": "pJ", "mw": "mW", "mm2": "mm²"}
+    return " per ".join(words.get(part, part) for part in unit.split("_per_"))
+
+
+def _shown(given: object) -> str:
+    """A value as TOML has it, or the beginning of it."""
+    text = _toml(given)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _toml(given: object) -> str:
+    if isinstance(given, str):
+        return json.dumps(given, ensure_ascii=False)
+    if isinstance(given, bool):
+        return str(given).lower()
+    if isa(given, list[object]):
+        return f"[{', '.join(map(_toml, given))}]"
+    return str(given)
+
+
+def format_description(description: Description) -> str:
+    """The description as a file to start from: every key, with its meaning and what is allowed."""
+    return "\n".join(_lines(description)).lstrip("\n") + "\n"
+
+
+def _lines(description: Description) -> Iterator[str]:
+    for heading, keys in GROUPS.items():
+        yield from ("", f"# {heading}")
+        for key in keys:
+            yield ""
+            yield from (f"# {line}" for line in wrap(f"{key.meaning} {explained(key)}", 98))
+            figure = description.figures.get(key.name)
+            if figure is None:
+                yield f"# {key.name} = {default(key) or '...'}"
+            elif figure.source is None:
+                yield f"{key.name} = {_toml(figure.value)}"
+            else:
+                value, source = _toml(figure.value), _toml(figure.source)
+                yield f"{key.name} = {{ value = {value}, source = {source} }}"
+
+
+def explained(key: Key) -> str:
+    """What may be given for a key, and what it is if nothing is given."""
+    allowed = f"{key.kind.allowed[:1].upper()}{key.kind.allowed[1:]}"
+    parts = [f"{allowed}."]
+    if key.of:
+        parts.append(f"Of topology {' or '.join(key.of)}, and needed there.")
+    return " ".join(parts)
+
+
+def default(key: Key) -> str | None:
+    """What a key that is left out says, as a file would; None if it then says nothing."""
+    value = getattr(IDEAL, key.field)
+    if value is None:
+        return f'"{UNLIMITED}"' if UNLIMITED in key.kind.allowed else None
+    return _toml(value)

@@ -1,0 +1,222 @@
+"""The keys of a target's file: one table, from which checks, printing and documentation follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cmc.targets.kinds import Choice, Edges, Flag, Grid, Kind, Measure, Rate, Text, Time, Whole
+from cmc.targets.target import Target
+
+SRAM_BYTES = 1 << 32
+"""The largest SRAM: addresses have 32 bits."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key of a file, and the field of `Target` that holds what it says.
+
+    `unit` is the last part of the key's name. A key that is not `required` may be left out, and
+    then says what `ideal` has. One that is `of` some topologies belongs to those, and to no other.
+    """
+
+    name: str
+    field: str
+    unit: str
+    kind: Kind
+    meaning: str
+    required: bool = False
+    of: tuple[str, ...] = ()
+
+    @property
+    def stem(self) -> str:
+        """The name without its unit."""
+        return self.name.removesuffix(f"_{self.unit}")
+
+
+TOPOLOGIES = ("all-to-all", "bus", "chain", "mesh", "torus", "edges")
+
+GROUPS: dict[str, tuple[Key, ...]] = {
+    "The chip": (
+        Key("name", "name", "", Text(), "The name of the target.", required=True),
+        Key(
+            "clock_ghz",
+            "clock_ghz",
+            "ghz",
+            Measure(),
+            "The clock. Whatever happens takes a whole number of its cycles: times are rounded up.",
+            required=True,
+        ),
+        Key("cores", "cores", "", Whole(limit=True), "How many cores there are.", required=True),
+        Key(
+            "activation_bits",
+            "activation_bits",
+            "bits",
+            Whole(1, 32),
+            "The width of a number that travels. In SRAM it takes whole bytes.",
+            required=True,
+        ),
+        Key(
+            "sram_bytes",
+            "sram_bytes",
+            "bytes",
+            Whole(1, SRAM_BYTES, limit=True),
+            "The memory of a core: for the rings of what arrives, and for constants.",
+            required=True,
+        ),
+    ),
+    "Crossbars": (
+        Key("crossbars", "crossbars", "", Whole(), "How many a core has.", required=True),
+        Key(
+            "rows",
+            "rows",
+            "",
+            Whole(limit=True),
+            "The rows of a crossbar: of the inputs of a matrix, as many as fit at once.",
+            required=True,
+        ),
+        Key(
+            "columns",
+            "columns",
+            "",
+            Whole(limit=True),
+            "The columns of a crossbar, for the outputs: logical ones, each with a whole weight.",
+            required=True,
+        ),
+        Key(
+            "mxv_ns",
+            "mxv",
+            "ns",
+            Time(),
+            "A matrix-vector product, from its start to its result.",
+            required=True,
+        ),
+        Key(
+            "mxv_interval_ns",
+            "mxv_interval",
+            "ns",
+            Time(),
+            "A crossbar begins one product every so often.",
+            required=True,
+        ),
+        Key(
+            "issue_interval_ns",
+            "issue_interval",
+            "ns",
+            Time(0),
+            "A core's issue port accepts one product every so often: one issue drives all crossbars"
+            " of the core that hold other columns for the same input. 0 where there is no port.",
+        ),
+    ),
+    "Digital unit and memory": (
+        Key(
+            "lanes",
+            "lanes",
+            "",
+            Whole(limit=True),
+            "Elements that a core's digital unit works on at once. Without a limit its work takes "
+            "no time.",
+        ),
+        Key("lane_ns", "lane_cycles", "ns", Time(), "One operation on one element in a lane."),
+        Key(
+            "sram_bytes_per_ns",
+            "sram_bytes_per_cycle",
+            "bytes_per_ns",
+            Rate(),
+            "What an iteration reads and writes in SRAM. Without a limit that takes no time.",
+        ),
+        Key(
+            "gcu_bytes_per_ns",
+            "gcu_bytes_per_cycle",
+            "bytes_per_ns",
+            Rate(),
+            "What the global control unit streams in, all inputs together. Without a limit it is "
+            "one vector of each input a cycle.",
+        ),
+    ),
+    "Links": (
+        Key("topology", "topology", "", Choice(TOPOLOGIES), "Which cores are connected."),
+        Key(
+            "reach",
+            "reach",
+            "",
+            Whole(),
+            "In a chain, how far a core's links lead: to so many cores on each side.",
+            of=("chain",),
+        ),
+        Key(
+            "grid",
+            "grid",
+            "",
+            Grid(),
+            "The rows and columns of cores in a mesh or a torus: all cores, row by row.",
+            of=("mesh", "torus"),
+        ),
+        Key(
+            "edges",
+            "edges",
+            "",
+            Edges(),
+            "The links themselves. A link leads both ways.",
+            of=("edges",),
+        ),
+        Key(
+            "link_bytes_per_ns",
+            "link_bytes_per_cycle",
+            "bytes_per_ns",
+            Rate(),
+            "The width of a link, or of the bus.",
+        ),
+        Key("hop_ns", "hop", "ns", Time(0), "The latency of a link."),
+        Key(
+            "multicast",
+            "multicast",
+            "",
+            Flag(),
+            "Whether a vector for several readers crosses a link that they share once.",
+        ),
+    ),
+    "Energy and area": (
+        Key("mxv_pj", "mxv_pj", "pj", Measure(), "A product of a whole crossbar."),
+        Key("lane_pj", "lane_pj", "pj", Measure(), "One digital operation on one element."),
+        Key(
+            "sram_pj_per_byte",
+            "sram_pj_per_byte",
+            "pj_per_byte",
+            Measure(),
+            "A byte read or written in SRAM.",
+        ),
+        Key(
+            "link_pj_per_byte",
+            "link_pj_per_byte",
+            "pj_per_byte",
+            Measure(),
+            "A byte over one link.",
+        ),
+        Key("idle_mw", "idle_mw", "mw", Measure(), "The chip, when it does nothing."),
+        Key("core_mm2", "core_mm2", "mm2", Measure(), "A core."),
+        Key("chip_mm2", "chip_mm2", "mm2", Measure(), "The whole chip."),
+    ),
+}
+"""The keys under their headings, in the order in which they are printed."""
+
+KEYS: tuple[Key, ...] = tuple(key for keys in GROUPS.values() for key in keys)
+
+
+def misfits(target: Target) -> Iterator[tuple[Key, str]]:
+    """Keys of a target whose values do not fit to those of others, and what is expected."""
+    for key in KEYS:
+        given = getattr(target, key.field) is not None
+        if key.of and given != (target.topology in key.of):
+            what = "of another topology:" if given else "missing for this topology:"
+            yield key, f"{what} it belongs to {' and '.join(key.of)}"
+    grid, edges = (next(k for k in KEYS if k.field == name) for name in ("grid", "edges"))
+    if target.grid is not None and target.grid[0] * target.grid[1] != target.cores:
+        yield grid, f"expected all cores, and cores is {_count(target.cores)}"
+    for edge in target.edges or ():
+        if target.cores is not None and max(edge) >= target.cores:
+            yield edges, f"expected cores from 0 to {target.cores - 1}, not {max(edge)}"
+
+
+def _count(number: int | None) -> str:
+    return "unlimited" if number is None else str(number)

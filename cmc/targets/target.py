@@ -1,0 +1,59 @@
+"""What a chip is made of, as the passes and the simulator see it: times are in cycles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+
+@dataclass(frozen=True)
+class Target:
+    """A chip to compile for; the defaults are those of `ideal`.
+
+    Times are in cycles of the target's clock, rates in bytes per cycle, in whole millionths. `None`
+    is no limit: of a number, as much as is wanted; of lanes and rates, work that takes no time.
+    What each field means stands in `cmc.targets.keys`.
+    """
+
+    name: str = "ideal"
+    clock_ghz: float = 1.0
+    cores: int | None = None
+    crossbars: int = 1
+    rows: int | None = None
+    columns: int | None = None
+    sram_bytes: int | None = None
+    activation_bits: int = 32
+    mxv: int = 1
+    mxv_interval: int = 1
+    issue_interval: int = 0
+    lanes: int | None = None
+    lane_cycles: int = 1
+    sram_bytes_per_cycle: Fraction | None = None
+    gcu_bytes_per_cycle: Fraction | None = None
+    topology: str = "all-to-all"
+    reach: int | None = None
+    grid: tuple[int, int] | None = None
+    edges: tuple[tuple[int, int], ...] | None = None
+    link_bytes_per_cycle: Fraction | None = None
+    hop: int = 0
+    multicast: bool = False
+    mxv_pj: float | None = None
+    lane_pj: float | None = None
+    sram_pj_per_byte: float | None = None
+    link_pj_per_byte: float | None = None
+    idle_mw: float | None = None
+    core_mm2: float | None = None
+    chip_mm2: float | None = None
+
+    @property
+    def element_bytes(self) -> int:
+        """The bytes that a number takes in SRAM: whole ones."""
+        return -(-self.activation_bits // 8)
+
+    def ns(self, cycles: float) -> float:
+        """How long so many cycles take."""
+        return cycles / self.clock_ghz
+
+
+IDEAL = Target()
+"""Unit times and no limits: what a module without a target is for."""

@@ -1,0 +1,188 @@
+"""Targets: their files, what is refused of them, and where they go."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import cmc
+from cmc.dialects.cmpipe import target_of
+from cmc.errors import CmcError
+from cmc.simulator import chip_of
+from cmc.targets import IDEAL, describe, find_target, format_description, presets
+from cmc.targets.files import read
+from cmc.targets.keys import KEYS
+from cmc.targets.page import page
+from cmc.tools.cmc import main
+from conftest import ROOT
+
+SMALL = """
+name = "small"
+clock_ghz = 0.5
+cores = 4
+activation_bits = 12
+sram_bytes = { value = 4096, source = "a wish" }
+crossbars = 2
+rows = 16
+columns = "unlimited"
+mxv_ns = 101
+mxv_interval_ns = 100.0
+lanes = 8
+lane_ns = 0.1
+sram_bytes_per_ns = 25.6
+"""
+
+
+def test_presets():
+    names = ("ideal", "pcm-512", "pcm-64", "pimcomp", "pimcomp-mesh", "puma")
+    assert presets() == names
+    assert find_target("ideal") == IDEAL
+    assert [find_target(name).name for name in names] == list(names)
+    pcm = find_target("pcm-64")
+    assert (pcm.cores, pcm.crossbars, pcm.rows, pcm.columns, pcm.mxv) == (64, 1, 256, 256, 133)
+    pimcomp, mesh = find_target("pimcomp"), find_target("pimcomp-mesh")
+    assert (pimcomp.issue_interval, pimcomp.mxv, pimcomp.lanes, pimcomp.lane_cycles) == (
+        200,
+        800,
+        32,
+        10,
+    )
+    assert (pimcomp.topology, mesh.topology, mesh.grid) == ("bus", "mesh", (12, 12))
+
+
+@pytest.mark.parametrize("name", presets())
+def test_every_figure_of_a_preset_has_its_source(name: str):
+    figures = describe(name).figures
+    known = {"name"} if name != "ideal" else figures.keys() - {"clock_ghz"}
+    assert {key for key, figure in figures.items() if figure.source is None} == known
+
+
+def test_times_are_whole_cycles_and_rates_exact():
+    target = read(SMALL, "small.toml").target
+    assert (target.mxv, target.mxv_interval, target.lane_cycles) == (51, 50, 1)
+    assert target.sram_bytes_per_cycle is not None
+    assert -(-512 // target.sram_bytes_per_cycle) == 10
+    assert target.ns(target.mxv) == 102
+    assert (target.element_bytes, target.sram_bytes, target.columns) == (2, 4096, None)
+
+
+@pytest.mark.parametrize("name", presets())
+def test_a_printed_target_is_the_same_target(name: str):
+    text = format_description(describe(name))
+    assert read(text, "again.toml") == describe(name)
+    assert all(re.search(rf"^(# )?{key.name} = ", text, re.MULTILINE) for key in KEYS)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("mxv_ns =", "mxv_us =", "mxv_us: this is given in ns, as mxv_ns"),
+        ("mxv_ns =", "mxv =", "mxv: this is given in ns, as mxv_ns"),
+        (
+            "mxv_interval_ns =",
+            "mxv_interval_cycles =",
+            "mxv_interval_cycles: this is given in ns, as mxv_interval_ns",
+        ),
+        ("sram_bytes =", "sram_kb =", "sram_kb: this is given in bytes, as sram_bytes"),
+        (
+            "sram_bytes_per_ns =",
+            "sram_gb_per_s =",
+            "sram_gb_per_s: this is given in bytes per ns, as sram_bytes_per_ns",
+        ),
+        ("lanes =", "lains =", "unknown key lains; did you mean lanes?"),
+        ("lanes =", "xyzzy =", "unknown key xyzzy; there is name, clock_ghz,"),
+        (
+            "rows = 16",
+            "",
+            'rows is missing: a whole number from 1 to 2147483647 or "unlimited". The rows of a',
+        ),
+        ("cores = 4", "cores = 0", 'cores: expected a whole number from 1 to 2147483647 or "unli'),
+        ("cores = 4", "cores = 4.0", "cores: expected a whole number"),
+        ("cores = 4", "cores = true", 'or "unlimited", not true'),
+        ("cores = 4", 'cores = "many"', 'or "unlimited", not "many"'),
+        ("cores = 4", "cores = [4]", "cores: expected a whole number"),
+        ("cores = 4", "cores = { source = 'x' }", "cores: there is no value beside the source"),
+        ("cores = 4", "cores = { valeu = 4 }", "cores: unknown 'valeu'"),
+        ("cores = 4", "cores = { value = 4, source = 4 }", "cores: expected text as its source"),
+        ("= 12", "= 33", "activation_bits: expected a whole number from 1 to 32, not 33"),
+        ("= 101", "= 0", "mxv_ns: expected a number of ns above 0, not 0"),
+        ("= 101", "= -1.5", "mxv_ns: expected a number of ns above 0, not -1.5"),
+        ("= 101", "= nan", "mxv_ns: expected a number of ns above 0, not NaN"),
+        ("= 101", "= 1e999999999", "mxv_ns: expected a number of ns above 0, not 1E+999999999"),
+        ("= 101", f"= 1{'0' * 5000}", "this is not TOML"),
+        ("= 0.5", "= 'fast'", 'clock_ghz: expected a number above 0, not "fast"'),
+        ('"small"', "1", "name: expected a name of letters, digits"),
+        ("lanes = 8", "lanes = ", "this is not TOML: Invalid value (at line 12, column 9)"),
+        ("lanes = 8", "cores = 8", "this is not TOML: Cannot overwrite a value (at line 12"),
+        ("lanes = 8", 'topology = "chain"', "reach: missing for this topology"),
+        ("lanes = 8", "reach = 2", "reach: of another topology: it belongs to chain"),
+        (
+            "lanes = 8",
+            'topology = "mesh"\ngrid = [2, 3]',
+            "grid: expected all cores, and cores is 4",
+        ),
+        (
+            "lanes = 8",
+            'topology = "edges"\nedges = [[0, 1], [1, 4]]',
+            "edges: expected cores from 0 to 3, not 4",
+        ),
+        ("lanes = 8", 'topology = "edges"\nedges = [[0, 0]]', "edges: expected [[0, 1], ...]"),
+    ],
+)
+def test_what_is_wrong_is_named_in_one_line(tmp_path: Path, old: str, new: str, message: str):
+    assert SMALL.count(f"\n{old}") == 1 or SMALL.count(old) == 1
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL.replace(old, new, 1))
+    with pytest.raises(CmcError) as caught:
+        find_target(str(path))
+    assert message in caught.value.message
+    assert caught.value.where == str(path)
+    assert "\n" not in caught.value.message
+
+
+def test_names_of_no_target(tmp_path: Path):
+    with pytest.raises(CmcError, match="did you mean 'pcm-64'"):
+        find_target("pcm64")
+    with pytest.raises(CmcError, match="there is ideal, pcm-512"):
+        find_target("")
+    with pytest.raises(CmcError, match="no such file") as caught:
+        find_target("nowhere/chip.toml")
+    assert caught.value.where == "nowhere/chip.toml"
+    with pytest.raises(CmcError, match="is a directory"):
+        find_target(str(tmp_path))
+    (tmp_path / "latin.toml").write_bytes(b'name = "\xe9"')
+    with pytest.raises(CmcError, match="not UTF-8"):
+        find_target(str(tmp_path / "latin.toml"))
+
+
+def test_a_program_carries_the_target_of_its_file(digits: Path, tmp_path: Path):
+    path = tmp_path / 'a "small" one.toml'
+    path.write_text(SMALL.replace("4096", "65536").replace("cores = 4", "cores = 16"))
+    program = cmc.compile(digits, target=path)
+    assert target_of(chip_of(program.module)) == find_target(str(path))
+    assert target_of(chip_of(cmc.compile(digits).module)) == IDEAL
+    with pytest.raises(CmcError, match="did you mean 'puma'"):
+        cmc.compile(digits, target="pumas")
+
+
+def test_commands(digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["targets"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["target", *presets()]
+    assert main(["targets", "puma"]) == 0
+    path = tmp_path / "mine.toml"
+    path.write_text(capsys.readouterr().out.replace('"puma"', '"mine"'))
+    assert (
+        main(["compile", str(digits), "-o", str(tmp_path / "o.mlir"), "--target", str(path)]) == 0
+    )
+    assert 'on #cmpipe.target<name = "mine", cores = 1104,' in (tmp_path / "o.mlir").read_text()
+    path.write_text(path.read_text().replace("mxv_ns", "mxv_ms"))
+    assert main(["run", str(digits), "--random", "1", "--target", str(path)]) == 1
+    assert capsys.readouterr().err == f"{path}: error: mxv_ms: this is given in ns, as mxv_ns\n"
+
+
+def test_the_page_says_what_the_table_says():
+    """`python -m cmc.targets.page > docs/targets.md` brings it up to date."""
+    assert (ROOT / "docs" / "targets.md").read_text() == page()
