@@ -33,7 +33,6 @@ from cmc.dialects.cmctrl import (
     StartOp,
 )
 from cmc.dialects.cmpipe import (
-    ELEMENT_BYTES,
     ChannelOp,
     PipelineOp,
     StageOp,
@@ -49,7 +48,6 @@ from cmc.poly.loops import loops, loops_over
 from cmc.poly.relations import nameless
 from cmc.sizing.live import check_live
 from cmc.sizing.model import CountedPipeline
-from cmc.targets import SRAM_BYTES
 
 _Advance = type[EnableOp] | type[ReleaseOp]
 _Key = tuple[isl.Map, isl.Map, isl.Set | None, _Advance]
@@ -127,20 +125,20 @@ class _Lowering:
         stages = list(core.runs())
         held: list[Operation] = []
         programs: list[Operation] = []
-        address = 0
+        address, width = 0, target_of(core).element_bytes
         for stage in stages:
             channels = self._channels_into(stage)
             for op in channels:
                 slots = _slots(op)
                 held.append(RingOp(op.channel, address, slots))
-                address += slots * self.objects[op.channel.object].vector * ELEMENT_BYTES
+                address += slots * self.objects[op.channel.object].vector * width
             for op in channels:
                 programs += self._machines(op, stage)
             programs += [*self._credits(stage), _program(stage)]
         for stage in stages:
             if floats := sum(floats for _, floats in stage.constants()):
                 held.append(ConstantsOp(stage.sym_name.data, address))
-                address += floats * ELEMENT_BYTES
+                address += floats * width
         moved = [stage.clone() for stage in stages]
         return CoreOp(core.sym_name.data, Region(Block([*moved, *held, *programs])))
 
@@ -179,8 +177,7 @@ _NAMED = 4
 
 def _expect_room(chip: ChipOp) -> None:
     """CmcError if the SRAM of the target is too small for a core, which names the fullest one."""
-    limit = target_of(chip).sram_bytes
-    capacity = SRAM_BYTES if limit is None else limit
+    capacity = target_of(chip).sram_capacity
     full = [core for core in chip.cores() if core.sram_bytes > capacity]
     if not full:
         return

@@ -1,14 +1,19 @@
 """A core's SRAM is one array: what lies in one place is one thing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from xdsl.dialects.builtin import ModuleOp
 
 from cmc.api import make_context
 from cmc.diagnostics import verify_module
+from cmc.dialects.cmpipe import TargetAttr
 from cmc.errors import CmcError
 from cmc.files.parsing import parse_file
 from cmc.proof.chip import prove
 from cmc.simulator import Mode, chip_of, simulate
+from cmc.targets import IDEAL
 
 CHIP = """
 cmctrl.chip @main {
@@ -59,6 +64,42 @@ cmctrl.chip @main {
 
 X = np.arange(24, dtype=np.float32).reshape(3, 2, 4)
 Y = X * np.array([1, 2, 3, 4], np.float32) + np.array([[10], [20]], np.float32)
+
+
+def on(text: str, target: str) -> ModuleOp:
+    """The chip, for a target; it has to verify."""
+    text = text.replace("@main {", f"@main on #cmpipe.target<{target}> {{")
+    module = parse_file(make_context(), text, "chip.mlir")
+    verify_module(module)
+    return module
+
+
+@pytest.mark.parametrize("mode", ["bulk", "interpret"])
+@pytest.mark.parametrize(
+    ("bits", "ring", "constants", "end"), [(8, 3, 7, 13), (12, 2, 12, 24), (24, 9, 21, 39)]
+)
+def test_elements_take_whole_bytes(mode: Mode, bits: int, ring: int, constants: int, end: int):
+    """Addresses are in bytes, and numbers as wide as activations; values stay what they are."""
+    text = CHIP.replace("at 8 slots", f"at {ring} slots").replace("at 24", f"at {constants}")
+    module = on(text, f"activation_bits = {bits}, sram_bytes = {end}")
+    prove(chip_of(module))
+    result = simulate(module, {"x": X}, mode)
+    np.testing.assert_array_equal(result.outputs["y"], Y)
+    assert result.report.cores[1].as_json()["sram_bytes"] == end
+    with pytest.raises(CmcError, match=f"and lies from {constants} to {end}"):
+        on(text, f"activation_bits = {bits}, sram_bytes = {end - 1}")
+
+
+def test_what_lies_beyond_the_sram_is_not_proved():
+    module = on(CHIP, "sram_bytes = 48")
+    chip_of(module).target = TargetAttr(replace(IDEAL, sram_bytes=47))
+    with pytest.raises(CmcError, match="lies from 24 to 48, and the SRAM from 0 to 47"):
+        prove(chip_of(module))
+
+
+def test_addresses_are_those_of_elements():
+    with pytest.raises(CmcError, match="multiple of 2 bytes, not at 7"):
+        on(CHIP.replace("at 8 slots", "at 7 slots"), "activation_bits = 16")
 
 
 @pytest.mark.parametrize("mode", ["bulk", "interpret"])

@@ -1,4 +1,4 @@
-"""What is in SRAM lies apart, and the writer's credits are the slots that a ring has."""
+"""What is in SRAM lies in it, and apart, and the writer's credits are the slots that a ring has."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from cmc.diagnostics import describe_location
 from cmc.dialects.cmctrl import ChipOp, CoreOp, CreditsOp, RingOp
-from cmc.dialects.cmpipe import Channel
+from cmc.dialects.cmpipe import Channel, target_of
 from cmc.errors import CmcError
 
 
@@ -24,11 +24,23 @@ def prove_rings(chip: ChipOp) -> Mapping[Channel, int]:
             credits[op.channel] = op
     slots: dict[Channel, int] = {}
     for core in chip.cores():
+        _within(core)
         _apart(core)
         for ring in core.rings():
             slots[ring.channel] = ring.slots.value.data
             _credited(ring, credits[ring.channel], core)
     return slots
+
+
+def _within(core: CoreOp) -> None:
+    capacity = target_of(core).sram_capacity
+    for one in core.in_sram():
+        if one.start < 0 or one.end > capacity:
+            raise CmcError(
+                f"{one.title} lies from {one.start} to {one.end}, and the SRAM from 0 to "
+                f"{capacity}",
+                describe_location(one) or core.title,
+            )
 
 
 def _apart(core: CoreOp) -> None:

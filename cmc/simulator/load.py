@@ -26,7 +26,6 @@ from cmc.dialects.cmctrl import (
     ProgramOp,
 )
 from cmc.dialects.cmpipe import (
-    ELEMENT_BYTES,
     Channel,
     InputOp,
     ObjectOp,
@@ -34,6 +33,7 @@ from cmc.dialects.cmpipe import (
     ReadOp,
     StageOp,
     find_object,
+    target_of,
 )
 from cmc.errors import CmcError
 from cmc.poly.counting import Iterations, counted
@@ -278,6 +278,7 @@ def _dataflow(ports: PipelineOp | GcuOp, loops: Sequence[_Loops]) -> Dataflow:
 
 def load(chip: ChipOp) -> Chip:
     """Tables of a chip that verifies. CmcError where its loops do not fit its objects."""
+    width = target_of(chip).element_bytes
     loops = [
         _loops(program, core)
         for core, side in ((None, chip.gcu), *((c.sym_name.data, c) for c in chip.cores()))
@@ -297,7 +298,7 @@ def load(chip: ChipOp) -> Chip:
             object, reader = objects[channel.object], programs[channel.reader]
             ready = machines[MachineKind.READY, channel]
             free = machines[MachineKind.FREE, channel]
-            rings.append(Ring(channel, ring.slots.value.data, ring.start // ELEMENT_BYTES))
+            rings.append(Ring(channel, ring.slots.value.data, ring.start // width))
             edges.append(
                 Edge(
                     str(channel),
@@ -327,7 +328,7 @@ def load(chip: ChipOp) -> Chip:
         chip,
         tuple(rings),
         Flow.of(map(process, programs.values()), edges),
-        {c.sym_name.data: c.sram_bytes // ELEMENT_BYTES for c in chip.cores()},
+        {c.sym_name.data: c.sram_bytes // width for c in chip.cores()},
     )
 
 
@@ -436,7 +437,7 @@ def _places(stage: StageOp) -> dict[Operation, int]:
     name = stage.sym_name.data
     start = next((op.start for op in core.constants() if op.stage.root_reference.data == name), 0)
     places: dict[Operation, int] = {}
-    place = start // ELEMENT_BYTES
+    place = start // target_of(core).element_bytes
     for op, floats in stage.constants():
         places[op] = place
         place += floats

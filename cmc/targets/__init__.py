@@ -12,12 +12,10 @@ from cmc.targets.files import (
     presets,
     target_of_values,
 )
-from cmc.targets.keys import SRAM_BYTES
 from cmc.targets.target import IDEAL, Target
 
 __all__ = [
     "IDEAL",
-    "SRAM_BYTES",
     "Description",
     "Target",
     "describe",

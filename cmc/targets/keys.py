@@ -6,10 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cmc.targets.kinds import Choice, Edges, Flag, Grid, Kind, Measure, Rate, Text, Time, Whole
-from cmc.targets.target import Target
-
-SRAM_BYTES = 1 << 32
-"""The largest SRAM: addresses have 32 bits."""
+from cmc.targets.target import SRAM_BYTES, Target
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+SRAM_BYTES = 1 << 32
+"""The largest SRAM: addresses have 32 bits."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -49,6 +52,11 @@ class Target:
     def element_bytes(self) -> int:
         """The bytes that a number takes in SRAM: whole ones."""
         return -(-self.activation_bits // 8)
+
+    @property
+    def sram_capacity(self) -> int:
+        """The bytes that a core can address."""
+        return SRAM_BYTES if self.sram_bytes is None else self.sram_bytes
 
     def ns(self, cycles: float) -> float:
         """How long so many cycles take."""

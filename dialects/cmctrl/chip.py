@@ -43,7 +43,6 @@ from xdsl.utils.symbol_table import get_name_if_symbol
 
 from cmc.dialects.cmctrl.points import AwaitOp, EnableOp, ReleaseOp, StartOp
 from cmc.dialects.cmpipe import (
-    ELEMENT_BYTES,
     Channel,
     InputOp,
     ObjectScope,
@@ -61,8 +60,8 @@ from cmc.dialects.cmpipe import (
     expect_own_names,
     expect_ports,
     find_object,
+    target_of,
 )
-from cmc.targets import SRAM_BYTES
 
 
 @irdl_op_definition
@@ -358,15 +357,15 @@ class InSram(IRDLOperation, ABC):
         return self.start + self.bytes
 
     def verify_(self) -> None:
-        if self.start % ELEMENT_BYTES:
+        target = target_of(self)
+        if self.start % (width := target.element_bytes):
             raise VerifyException(
-                f"{self.title} should begin at a multiple of {ELEMENT_BYTES} bytes, not at "
-                f"{self.start}"
+                f"{self.title} should begin at a multiple of {width} bytes, not at {self.start}"
             )
-        if self.start < 0 or self.end > SRAM_BYTES:
+        if self.start < 0 or self.end > target.sram_capacity:
             raise VerifyException(
-                f"{self.title} should lie between 0 and {SRAM_BYTES}, and lies from {self.start} "
-                f"to {self.end}"
+                f"{self.title} should lie between 0 and {target.sram_capacity}, and lies from "
+                f"{self.start} to {self.end}"
             )
 
 
@@ -404,8 +403,8 @@ class RingOp(OfChannel, InSram):
 
     @property
     def bytes(self) -> int:
-        vector = ELEMENT_BYTES * find_object(self, self.object).vector
-        return self.slots.value.data * vector
+        vector = find_object(self, self.object).vector
+        return self.slots.value.data * vector * target_of(self).element_bytes
 
     def verify_(self) -> None:
         expect_count("the number of slots", self.slots.value.data)
@@ -447,7 +446,8 @@ class ConstantsOp(InSram):
 
     @property
     def bytes(self) -> int:
-        return ELEMENT_BYTES * sum(floats for _, floats in self.find_stage().constants())
+        floats = sum(floats for _, floats in self.find_stage().constants())
+        return floats * target_of(self).element_bytes
 
 
 @irdl_op_definition

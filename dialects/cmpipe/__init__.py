@@ -39,7 +39,6 @@ from cmc.dialects.cmpipe.body import (
     WriteOp,
 )
 from cmc.dialects.cmpipe.objects import (
-    ELEMENT_BYTES,
     Channel,
     CrossbarOp,
     IterationScope,
@@ -80,7 +79,6 @@ from cmc.dialects.cmpipe.target import TargetAttr
 from cmc.dialects.cmpipe.units import Unit, UnitsAttr
 
 __all__ = [
-    "ELEMENT_BYTES",
     "Channel",
     "ChannelOp",
     "Cmpipe",

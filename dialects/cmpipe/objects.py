@@ -63,10 +63,6 @@ def vector_shape(type: Attribute) -> tuple[int, ...]:
     return type.get_shape() if isa(type, VectorType) else ()
 
 
-ELEMENT_BYTES = 4
-"""The size of a number in SRAM: an f32."""
-
-
 class ObjectScope(IRDLOperation, ABC):
     """An operation whose body declares objects: a pipeline, or the chip that it is lowered to."""
 
