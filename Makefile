@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 BIN := $(VENV)/bin
 DIGITS := examples/digits
 
-.PHONY: demo test bench clean
+.PHONY: demo test fuzz bench clean
 
 demo: $(VENV)/.installed
 	@mkdir -p build
@@ -18,6 +18,10 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+
+# Tests of random examples, five times as many as in `make test` and others in every run.
+fuzz: $(VENV)/.installed-test
+	CMC_FUZZ=5 $(BIN)/python -m pytest -n 2 -m hypothesis $(PYTEST_ARGS)
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m cmc.tools.bench

@@ -1,14 +1,39 @@
-"""What the tests of the whole project share."""
+"""What the tests of the whole project share.
 
+Tests of random examples draw the same ones in every run, unless `CMC_FUZZ=5` in the environment
+asks for five times as many, and others each time: `make fuzz`, which is how to look for what these
+do not show.
+"""
+
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = Path(sys.executable).parent
+
+FUZZ = int(os.environ.get("CMC_FUZZ", "0"))
+
+settings.register_profile(
+    "suite",
+    derandomize=not FUZZ,
+    database=None,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("suite")
+
+
+def examples(count: int) -> settings:
+    """So many examples of a random test, in a usual run."""
+    return settings(max_examples=count * max(1, FUZZ))
+
 
 OWN_NETWORKS = ("digits", "shortcuts", "same", "separable")
 """The project's own trained networks, for images of digits: files of examples/digits."""

@@ -6,12 +6,13 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis.strategies import sampled_from
 
 import cmc
 from cmc.simulator import bulk
 from cmc.simulator.bands import Task, even_bands, schedule
+from conftest import examples
 from end_to_end import assert_close
 from networks import Network, networks, random_inputs, reference
 
@@ -85,13 +86,7 @@ def test_rows_are_there_when_they_are_read(seed: int):
             kept[row % len(kept)] = row
 
 
-@settings(
-    max_examples=40,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+@examples(40)
 @given(networks(), sampled_from((1, 40)))
 def test_networks_in_low_bands(network: Network, floats: int):
     with pytest.MonkeyPatch.context() as patch:

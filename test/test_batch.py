@@ -5,13 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 import cmc
 from cmc.errors import CmcError
 from cmc.importer import import_model
 from cmc.reference import Deviation, Reference
 from cmc.semantics.network import evaluate
+from conftest import examples
 from end_to_end import assert_close, assert_same
 from networks import Network, networks, random_inputs, reference
 from onnx_models import chain_model, float_type, graph_model, int64, normal, one_node_model
@@ -155,7 +156,7 @@ def test_what_mixes_images_is_named(model: onnx.ModelProto, message: str):
     assert str(error.value).startswith(message)
 
 
-@settings(max_examples=60, derandomize=True, database=None, deadline=None)
+@examples(60)
 @given(networks())
 def test_random_networks_carry_their_batch(network: Network):
     """What the networks compute is the same for a batch, which none of them mixes."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from xdsl.context import Context
 from xdsl.dialects.builtin import Builtin, ModuleOp
 from xdsl.dialects.func import Func
@@ -15,6 +15,7 @@ from cmc.importer import import_model
 from cmc.passes.nn_canonicalize import NnCanonicalizePass
 from cmc.passes.nn_fold_batch_norm import NnFoldBatchNormPass
 from cmc.semantics.network import evaluate
+from conftest import examples
 from networks import Network, networks
 from networks.evaluate import random_inputs, reference
 
@@ -33,7 +34,7 @@ def context() -> Context:
     return result
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(200)
 @given(networks())
 def test_random_networks(network: Network):
     inputs = random_inputs(network.model, images=2, seed=0)

@@ -9,7 +9,7 @@ from random import Random
 
 import onnx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from onnx import helper
 
@@ -19,7 +19,7 @@ from cmc.sizing.model import CountedPipeline
 from cmc.sizing.throughput import throughput_slots
 from cmc.timing.flow import Flow
 from cmc.timing.solver import solve
-from conftest import find_trained
+from conftest import examples, find_trained
 from end_to_end import lower, pipeline_of
 from networks import Network, networks, tangled_networks
 from onnx_models import chain_model, normal
@@ -87,16 +87,7 @@ def test_a_long_skip(length: int):
     assert sum(slots) < sum(slots_by_policy(model, "throughput"))
 
 
-generated = settings(
-    max_examples=60,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-
-
-@generated
+@examples(60)
 @given(st.one_of(networks(), tangled_networks()), st.one_of(st.none(), st.integers(0, 2**16)))
 def test_random_networks_in_any_order(network: Network, seed: int | None):
     model = counted(network.model, seed)

@@ -1,16 +1,11 @@
-"""Random networks from ONNX to outputs: values, and times, in both modes and with all rings.
-
-The networks are the same in every run. `RANDOM_NETWORKS=5000` in the environment draws that many
-others for each test instead, which is how to look for what these do not show.
-"""
+"""Random networks from ONNX to outputs: values, and times, in both modes and with all rings."""
 
 from __future__ import annotations
 
-import os
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from xdsl.dialects.builtin import IntegerAttr, i64
@@ -18,6 +13,7 @@ from xdsl.dialects.builtin import IntegerAttr, i64
 import cmc
 from cmc.compiler.standard import BufferPolicy
 from cmc.dialects.cmpipe import PipelineOp
+from conftest import examples
 from end_to_end import assert_close, assert_same, bound, compile_with, run_levels
 from networks import (
     Network,
@@ -36,21 +32,9 @@ from networks.steps import Steps
 from networks.windows import Axis, Conv, GlobalPool, Pool
 
 IMAGES = 3
-DRAWN = int(os.environ.get("RANDOM_NETWORKS", "0"))
 
 POLICIES: tuple[BufferPolicy, ...] = ("minimal", "throughput", "whole")
 policies: SearchStrategy[BufferPolicy] = st.sampled_from(POLICIES)
-
-
-def examples(count: int) -> settings:
-    """So many examples, none of which is too slow."""
-    return settings(
-        max_examples=DRAWN or count,
-        derandomize=not DRAWN,
-        database=None,
-        deadline=None,
-        suppress_health_check=[HealthCheck.too_slow],
-    )
 
 
 def check(network: Network, policy: BufferPolicy) -> None:

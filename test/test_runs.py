@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy, integers
 
 from cmc.poly.evaluate import Ints
 from cmc.timing.runs import Runs, held
-
-everything = settings(max_examples=300, derandomize=True, database=None, deadline=None)
+from conftest import examples
 
 
 def sequences(*, gap: int, slope: int, size: int = 0) -> SearchStrategy[Ints]:
@@ -31,7 +30,7 @@ climbing = sequences(gap=0, slope=0, size=1)
 increasing = sequences(gap=1, slope=1)
 
 
-@everything
+@examples(300)
 @given(sequences(gap=-9, slope=-4))
 def test_all_members_are_kept(values: Ints):
     runs = Runs.of(values)
@@ -42,7 +41,7 @@ def test_all_members_are_kept(values: Ints):
     assert runs.ascends == bool(np.all(np.diff(values) >= 0))
 
 
-@everything
+@examples(300)
 @given(any_sequence, st.data())
 def test_more_runs_are_merged_again(values: Ints, data: st.DataObject):
     runs = Runs.of(values)
@@ -61,7 +60,7 @@ def test_runs_are_as_few_as_there_are_slopes():
     assert len(Runs.of(3 * np.arange(1000)).starts) == 1
 
 
-@everything
+@examples(300)
 @given(any_sequence, any_sequence, integers(-5, 5))
 def test_arithmetic(one: Ints, other: Ints, factor: int):
     length = min(len(one), len(other))
@@ -78,14 +77,14 @@ def test_arithmetic(one: Ints, other: Ints, factor: int):
     assert np.array_equal(a.tail(length // 2).expanded(), one[length // 2 :])
 
 
-@everything
+@examples(300)
 @given(any_sequence, integers(-20, 20))
 def test_largest_so_far(values: Ints, least: int):
     found = Runs.of(values).accumulated(least).expanded()
     assert np.array_equal(found, np.maximum(np.maximum.accumulate(values), least))
 
 
-@everything
+@examples(300)
 @given(any_sequence, climbing)
 def test_members_at_indices(values: Ints, indices: Ints):
     indices = np.clip(indices, 0, len(values) - 1)
@@ -93,7 +92,7 @@ def test_members_at_indices(values: Ints, indices: Ints):
     assert np.array_equal(found, values[indices])
 
 
-@everything
+@examples(300)
 @given(any_sequence, integers(1, 4), integers(-9, 9))
 def test_one_time_after_the_other(values: Ints, times: int, rise: int):
     found = Runs.of(values).repeated(times, rise)
@@ -101,7 +100,7 @@ def test_one_time_after_the_other(values: Ints, times: int, rise: int):
     assert found.expanded().tolist() == [v + n * rise for n in range(times) for v in values]
 
 
-@everything
+@examples(300)
 @given(any_sequence, any_sequence, climbing, integers(-20, 20))
 def test_arrays_are_as_good_as_runs(one: Ints, other: Ints, indices: Ints, least: int):
     length = min(len(one), len(other))
@@ -122,21 +121,21 @@ def test_arrays_are_as_good_as_runs(one: Ints, other: Ints, indices: Ints, least
         assert np.array_equal(runs.take(chosen).expanded(), other[indices])
 
 
-@everything
+@examples(300)
 @given(increasing, climbing)
 def test_members_below_each_bound(values: Ints, bounds: Ints):
     found = Runs.of(values).counted(Runs.of(bounds)).expanded()
     assert np.array_equal(found, np.searchsorted(values, bounds, "left"))
 
 
-@everything
+@examples(300)
 @given(climbing, st.lists(integers(-20, 60)))
 def test_members_below_bounds(values: Ints, bounds: list[int]):
     found = Runs.of(values).below(np.array(bounds, np.int64))
     assert np.array_equal(found, np.searchsorted(values, bounds, "left"))
 
 
-@everything
+@examples(300)
 @given(increasing, climbing, integers(0, 3), integers(0, 9))
 def test_members_that_stay(positions: Ints, values: Ints, first: int, rest: int):
     count = min(len(positions), len(values))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy, integers
 from onnx import NodeProto, helper
@@ -22,7 +22,7 @@ from cmc.dialects.cmpipe import ChannelOp, PipelineOp
 from cmc.importer import import_model
 from cmc.streams import random_stream
 from cmc.timing.flow import Deadlock
-from conftest import find_trained
+from conftest import examples, find_trained
 from end_to_end import bound, compile_with, lower, pipeline_of, programs
 from networks import Network
 from networks.layout import Slice, Transpose
@@ -236,13 +236,7 @@ chains: SearchStrategy[Network] = st.builds(
 )
 
 
-@settings(
-    max_examples=40,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+@examples(40)
 @given(chains)
 def test_minimal_rings_of_chains_are_minimal(network: Network):
     tried = assert_minimal(network.model)

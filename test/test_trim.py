@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import onnx
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from onnx import NodeProto, helper
 
 from cmc.passes.cmpipe_size_buffers import slots_by_policy
@@ -14,6 +14,7 @@ from cmc.sizing.throughput import period, throughput_slots
 from cmc.sizing.trim import LARGEST
 from cmc.timing.flow import Flow
 from cmc.timing.solver import solve
+from conftest import examples
 from networks import Network, tangled_networks
 from networks.layout import Pad, Slice
 from networks.windows import Axis, Conv
@@ -71,7 +72,7 @@ WITHOUT_WAITING = Network(
 
 
 @example(WITHOUT_WAITING)
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(15)
 @given(tangled_networks())
 def test_random_networks(network: Network):
     model = counted(network.model)

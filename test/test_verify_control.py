@@ -9,7 +9,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given
 from numpy.typing import NDArray
 from onnx import ModelProto
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
@@ -28,7 +28,7 @@ from cmc.proof import loops
 from cmc.proof.chip import Known, prove
 from cmc.simulator import Simulator, chip_of
 from cmc.timing.flow import Deadlock
-from conftest import ROOT, find_trained
+from conftest import ROOT, examples, find_trained
 from mutants import Mutation, mutations
 from networks import Network, networks
 from networks.dense import MatMul
@@ -188,14 +188,7 @@ ORDERS = (
 )
 
 
-@seed(3)
-@settings(
-    max_examples=25,
-    database=None,
-    deadline=None,
-    phases=[Phase.generate],
-    suppress_health_check=[HealthCheck.too_slow],
-)
+@examples(25)
 @given(networks())
 def test_random_networks_in_random_orders_are_proved(network: Network):
     random = Random(repr(network))

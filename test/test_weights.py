@@ -18,6 +18,7 @@ from cmc.errors import CmcError
 from cmc.files import weights
 from cmc.files.weights import ArrayWeights, ElidedWeights, FileWeights, Float32Array
 from cmc.files.weights_file import read_array, write_arrays
+from conftest import examples
 
 
 def numbers(*shape: int, seed: int = 0) -> Float32Array:
@@ -97,6 +98,7 @@ BITS = st.one_of(
 SHAPES = st.lists(st.integers(0, 3), max_size=3)
 
 
+@examples(100)
 @given(st.data())
 def test_text_keeps_every_bit(data: st.DataObject):
     shape = data.draw(SHAPES)
