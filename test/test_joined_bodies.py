@@ -27,6 +27,8 @@ cmpipe.pipeline @p {{
     %all = cmpipe.read @a #poly.map<"{{ [w, k, c] -> [5 - k, 3 - c] }}"> : vector<6x4xf32>
     %two = cmpipe.read @a #poly.map<"{{ [w, k, c] -> [w + k - 1, c] : 0 <= c }}"> : vector<2x4xf32>
     %half = cmpipe.read @a #poly.map<"{{ [w, c] -> [w, 2*floor(c/2)] }}"> : vector<2xf32>
+    cmpipe.object @held #nn.weights<[[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]]>
+      : memref<2xvector<4xf32>>
     %k = cmpipe.constant #nn.weights<[0.5, 0.25]> : vector<2xf32>
 {body}
   }}
@@ -52,12 +54,25 @@ NEXT = np.concatenate([A[:, 1:], np.full((5, 1, 4), 9.0, np.float32)], 1)
 TWO = np.stack([np.concatenate([np.zeros((5, 1, 4), np.float32), A[:, :-1]], 1), A], 2)
 HALF = A[..., ::2].repeat(2, 2)[..., :2]
 K = np.broadcast_to(np.array([0.5, 0.25], np.float32), (5, 6, 2))
+HELD = np.arange(1.0, 9.0).reshape(2, 4)
 ALL = np.broadcast_to(A[:, None, ::-1, ::-1], (5, 6, 6, 4))
 
 
 def flat(*vectors: np.ndarray) -> np.ndarray:
     return np.concatenate([v.reshape(5, 6, -1) for v in vectors], 2)
 
+
+def over() -> np.ndarray:
+    """A vector over one that is held, over another: `[images, places, 2, 4]`."""
+    w, c = np.arange(6)[:, None], np.arange(4)
+    below = np.where(c < w, A, 7.0)
+    held = np.full((6, 4), 7.0)
+    held[1:3] = HELD
+    shifted = np.concatenate([A[..., :2], A[..., :2]], 2)
+    return np.stack([below, np.where(c < 2, held, shifted)], 2)
+
+
+OVER = over()
 
 CASES = {
     "a product of two and a constant": (
@@ -142,6 +157,47 @@ CASES = {
             (flat(K, A) * B).reshape(5, 6, 3, 2).sum(3),
             A + NEXT,
         ),
+    ),
+    "a window over a constant": (
+        """
+    %c = cmpipe.constant #nn.weights<[[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]]>
+      : vector<2x4xf32>
+    %v = cmpipe.read @a #poly.map<"{ [w, k, c] -> [w + k - 1, c] }"> over %c : vector<2x4xf32>
+    %y = cmpipe.reduce add %v : vector<2x4xf32> -> vector<4xf32>
+    cmpipe.write %y, @b #poly.map<"{ [w] -> [w] }"> : vector<4xf32>
+""",
+        TWO.sum(2) + HELD[0] * (np.arange(6) == 0)[:, None],
+    ),
+    "a window over another, over what is held": (
+        """
+    %o = cmpipe.read @a #poly.map<"{ [w, k, c] -> [w + k, c] : k = 0 and c < w }"> pad 7.0
+      : vector<2x4xf32>
+    %u = cmpipe.read @held #poly.map<"{ [w, k, c] -> [w - 1, c] : k = 1 }"> over %o
+      : vector<2x4xf32>
+    %v = cmpipe.read @a #poly.map<"{ [w, k, c] -> [w, c - 2] : k = 1 }"> over %u
+      : vector<2x4xf32>
+    %y = cmpipe.join %v, %v : vector<2x4xf32>, vector<2x4xf32> -> vector<2x8xf32>
+    %z = cmpipe.mxv @m %half, %v : vector<2xf32>, vector<2x4xf32> -> vector<2xf32>
+    %r = cmpipe.reduce add %y : vector<2x8xf32> -> vector<4xf32>
+    %all_of_it = cmpipe.join %r, %z : vector<4xf32>, vector<2xf32> -> vector<6xf32>
+    cmpipe.write %all_of_it, @b #poly.map<"{ [w] -> [w] }"> : vector<6xf32>
+""",
+        flat(OVER.reshape(5, 6, 2, 4).sum(2) * 2, flat(HALF, OVER) @ M),
+    ),
+    "what is under is used as well": (
+        """
+    %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w + 4, c] }"> over %one : vector<4xf32>
+    %y = cmpipe.join %v, %one : vector<4xf32>, vector<4xf32> -> vector<8xf32>
+    cmpipe.write %y, @b #poly.map<"{ [w] -> [w] }"> : vector<8xf32>
+""",
+        flat(np.concatenate([A[:, 4:], A[:, 2:]], 1), A),
+    ),
+    "a window over another is written": (
+        """
+    %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w + 4, c] }"> over %next : vector<4xf32>
+    cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<4xf32>
+""",
+        np.concatenate([A[:, 4:], NEXT[:, 2:]], 1),
     ),
     "all of an object joined to itself": (
         """

@@ -340,6 +340,7 @@ class Plan:
                 continue
             out = places[value] if value in places else scratch.array(position, shape)
             if isinstance(op, ReadOp):
+                calls += [(np.copyto, (out, under)) for under in operands if under is not out]
                 calls.append(sources[op].fill(block, out))
             else:
                 calls.append(call(op, operands, out, block.rows))
@@ -364,10 +365,16 @@ def _joined(
     """Where operands lie that an operation joins.
 
     To `places`, which says where values go, are added those that nothing else uses: they need not
-    be copied there.
+    be copied there. Nor need what is read over.
     """
     found: dict[Operation, _Joined] = {}
     for position, op in reversed(list(enumerate(ops))):
+        if isinstance(op, ReadOp) and op.under is not None:
+            shape = (rows, *op.window_shape)
+            place = places.setdefault(op.window, scratch.array(position, shape))
+            if op.under.has_one_use():
+                places[op.under] = place
+            continue
         length = joins(op)
         if length is None:
             continue

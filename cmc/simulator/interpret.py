@@ -130,6 +130,7 @@ class _Window:
     __slots__ = (
         "_base",
         "_channels",
+        "_gaps",
         "_numbers",
         "_pad",
         "_padded",
@@ -137,6 +138,7 @@ class _Window:
         "_rows",
         "_whole",
         "channel",
+        "gaps",
         "newest",
         "oldest",
         "out",
@@ -163,6 +165,8 @@ class _Window:
             numbers = np.broadcast_to(numbers, (rows, *gather.window))
             numbers = np.where(self._channels < 0, -1, numbers)
         self._numbers = numbers
+        self._gaps = _gaps(numbers, iterations) if read.op.under is not None else None
+        self.gaps: Ints | None = None
         self._rows = iterations
         self._places: list[Ints] = []
         self._base = -1
@@ -188,6 +192,8 @@ class _Window:
 
     def gather(self, iteration: int) -> None:
         """Fill `out` with the window of an iteration of the image."""
+        if self._gaps is not None:
+            self.gaps = self._gaps[iteration]
         store = self.channel.store
         if self._padded:
             store[-1] = self._pad
@@ -207,7 +213,7 @@ def _gaps(numbers: Ints, iterations: int) -> list[Ints | None]:
 class _ConstantWindow:
     """One read of a constant that lies in the core's SRAM."""
 
-    __slots__ = ("_gaps", "_pad", "_places", "_value", "out")
+    __slots__ = ("_gaps", "_pad", "_places", "_value", "gaps", "out")
 
     def __init__(self, read: Read, value: Floats, iterations: int):
         """`value` is the constant's part of the SRAM."""
@@ -218,6 +224,7 @@ class _ConstantWindow:
         rows = list(np.maximum(places, 0))
         self._places = rows if len(rows) == iterations else rows * iterations
         self._gaps = _gaps(places, iterations)
+        self.gaps: Ints | None = None
         self._pad = gather.pad
         self._value = value
         self.out = np.empty(places.shape[1], np.float32)
@@ -225,8 +232,16 @@ class _ConstantWindow:
     def gather(self, iteration: int) -> None:
         """Fill `out` with the window of an iteration of the image."""
         self._value.take(self._places[iteration], 0, self.out, "clip")
-        if (gaps := self._gaps[iteration]) is not None:
-            self.out[gaps] = self._pad
+        self.gaps = self._gaps[iteration]
+        if self.gaps is not None:
+            self.out[self.gaps] = self._pad
+
+
+def _lay_over(window: _Window | _ConstantWindow, under: Floats, out: Floats) -> None:
+    """What a window has gathered, and in its gaps what lies under it."""
+    np.copyto(out, window.out)
+    if window.gaps is not None:
+        out[window.gaps] = under[window.gaps]
 
 
 class _Worker:
@@ -289,6 +304,7 @@ class _Worker:
                 self._result = arrays[op.vector].reshape(-1)
                 continue
             out: Floats
+            window: _Window | _ConstantWindow | None = None
             if isinstance(op, ReadOp) and op in reads:
                 read = reads[op]
                 order = chip.objects[read.object].order
@@ -318,6 +334,10 @@ class _Worker:
                     operands = [joined]
                 if not isinstance(op, JoinOp):
                     self._calls.append(call(op, operands, out, 1))
+            if isinstance(op, ReadOp) and op.under is not None:
+                assert window is not None
+                under, out = arrays[op.under].reshape(window.out.shape), np.empty_like(window.out)
+                self._calls.append((_lay_over, (window, under, out)))
             arrays[op.results[0]] = out.reshape(1, *vector_shape(op.results[0].type))
 
     def _store(self, sram: Floats, op: Operation, value: Floats) -> Floats:

@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from cmc.poly.evaluate import Ints, coefficients, size
+from cmc.poly.evaluate import Bools, Ints, coefficients, size
 from cmc.simulator.body import Call
 from cmc.simulator.gather import Floats
 from cmc.simulator.load import Read
@@ -61,7 +61,8 @@ class Source:
     """How the windows of one read are gathered from an object, for all images together.
 
     `prepare` is called once per band, and may fill an array that is `lent` for it; the windows of
-    some rows are a `view`, or gathered by a call that will `fill` an array.
+    some rows are a `view`, or gathered by a call that will `fill` an array. What a read is over
+    lies in that array before.
     """
 
     prepare: list[Call]
@@ -86,8 +87,8 @@ class Linear:
 
     @staticmethod
     def of(read: Read, extents: tuple[int, ...] | None) -> Linear | None:
-        """None where a read is not linear, or its iterations are no box from 0 on."""
-        found = coefficients(read.op.access.data)
+        """None where a read is not linear, or over another, or its iterations are no box from 0."""
+        found = coefficients(read.op.access.data) if read.op.under is None else None
         if extents is None or found is None:
             return None
         matrix, constants = found
@@ -194,32 +195,41 @@ def indexed(read: Read, iterations: int, elements: Floats, pool: Pool) -> Source
     """
     gather = read.gather
     images, _, vector = elements.shape
-    padded = np.any(gather.element < 0) or np.any(gather.channel < 0)
-    prepare: list[Call] = []
-    lent: Floats | None = None
     source, width, places = elements, vector, gather.element
     if not gather.whole_vectors:
         source, width = elements.reshape(images, -1, 1), 1
         places = gather.element * vector + gather.channel
         places = np.where(gather.channel < 0, -1, places)
     places = np.where(gather.element < 0, -1, places)
-    places = np.where(places < 0, source.shape[1], places)
-    if padded:
-        lent = pool.take((images, source.shape[1] + 1, width))
-        inner, prepare = _surrounded(lent, [0, 0], source.shape[1:], gather.pad)
-        prepare.append((np.copyto, (inner, source)))
-        source = lent
     window = (*gather.window[:-1], 1) if gather.whole_vectors else gather.window
     # In a part of what is joined, the last axis cannot be taken together with those before it.
     last = size(window[-1:])
     places = np.broadcast_to(places, (len(places), *window)).reshape(len(places), -1, last)
-    places = np.broadcast_to(places, (iterations, *places.shape[1:]))
+    missing = places < 0
+    prepare: list[Call] = []
+    lent: Floats | None = None
+    if read.op.under is None and np.any(missing):
+        lent = pool.take((images, source.shape[1] + 1, width))
+        inner, prepare = _surrounded(lent, [0, 0], source.shape[1:], gather.pad)
+        prepare.append((np.copyto, (inner, source)))
+        places = np.where(missing, source.shape[1], places)
+        source = lent
+    places, present = (
+        np.broadcast_to(array, (iterations, *array.shape[1:])) for array in (places, ~missing)
+    )
 
     def fill(block: Slices, out: Floats) -> Call:
         chosen = np.ascontiguousarray(places[block.iterations])
         part = source[block.images]
         target = out.reshape(len(part), *chosen.shape, width)
         assert np.may_share_memory(target, out)
-        return np.take, (part, chosen, 1, target, "clip")
+        if read.op.under is None:
+            return np.take, (part, chosen, 1, target, "clip")
+        return _take_over, (part, chosen, target, present[block.iterations, ..., None])
 
     return Source(prepare, lent, fill, lambda block: None)
+
+
+def _take_over(source: Floats, places: Ints, target: Floats, present: Bools) -> None:
+    """Take what is `present`, and leave the rest of the target as it is."""
+    np.copyto(target, source.take(places, 1, mode="clip"), where=present)

@@ -24,9 +24,12 @@ from xdsl.ir import (
 )
 from xdsl.irdl import (
     IRDLOperation,
+    VarConstraint,
+    base,
     irdl_attr_definition,
     irdl_op_definition,
     operand_def,
+    opt_operand_def,
     opt_prop_def,
     prop_def,
     result_def,
@@ -51,6 +54,8 @@ from cmc.dialects.nn.weights import WeightsAttr
 from cmc.dialects.poly import MapAttr
 from cmc.poly.relations import box
 
+_WINDOW = VarConstraint("Window", base(VectorType))
+
 
 @irdl_op_definition
 class ReadOp(IRDLOperation):
@@ -58,11 +63,19 @@ class ReadOp(IRDLOperation):
 
     `access` maps an iteration and a place in the window to an element of the object and a channel
     in its vector; the result's type gives the window's extents. What lies outside the object, or
-    outside of the map's domain, is neither stored nor waited for: it reads as `pad`, or 0.
+    outside of the map's domain, is neither stored nor waited for: it reads as `pad`, or 0, or as
+    what the vector that is read `over` holds in that place.
 
     ```mlir
     %v = cmpipe.read @b #poly.map<"{ [h, w, kh, kw, c] -> [h + kh - 1, w + kw - 1, c] }">
       : vector<3x3x16xf32>
+    ```
+
+    A window over two objects, the one below the other:
+
+    ```mlir
+    %u = cmpipe.read @a #poly.map<"{ [h, k, c] -> [h + k, c] }"> : vector<3x16xf32>
+    %v = cmpipe.read @b #poly.map<"{ [h, k, c] -> [h + k - 8, c] }"> over %u : vector<3x16xf32>
     ```
     """
 
@@ -71,19 +84,27 @@ class ReadOp(IRDLOperation):
     object = prop_def(FlatSymbolRefAttrConstr)
     access = prop_def(MapAttr)
     pad = opt_prop_def(FloatAttr)
-    window = result_def(VectorType)
+    under = opt_operand_def(_WINDOW)
+    window = result_def(_WINDOW)
 
     traits = traits_def(MemoryReadEffect(), UsesObject())
 
     custom_directives = (Number,)
     assembly_format = (
-        "$object qualified($access) (`pad` custom<Number>($pad)^)? attr-dict `:` type($window)"
+        "$object qualified($access) (`pad` custom<Number>($pad)^)? (`over` $under^)? attr-dict "
+        "`:` type($window)"
     )
 
     def __init__(
-        self, object: str, access: MapAttr, window: tuple[int, ...], pad: float | None = None
+        self,
+        object: str,
+        access: MapAttr,
+        window: tuple[int, ...],
+        pad: float | None = None,
+        under: SSAValue | None = None,
     ):
         super().__init__(
+            operands=[under],
             properties={
                 "object": SymbolRefAttr(object),
                 "access": access,
@@ -124,6 +145,10 @@ class ReadOp(IRDLOperation):
         if not self.access.data.is_single_valued():
             raise VerifyException(
                 f"the access to {self.object} gives several elements for one place in the window"
+            )
+        if self.pad is not None and self.under is not None:
+            raise VerifyException(
+                f"what lies outside of {self.object} is either padding, or what it is read over"
             )
 
 

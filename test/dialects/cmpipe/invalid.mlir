@@ -362,6 +362,30 @@ cmpipe.pipeline @p {
 
 // -----
 
+// CHECK: error: 'cmpipe.read' op what lies outside of @a is either padding, or what it is read over
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<8xvector<4xf32>>
+  cmpipe.stage @s in #poly.set<"{ [h] : 0 <= h < 8 }"> {
+    %u = cmpipe.read @a #poly.map<"{ [h, c] -> [h, c] }"> : vector<4xf32>
+    %v = cmpipe.read @a #poly.map<"{ [h, c] -> [h + 1, c] }"> pad 1.0 over %u : vector<4xf32>
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.read' op
+// CHECK-SAME: vector<4xf32>
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<8xvector<4xf32>>
+  cmpipe.stage @s in #poly.set<"{ [h] : 0 <= h < 8 }"> {
+    %u = cmpipe.read @a #poly.map<"{ [h, c] -> [h, c] }"> : vector<4xf32>
+    %v = "cmpipe.read"(%u) <{object = @a, access = #poly.map<"{ [h, c] -> [h, c] }">}>
+      : (vector<4xf32>) -> vector<3xf32>
+  }
+}
+
+// -----
+
 // CHECK: error: 'cmpipe.mxv' op there is no crossbar @w in this stage
 cmpipe.pipeline @p {
   cmpipe.stage @s in #poly.set<"{ [] }"> {

@@ -94,7 +94,10 @@ cmpipe.pipeline @together {
     // CHECK-NEXT: %v = cmpipe.join %v1, %v2 : vector<3x4xf32>, vector<3x2xf32> -> vector<3x6xf32>
     // GENERIC: %v = "cmpipe.join"(%v1, %v2) : (vector<3x4xf32>, vector<3x2xf32>) -> vector<3x6xf32>
     %v = cmpipe.join %v1, %v2 : vector<3x4xf32>, vector<3x2xf32> -> vector<3x6xf32>
-    %m = cmpipe.reduce max %v : vector<3x6xf32> -> vector<6xf32>
+    // CHECK-NEXT: %o = cmpipe.read @b #poly.map<"{ [h, k, c] -> [-7 + h + k, -1 + c] }"> over %v : vector<3x6xf32>
+    // GENERIC: %o = "cmpipe.read"(%v) <{object = @b, access = #poly.map<"{ [h, k, c] -> [-7 + h + k, -1 + c] }">}> : (vector<3x6xf32>) -> vector<3x6xf32>
+    %o = cmpipe.read @b #poly.map<"{ [h, k, c] -> [h + k - 7, c - 1] }"> over %v : vector<3x6xf32>
+    %m = cmpipe.reduce max %o : vector<3x6xf32> -> vector<6xf32>
     // CHECK:      %z = cmpipe.join %y, %m : vector<3xf32>, vector<6xf32> -> vector<9xf32>
     %z = cmpipe.join %y, %m : vector<3xf32>, vector<6xf32> -> vector<9xf32>
     cmpipe.write %z, @c #poly.map<"{ [h] -> [h] }"> : vector<9xf32>
