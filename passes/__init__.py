@@ -13,6 +13,11 @@ def get_all_passes() -> dict[str, Callable[[], type[ModulePass]]]:
 
         return CmctrlVerifyControlPass
 
+    def get_cmpipe_assign_cores() -> type[ModulePass]:
+        from cmc.passes.cmpipe_assign_cores import CmpipeAssignCoresPass
+
+        return CmpipeAssignCoresPass
+
     def get_cmpipe_derive_control() -> type[ModulePass]:
         from cmc.passes.cmpipe_derive_control import CmpipeDeriveControlPass
 
@@ -55,6 +60,7 @@ def get_all_passes() -> dict[str, Callable[[], type[ModulePass]]]:
 
     return {
         "cmctrl-verify-control": get_cmctrl_verify_control,
+        "cmpipe-assign-cores": get_cmpipe_assign_cores,
         "cmpipe-derive-control": get_cmpipe_derive_control,
         "cmpipe-reorder-stage": get_cmpipe_reorder_stage,
         "cmpipe-size-buffers": get_cmpipe_size_buffers,

@@ -43,6 +43,7 @@ from cmc.dialects.cmpipe import (
 from cmc.dialects.cmpipe import CoreOp as PipelineCoreOp
 from cmc.dialects.poly import SetAttr
 from cmc.errors import CmcError
+from cmc.fitting.limits import expect_limits
 from cmc.passes.on_target import put_target
 from cmc.poly.loops import loops, loops_over
 from cmc.poly.relations import nameless
@@ -111,7 +112,7 @@ class _Lowering:
                 )
         parts += [self._core(core) for core in self.pipeline.cores()]
         chip = ChipOp(self.pipeline.sym_name.data, Region(Block(parts)), self.pipeline.target)
-        _expect_room(chip)
+        expect_limits(chip)
         return chip
 
     def _gcu(self) -> list[Operation]:
@@ -169,29 +170,6 @@ class _Lowering:
             MachineOp(MachineKind.READY, op.channel, ready),
             MachineOp(MachineKind.FREE, op.channel, free),
         ]
-
-
-_NAMED = 4
-"""How many of those that need most SRAM an error names."""
-
-
-def _expect_room(chip: ChipOp) -> None:
-    """CmcError if the SRAM of the target is too small for a core, which names the fullest one."""
-    capacity = target_of(chip).sram_capacity
-    full = [core for core in chip.cores() if core.sram_bytes > capacity]
-    if not full:
-        return
-    core = max(full, key=lambda core: core.sram_bytes)
-    largest = sorted(core.in_sram(), key=lambda op: -op.bytes)
-    needs = [f"{op.title} {op.bytes}" for op in largest[:_NAMED]]
-    if others := sum(op.bytes for op in largest[_NAMED:]):
-        needs.append(f"{len(largest) - _NAMED} more {others}")
-    also = f", and {len(full) - 1} more cores have too little, too" if len(full) > 1 else ""
-    raise CmcError(
-        f"it needs {core.sram_bytes} bytes of SRAM and has {capacity}: {', '.join(needs)}{also}; "
-        "use smaller rings (--buffers minimal), or a target with more SRAM",
-        core.title,
-    )
 
 
 def _slots(op: ChannelOp) -> int:

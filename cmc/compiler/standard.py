@@ -22,6 +22,7 @@ def standard_pipeline(
         "nn-fold-batch-norm",
         f"convert-nn-to-cmpipe{on}",
         "cmpipe-derive-control",
+        "cmpipe-assign-cores",
         f"cmpipe-size-buffers{{policy={buffers}}}",
         "convert-cmpipe-to-cmctrl{check=false}",
     )

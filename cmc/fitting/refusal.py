@@ -18,9 +18,9 @@ def too_much(
     `needs` says how much each part needs, by its title: `412 crossbars are needed, and the chip has
     64: @conv5 needs 96, @conv4 48, and 12 others 268`.
     """
+    total = sum(needs.values())
     return CmcError(
-        f"{sum(needs.values())} {resource} are needed, and {whose} has {capacity}: {_most(needs)}",
-        where,
+        f"{total} {resource} are needed, and {whose} has {capacity}: {_most(needs)}", where
     )
 
 

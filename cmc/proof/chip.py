@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from cmc.dialects.cmctrl import ChipOp, MachineKind, MachineOp, ProgramOp
+from cmc.fitting.limits import expect_limits
 from cmc.proof.live import ProvedChannel, prove_live
 from cmc.proof.machines import Driven, MachineKey, prove_machine
 from cmc.proof.programs import ProgramKey, ProvedProgram, prove_program
@@ -34,9 +35,9 @@ def prove(
     """Prove that the control of a chip that verifies is sound, tight and live.
 
     The result has the bits of the words in which each program and machine has to compute, of the
-    `width` that there are. CmcError names what is wrong: the program, machine, ring or credits, the
-    iteration and what it waits for and need not, or does not wait for and must. `known` saves work
-    on chips that are alike in parts.
+    `width` that there are. The chip has no more of anything than its target. CmcError names what is
+    wrong: the program, machine, ring or credits, the iteration and what it waits for and need not,
+    or does not wait for and must. `known` saves work on chips that are alike in parts.
     """
     widths = {op: bits_needed(op.body.block, width) for op in _control(chip)}
     known = known or Known()
@@ -45,6 +46,7 @@ def prove(
         for op in side.programs():
             program = prove_program(op, side, known.programs)
             programs[program.name] = program
+    expect_limits(chip)
     slots = prove_rings(chip)
     links: list[ProvedChannel] = []
     for core in chip.cores():

@@ -56,7 +56,6 @@ from cmc.dialects.cmpipe import (
     channel_properties,
     expect_count,
     expect_no_circle,
-    expect_one_crossbar,
     expect_own_names,
     expect_ports,
     find_object,
@@ -295,7 +294,6 @@ class CoreOp(_Side, StageScope):
 
     def verify_(self) -> None:
         super().verify_()
-        expect_one_crossbar(list(self.stages()))
         wanted = {
             (read.object.root_reference.data, stage.sym_name.data)
             for stage in self.stages()

@@ -41,7 +41,6 @@ from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.symbol_table import get_name_if_symbol
 
 from cmc.dialects.cmpipe.body import (
-    MxvOp,
     ReadOp,
     WriteOp,
     stored_floats,
@@ -379,6 +378,11 @@ class StageOp(Writer, IterationScope):
             if isinstance(op, ObjectOp | CrossbarOp):
                 yield op
 
+    def crossbars(self) -> Iterator[CrossbarOp]:
+        for op in self.body.ops:
+            if isinstance(op, CrossbarOp):
+                yield op
+
     def constants(self) -> Iterator[tuple[Operation, int]]:
         """The constants that lie in SRAM, in order, with their floats."""
         for op in self.body.ops:
@@ -470,21 +474,9 @@ def expect_ports(inputs: Sequence[InputOp], outputs: Sequence[OutputOp]) -> None
                 raise VerifyException(f'there are {count} {what}s "{name}"')
 
 
-def expect_one_crossbar(stages: Sequence[StageOp]) -> None:
-    """Verify that a core that runs these stages needs one crossbar, and one of them drives it."""
-    driving = [s for s in stages if any(isinstance(op, MxvOp) for op in s.body.ops)]
-    if len(driving) > 1:
-        names = " and ".join(f"@{s.sym_name.data}" for s in driving)
-        raise VerifyException(f"a core has one crossbar stage, and {names} both drive it")
-    crossbars = [op for s in stages for op in s.held() if isinstance(op, CrossbarOp)]
-    if len(crossbars) > 1:
-        names = " and ".join(f"@{c.sym_name.data}" for c in crossbars)
-        raise VerifyException(f"a core has one crossbar, and this one holds {names}")
-
-
 @irdl_op_definition
 class CoreOp(IRDLOperation):
-    """One core: the stages that it runs, in order; at most one of them drives the crossbar.
+    """One core: the stages that it runs, in order.
 
     ```mlir
     cmpipe.core @core0 runs [@conv, @pool]
@@ -519,10 +511,8 @@ class CoreOp(IRDLOperation):
             yield stage
 
     def verify_(self) -> None:
-        stages = list(self.runs())
-        if not stages:
+        if not list(self.runs()):
             raise VerifyException("a core runs at least one stage")
-        expect_one_crossbar(stages)
 
 
 @irdl_op_definition

@@ -114,41 +114,6 @@ cmpipe.pipeline @p {
 
 // -----
 
-// CHECK: error: 'cmpipe.core' op a core has one crossbar, and this one holds @v and @w
-cmpipe.pipeline @p {
-  cmpipe.object @a : memref<vector<1xf32>>
-  cmpipe.stage @s in #poly.set<"{ [] }"> {
-    cmpipe.crossbar @v #nn.weights<splat 1.0 shape [4, 2]> : tensor<4x2xf32>
-    cmpipe.crossbar @w #nn.weights<splat 1.0 shape [4, 2]> : tensor<4x2xf32>
-    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
-    cmpipe.write %v, @a #poly.map<"{ [] -> [] }"> : vector<1xf32>
-  }
-  cmpipe.core @c runs [@s]
-}
-
-// -----
-
-// CHECK: error: 'cmpipe.core' op a core has one crossbar stage, and @first and @second both drive it
-cmpipe.pipeline @p {
-  cmpipe.object @a : memref<vector<1xf32>>
-  cmpipe.object @b : memref<vector<1xf32>>
-  cmpipe.stage @first in #poly.set<"{ [] }"> {
-    cmpipe.crossbar @w #nn.weights<[[1.0]]> : tensor<1x1xf32>
-    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
-    %y = cmpipe.mxv @w %v : vector<1xf32> -> vector<1xf32>
-    cmpipe.write %y, @a #poly.map<"{ [] -> [] }"> : vector<1xf32>
-  }
-  cmpipe.stage @second in #poly.set<"{ [] }"> {
-    cmpipe.crossbar @w #nn.weights<[[1.0]]> : tensor<1x1xf32>
-    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
-    %y = cmpipe.mxv @w %v : vector<1xf32> -> vector<1xf32>
-    cmpipe.write %y, @b #poly.map<"{ [] -> [] }"> : vector<1xf32>
-  }
-  cmpipe.core @c runs [@first, @second]
-}
-
-// -----
-
 // CHECK: error: 'cmpipe.core' op there is no stage @s
 cmpipe.pipeline @p {
   cmpipe.core @c runs [@s]

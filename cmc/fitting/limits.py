@@ -1,0 +1,41 @@
+"""Whether a chip is one that its target describes: what it holds is no more than there is."""
+
+from __future__ import annotations
+
+from cmc.diagnostics import describe_location
+from cmc.dialects.cmctrl import ChipOp, CoreOp
+from cmc.dialects.cmpipe import target_of
+from cmc.errors import CmcError
+from cmc.fitting.refusal import too_much
+from cmc.targets import Target
+
+
+def expect_limits(chip: ChipOp) -> None:
+    """CmcError that names what a chip needs too much of, how much there is, and who needs most.
+
+    Its cores are as many as those of its target or fewer. Each has crossbars for all of its stages,
+    and SRAM for rings and constants.
+    """
+    target, cores = target_of(chip), list(chip.cores())
+    for core in cores:
+        crossbars = {f"@{s.sym_name.data}": len(list(s.crossbars())) for s in core.stages()}
+        if sum(crossbars.values()) > target.crossbars:
+            raise too_much(
+                "crossbars", core.title, target.crossbars, crossbars, describe_location(core)
+            )
+        _expect_sram(core, target)
+    if target.cores is not None and len(cores) > target.cores:
+        raise CmcError(
+            f"{len(cores)} cores are needed, and target {target.name} has {target.cores}: assign "
+            "stages to them with cmpipe-assign-cores",
+            f"chip @{chip.sym_name.data}",
+        )
+
+
+def _expect_sram(core: CoreOp, target: Target) -> None:
+    needs = {op.title: op.bytes for op in core.in_sram()}
+    if sum(needs.values()) > target.sram_capacity:
+        where = describe_location(core)
+        error = too_much("bytes of SRAM", core.title, target.sram_capacity, needs, where)
+        hint = "use smaller rings (--buffers minimal), or a target with more SRAM"
+        raise CmcError(f"{error.message}; {hint}", error.where)

@@ -1,0 +1,46 @@
+// RUN: cmc-opt %s -p 'cmpipe-derive-control,cmpipe-size-buffers{policy=minimal},convert-cmpipe-to-cmctrl' --split-input-file --verify-diagnostics | filecheck %s
+
+// What a chip needs of its target, and how much that has.
+
+// CHECK: error: 3 crossbars are needed, and core @core0 has 2: @second needs 2, @first 1
+cmpipe.pipeline @crossbars on #cmpipe.target<crossbars = 2> {
+  cmpipe.object @a : memref<8xvector<1xf32>>
+  cmpipe.object @b : memref<8xvector<1xf32>>
+  cmpipe.object @c : memref<8xvector<1xf32>>
+  cmpipe.input @a_stream "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x8xf32>
+  cmpipe.stage @first in #poly.set<"{ [w] : 0 <= w < 8 }"> {
+    cmpipe.crossbar @w #nn.weights<[[1.0]]> : tensor<1x1xf32>
+    %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+    %y = cmpipe.mxv @w %v : vector<1xf32> -> vector<1xf32>
+    cmpipe.write %y, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+  }
+  cmpipe.stage @second in #poly.set<"{ [w] : 0 <= w < 8 }"> {
+    cmpipe.crossbar @w #nn.weights<[[1.0]]> : tensor<1x1xf32>
+    cmpipe.crossbar @w2 #nn.weights<[[2.0]]> : tensor<1x1xf32>
+    %v = cmpipe.read @b #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+    %y = cmpipe.mxv @w %v : vector<1xf32> -> vector<1xf32>
+    %z = cmpipe.mxv @w2 %y : vector<1xf32> -> vector<1xf32>
+    cmpipe.write %z, @c #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+  }
+  cmpipe.core @core0 runs [@first, @second]
+}
+
+// -----
+
+// CHECK: chip @cores: error: 2 cores are needed, and target pair has 1: assign stages to them with cmpipe-assign-cores
+cmpipe.pipeline @cores on #cmpipe.target<name = "pair", cores = 1> {
+  cmpipe.object @a : memref<8xvector<1xf32>>
+  cmpipe.object @b : memref<8xvector<1xf32>>
+  cmpipe.object @c : memref<8xvector<1xf32>>
+  cmpipe.input @a_stream "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x8xf32>
+  cmpipe.stage @first in #poly.set<"{ [w] : 0 <= w < 8 }"> {
+    %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+    cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+  }
+  cmpipe.core @core0 runs [@first]
+  cmpipe.stage @second in #poly.set<"{ [w] : 0 <= w < 8 }"> {
+    %v = cmpipe.read @b #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+    cmpipe.write %v, @c #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+  }
+  cmpipe.core @core1 runs [@second]
+}
