@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from io import StringIO
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from xdsl.printer import Printer
 
 from cmc.api import make_context
 from cmc.files.parsing import parse_file
+from cmc.tools.cmc import main
 from conftest import ROOT
 from end_to_end import lower
 
@@ -89,6 +91,21 @@ def test_the_listing_of_the_readme_is_the_core_that_is_written_by_hand():
     (listing,) = blocks(README, "mlir")
     chip = parse((ROOT / "test" / "two_convolutions" / "cmctrl.mlir").read_text())
     assert shows(lines(listing), printed(chip))
+
+
+def test_the_transcript_of_the_readme_is_what_a_run_prints(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    (transcript,) = blocks(README, "console")
+    command, _, printed = transcript.partition("\n")
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("COLUMNS", "100")
+    assert main(shlex.split(command.removeprefix("$ cmc "))) == 0
+    # What follows depends on what it is compared with.
+    ends = [
+        text.partition("largest errors against")[0] for text in (capsys.readouterr().out, printed)
+    ]
+    assert ends[0] == ends[1]
 
 
 def test_calculations_of_the_design(monkeypatch: pytest.MonkeyPatch):

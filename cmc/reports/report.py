@@ -1,13 +1,14 @@
 """What a simulated chip did and when, core by core."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cmc.targets import IDEAL, Target
 from cmc.timing.runs import Runs
 
 
@@ -50,6 +51,13 @@ class ProgramReport:
     """Cycles between the first and the last in which none could begin, by what was missing."""
     shown: Runs
     """The cycle in which each iteration of the first images began, image after image."""
+    load: int = 0
+    """Cycles that an image takes of it at the least."""
+    crossbars: int = 0
+    cells_used: int = 0
+    """Cells of its crossbars that hold a weight of a matrix."""
+    cells: int = 0
+    """All cells of its crossbars."""
 
     @cached_property
     def starts(self) -> NDArray[np.int64]:
@@ -67,6 +75,7 @@ class ProgramReport:
             "last_cycle": self.last_cycle,
             "busy": self.busy,
             "waiting": dict(self.waiting),
+            **_crossbars(self),
         }
 
 
@@ -78,14 +87,41 @@ class CoreReport:
     programs: tuple[ProgramReport, ...]
     rings: tuple[RingReport, ...]
     constants: tuple[ConstantsReport, ...] = ()
+    loads: Mapping[str, int] = field(default_factory=dict[str, int])
+    """By unit, the cycles for which an image takes it: the `crossbars` on an average."""
+
+    @property
+    def crossbars(self) -> int:
+        return sum(program.crossbars for program in self.programs)
+
+    @property
+    def cells_used(self) -> int:
+        return sum(program.cells_used for program in self.programs)
+
+    @property
+    def cells(self) -> int:
+        return sum(program.cells for program in self.programs)
+
+    @property
+    def sram_bytes(self) -> int:
+        """The size of the SRAM that the core needs."""
+        held = (*self.rings, *self.constants)
+        return max((one.address + one.bytes for one in held), default=0)
+
+    @property
+    def load(self) -> int:
+        """The cycles that an image takes of the core at the least: of a program, or of a unit."""
+        programs = (program.load for program in self.programs)
+        return max([*programs, *self.loads.values()], default=0)
 
     def as_json(self) -> dict[str, object]:
         """The fields, with the size of the SRAM that the core needs."""
-        held = (*self.rings, *self.constants)
         return {
             "name": self.name,
             "programs": [program.as_json() for program in self.programs],
-            "sram_bytes": max((one.address + one.bytes for one in held), default=0),
+            **_crossbars(self),
+            "loads": dict(self.loads),
+            "sram_bytes": self.sram_bytes,
             "rings": [asdict(ring) for ring in self.rings],
             "constants": [asdict(one) for one in self.constants],
         }
@@ -101,6 +137,44 @@ class Report:
     cycles_per_image: float | None
     """In steady state; None if the stream is too short to reach one."""
     cores: tuple[CoreReport, ...]
+    latency: int = 0
+    """The cycles until the first image is through, with nothing before it."""
+    bound_by: str = ""
+    """The unit, or the program, that an image takes most of: no interval is shorter than that."""
+    target: Target = IDEAL
+    longer: Callable[[], float | None] = field(default=lambda: None, compare=False, repr=False)
+    """Finds what `cycles_per_image` is of a stream that is long enough."""
+
+    @cached_property
+    def interval(self) -> float | None:
+        """Cycles per image of a long stream; None if they never come to the same."""
+        return self.longer() if self.cycles_per_image is None else self.cycles_per_image
+
+    @property
+    def images_per_second(self) -> float | None:
+        """In a long stream."""
+        return None if self.interval is None else 1e9 / self.target.ns(self.interval)
+
+    def share(self, load: int) -> float | None:
+        """What part of the interval a load is."""
+        return None if self.interval is None else load / self.interval
+
+    @property
+    def crossbars(self) -> int:
+        return sum(core.crossbars for core in self.cores)
+
+    @property
+    def cells_used(self) -> int:
+        return sum(core.cells_used for core in self.cores)
+
+    @property
+    def cells(self) -> int:
+        return sum(core.cells for core in self.cores)
+
+    @property
+    def sram_bytes(self) -> int:
+        """The SRAM that the fullest core needs."""
+        return max(core.sram_bytes for core in self.cores)
 
     @property
     def slots(self) -> int:
@@ -113,7 +187,23 @@ class Report:
             "images": self.images,
             "cycles": self.cycles,
             "cycles_per_image": self.cycles_per_image,
+            "target": self.target.name,
+            "interval_ns": None if self.interval is None else self.target.ns(self.interval),
+            "latency_ns": self.target.ns(self.latency),
+            "images_per_second": self.images_per_second,
+            "bound_by": self.bound_by,
+            **_crossbars(self),
+            "sram_bytes": self.sram_bytes,
             "slots": self.slots,
             "cores": [core.as_json() for core in self.cores],
         }
         return json.dumps(fields, indent=2)
+
+
+def _crossbars(report: ProgramReport | CoreReport | Report) -> dict[str, int]:
+    return {
+        "crossbars": report.crossbars,
+        "cells_used": report.cells_used,
+        "cells_wasted": report.cells - report.cells_used,
+        "cells": report.cells,
+    }

@@ -1,14 +1,18 @@
-"""A report as text for a terminal: a table of the stages, and a picture of the pipeline."""
+"""A report as text for a terminal: a table of the cores, and a picture of the pipeline."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cmc.reports.report import CoreReport, ProgramReport, Report
+from cmc.reports.report import CoreReport, Report
 from cmc.timing.runs import Runs
 
 _IMAGES_SHOWN = 8
+
+_LISTED = 3
+"""Of a core's stages, and of what it waited for, how many are named."""
 
 
 def format_report(report: Report, width: int) -> str:
@@ -18,23 +22,24 @@ def format_report(report: Report, width: int) -> str:
 
 
 def format_table(report: Report) -> str:
-    """One line a program: iterations, first and last cycle, busy cycles, what it waited for."""
-    header = ("stage", "core", "iterations", "first", "last", "busy", "slots", "waiting on")
+    """One line a core: what it runs, what of it that takes, and what it waited for."""
+    units = list(dict.fromkeys(unit for core in report.cores for unit in core.loads))
+    busy = [(f"{unit} busy", unit) for unit in units]
+    header = ("core", "stages", "crossbars", "cells used", "busy", *(name for name, _ in busy))
     rows = [
         (
-            program.name,
             core.name,
-            f"{program.iterations:,}",
-            f"{program.first_cycle:,}",
-            f"{program.last_cycle:,}",
-            f"{program.busy:,}",
-            _format_slots(core) if program is core.programs[0] else "",
-            _format_waiting(program),
+            _format_some([program.name for program in core.programs], "more"),
+            f"{core.crossbars:,}" if core.crossbars else "",
+            _format_of(core.cells_used, core.cells) if core.crossbars else "",
+            _format_share(report, core.load),
+            *(_format_share(report, core.loads.get(unit, 0)) for _, unit in busy),
+            _format_of(core.sram_bytes, report.target.sram_bytes) if core.sram_bytes else "",
+            _format_waiting(core),
         )
         for core in report.cores
-        for program in core.programs
     ]
-    return "\n".join(_align([header, *rows]))
+    return "\n".join(_align([(*header, "SRAM bytes", "waiting on"), *rows]))
 
 
 def format_picture(report: Report, width: int) -> str:
@@ -61,33 +66,70 @@ def format_picture(report: Report, width: int) -> str:
 
 
 def format_totals(report: Report) -> str:
-    """The cycles of the whole stream, and of one image once the pipeline is full."""
+    """How long the stream took, how long an image takes, what binds, and what is used."""
     text = f"{_count(report.images, 'image')} in {_count(report.cycles, 'cycle')}"
     if report.cycles_per_image is not None:
         text += f", {report.cycles_per_image:,.6g} cycles per image in steady state"
-    return text
+    lines = [text, f"latency {_format_time(report, report.latency)}"]
+    if report.interval is not None and report.images_per_second is not None:
+        rate = report.images_per_second
+        lines += [
+            f"interval {_format_time(report, report.interval)}: "
+            f"{rate:,.{0 if rate >= 100 else 2}f} images per second",
+            f"bound by {report.bound_by}, "
+            f"{_format_share(report, max(core.load for core in report.cores))} busy",
+        ]
+    cells = _format_of(report.cells_used, report.cells)
+    lines.append(
+        f"{_count(report.crossbars, 'crossbar')}, {cells} cells used; "
+        f"{_format_of(report.sram_bytes, report.target.sram_bytes)} bytes of SRAM in the fullest "
+        "core"
+    )
+    return "\n".join(lines)
 
 
 def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def _format_slots(core: CoreReport) -> str:
-    return f"{sum(ring.slots for ring in core.rings):,}" if core.rings else ""
+def _format_time(report: Report, cycles: float) -> str:
+    return f"{report.target.ns(cycles) / 1000:,.6g} µs, {cycles:,.6g} cycles"
 
 
-def _format_waiting(program: ProgramReport) -> str:
-    longest = sorted(program.waiting.items(), key=lambda item: -item[1])
-    return ", ".join(f"{what} {cycles:,}" for what, cycles in longest if cycles)
+def _format_of(used: int, available: int | None) -> str:
+    """What is used of what there is, where that is not all."""
+    return f"{used:,}" if available in (None, used) else f"{used:,} of {available:,}"
+
+
+def _format_share(report: Report, load: int) -> str:
+    """What part of the interval a load is; nothing for none."""
+    share = report.share(load)
+    if not share:
+        return ""
+    return f"{share:.0%}" if share >= 0.005 else "<1%"
+
+
+def _format_waiting(core: CoreReport) -> str:
+    waiting: Counter[str] = Counter()
+    for program in core.programs:
+        waiting.update(program.waiting)
+    longest = [(what, cycles) for what, cycles in waiting.most_common() if cycles]
+    return _format_some([f"{what} {cycles:,}" for what, cycles in longest], "more")
+
+
+def _format_some(items: Sequence[str], rest: str) -> str:
+    """The first few of some items, and how many more there are."""
+    more = len(items) - _LISTED
+    return ", ".join(items) if more <= 0 else f"{', '.join(items[:_LISTED])}, {more} {rest}"
 
 
 def _align(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """The first and the last column to the left, numbers to the right."""
+    """The first two columns and the last one to the left, numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     last = len(widths) - 1
     return [
         "  ".join(
-            cell if i == last else cell.ljust(width) if i == 0 else cell.rjust(width)
+            cell if i == last else cell.ljust(width) if i < 2 else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+from math import prod
+
 import numpy as np
 
+from cmc.dialects.cmctrl import CoreOp, GcuOp
+from cmc.dialects.cmpipe import CrossbarOp, StageOp, Writer, target_of
 from cmc.reports.report import ConstantsReport, CoreReport, ProgramReport, Report, RingReport
 from cmc.simulator.load import Chip, LoadedProgram
+from cmc.targets import Target
+from cmc.timing.load import bound
 from cmc.timing.runs import Runs
-from cmc.timing.solver import Times
+from cmc.timing.solver import Times, solve
 
 SHOWN = 8
 """Images whose single iterations stand in the report."""
 
 
+LONG = 10**6
+"""Images of a stream that is long enough for all images after some first ones to be alike."""
+
+
 def summarize(chip: Chip, times: Times) -> Report:
     """The report of a stream that is through."""
-    programs = {name: _program(program, times) for name, program in chip.programs.items()}
-    cores = [CoreReport("GCU", _of_core(chip, programs, None), ())]
+    target = target_of(chip.op)
+    programs = {
+        writer.sym_name.data: _program(chip.programs[writer.sym_name.data], writer, times, target)
+        for side in (chip.op.gcu, *chip.op.cores())
+        for writer in side.writers()
+    }
+    cores = [CoreReport("GCU", _of_core(chip, programs, None), (), (), _loads(chip, chip.op.gcu))]
     for core in chip.op.cores():
         rings = tuple(
             RingReport(str(ring.channel), ring.start, ring.slots.value.data, ring.bytes)
@@ -27,9 +44,61 @@ def summarize(chip: Chip, times: Times) -> Report:
             for op in core.constants()
         )
         name = core.sym_name.data
-        cores.append(CoreReport(name, _of_core(chip, programs, name), rings, constants))
-    cycles = 1 + max(r.last_cycle for r in programs.values())
-    return Report(times.images, cycles, _steady(times), tuple(cores))
+        ran, loads = _of_core(chip, programs, name), _loads(chip, core)
+        cores.append(CoreReport(name, ran, rings, constants, loads))
+    return Report(
+        times.images,
+        1 + max(r.last_cycle for r in programs.values()),
+        _steady(times),
+        tuple(cores),
+        int(times.ends(1)[0]),
+        _bound_by(chip),
+        target,
+        lambda: _interval(chip),
+    )
+
+
+def _interval(chip: Chip) -> float | None:
+    """Cycles from one image's end to the next one's in a long stream."""
+    times = solve(chip.flow, LONG)
+    return _steady(times) if times.complete else None
+
+
+def _bound_by(chip: Chip) -> str:
+    """The unit that an image takes most of, for a person."""
+    load = bound(chip.flow)
+    (process, *_), pace = load.processes, load.processes[0].pace
+    where = f"core @{process.side}" if process.side else "the GCU"
+    if load.unit:
+        return f"the {load.unit} unit of {where}"
+    writer = next(w for w in chip.op.writers() if w.sym_name.data == process.name)
+    if isinstance(writer, StageOp) and any(_held(writer)) and writer.cycles[1] == pace:
+        return f"the crossbars of @{process.name} in {where}"
+    units = (f"the {unit} unit of {where}" for unit, n in writer.occupied.items() if n == pace)
+    return next(units, f"@{process.name} in {where}")
+
+
+def _held(stage: StageOp) -> Iterator[CrossbarOp]:
+    return (op for op in stage.held() if isinstance(op, CrossbarOp))
+
+
+def _loads(chip: Chip, side: GcuOp | CoreOp) -> dict[str, int]:
+    """For how many cycles an image takes each unit of a core, or of the GCU.
+
+    Of the crossbars that is an average.
+    """
+    loads: Counter[str] = Counter()
+    crossbars = 0
+    for writer in side.writers():
+        iterations = chip.programs[writer.sym_name.data].iterations
+        for unit, cycles in writer.occupied.items():
+            loads[unit] += iterations * cycles
+        if isinstance(writer, StageOp) and (count := len(list(_held(writer)))):
+            loads["crossbars"] += iterations * writer.cycles[1] * count
+            crossbars += count
+    if crossbars:
+        loads["crossbars"] = -(-loads["crossbars"] // crossbars)
+    return dict(loads)
 
 
 def _of_core(
@@ -38,40 +107,56 @@ def _of_core(
     return tuple(r for name, r in programs.items() if chip.programs[name].core == core)
 
 
-def _program(program: LoadedProgram, times: Times) -> ProgramReport:
-    own, latency = times.starts[program.name], times.flow.processes[program.name].latency
+def _program(program: LoadedProgram, writer: Writer, times: Times, target: Target) -> ProgramReport:
+    own, process = times.starts[program.name], times.flow.processes[program.name]
+    crossbars = list(_held(writer)) if isinstance(writer, StageOp) else []
     return ProgramReport(
         program.name,
         program.iterations,
         own.first,
-        own.last + latency - 1 + times.repeats(program.name),
+        own.last + process.latency - 1 + times.repeats(program.name),
         times.images * program.iterations,
         _waiting(program, times),
         times.of_images(program.name, min(SHOWN, times.images)),
+        program.iterations * process.pace,
+        len(crossbars),
+        sum(prod(crossbar.value.shape) for crossbar in crossbars),
+        sum(_cells(crossbar, target) for crossbar in crossbars),
     )
+
+
+def _cells(crossbar: CrossbarOp, target: Target) -> int:
+    """The cells of a crossbar: where it has no limit, it is as large as its matrix."""
+    *blocks, rows, columns = crossbar.value.shape
+    count = prod(blocks)
+    return (target.rows or count * rows) * (target.columns or count * columns)
 
 
 def _waiting(program: LoadedProgram, times: Times) -> dict[str, int]:
     """Cycles that the program could not begin an iteration in, by what came last."""
-    own, interval = times.starts[program.name], times.flow.processes[program.name].interval
-    earliest = Runs.joined([Runs.line(1, own.first), own.head(own.length - 1) + interval])
+    own, process = times.starts[program.name], times.flow.processes[program.name]
+    earliest = Runs.joined([Runs.line(1, own.first), own.head(own.length - 1) + process.pace])
     gaps, latest = own - earliest, Runs.line(own.length, 0)
     # An image that is not solved waits as the last one that is.
     repeated = times.images - times.solved
     waiting: dict[str, int] = {}
     counted = 0
+
+    def gaps_at_zeros(where: Runs) -> int:
+        ends = own.length - program.iterations
+        repeats = _sum_at_zeros(gaps.tail(ends), where.tail(ends)) if repeated else 0
+        return _sum_at_zeros(gaps, where) + repeated * repeats
+
     for wait in times.waits[program.name]:
         on = times.starts[wait.on.name] + wait.on.latency
         latest = latest.maximum(wait.signals(Runs.joined([Runs.line(1, 0), on]), own.length))
-        short = own - latest
-        total = _sum_at_zeros(gaps, short)
-        if repeated:
-            ends = own.length - program.iterations
-            total += repeated * _sum_at_zeros(gaps.tail(ends), short.tail(ends))
+        total = gaps_at_zeros(own - latest)
         # What came before it, and came last, too, has its share already.
         if total > counted:
             waiting[wait.why] = total - counted
         counted = total
+    if process.occupies and (total := gaps_at_zeros(Runs.line(own.length, 0))) > counted:
+        waiting["units that others have"] = total - counted
     return waiting
 
 
