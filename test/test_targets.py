@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
+from fractions import Fraction
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from xdsl.parser import Parser
+from xdsl.printer import Printer
 
 import cmc
-from cmc.dialects.cmpipe import target_of
+from cmc.api import make_context
+from cmc.dialects.cmpipe import TargetAttr, target_of
 from cmc.errors import CmcError
 from cmc.simulator import chip_of
 from cmc.targets import IDEAL, describe, find_target, format_description, presets
@@ -73,6 +81,50 @@ def test_a_printed_target_is_the_same_target(name: str):
     text = format_description(describe(name))
     assert read(text, "again.toml") == describe(name)
     assert all(re.search(rf"^(# )?{key.name} = ", text, re.MULTILINE) for key in KEYS)
+
+
+NUMBERS = st.decimals(min_value="0.001", max_value=10**6, allow_nan=False, allow_infinity=False)
+
+
+@given(
+    clock=st.decimals(min_value="0.1", max_value=10, places=3),
+    bits=st.integers(1, 32),
+    sram=st.none() | st.integers(1, 1 << 32),
+    time=NUMBERS,
+    rate=st.none() | st.decimals(min_value="0.001", max_value=10**6),
+    energy=NUMBERS,
+    chain=st.none() | st.integers(1, 99),
+)
+def test_a_module_keeps_what_a_file_says(
+    clock: Decimal,
+    bits: int,
+    sram: int | None,
+    time: Decimal,
+    rate: Decimal | None,
+    energy: Decimal,
+    chain: int | None,
+):
+    values = {
+        "clock_ghz": f"{clock:f}",
+        "cores": "3",
+        "activation_bits": str(bits),
+        "sram_bytes": str(sram or '"unlimited"'),
+        "crossbars": "1",
+        "rows": "7",
+        "columns": '"unlimited"',
+        "mxv_ns": f"{time:f}",
+        "mxv_interval_ns": "1",
+        "link_bytes_per_ns": '"unlimited"' if rate is None else f"{rate:f}",
+        "mxv_pj": f"{energy:f}",
+        **({} if chain is None else {"topology": '"chain"', "reach": str(chain)}),
+    }
+    text = "\n".join(['name = "t+1"', *(f"{key} = {value}" for key, value in values.items())])
+    target = read(text, "t.toml").target
+    printed = StringIO()
+    Printer(printed).print_attribute(TargetAttr(target))
+    assert Parser(make_context(), printed.getvalue()).parse_attribute() == TargetAttr(target)
+    exact = Fraction(round(time, 12)) * Fraction(clock)
+    assert exact <= target.mxv < exact + 1
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,18 @@ def show_targets(options: Options) -> None:
 
 
 def _table(targets: Sequence[Target]) -> list[str]:
-    header = ("target", "cores", "crossbars", "rows", "columns", "MxV ns", "bits", "SRAM bytes")
+    header = (
+        *("target", "cores", "topology", "crossbars", "rows", "columns"),
+        *("MxV ns", "bits", "SRAM bytes"),
+    )
     rows = [
         header,
         *(
             (
                 target.name,
-                *map(_count, (target.cores, target.crossbars, target.rows, target.columns)),
+                _count(target.cores),
+                target.topology,
+                *map(_count, (target.crossbars, target.rows, target.columns)),
                 f"{target.ns(target.mxv):,.6g}",
                 str(target.activation_bits),
                 _count(target.sram_bytes),
