@@ -6,6 +6,7 @@ to their ends, the pipeline is checked not to deadlock.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xdsl.context import Context
@@ -18,6 +19,7 @@ from cmc.poly.evaluate import size
 from cmc.sizing.live import check_live
 from cmc.sizing.minimal import minimal_slots
 from cmc.sizing.model import CountedPipeline
+from cmc.sizing.sram import Sram
 from cmc.sizing.throughput import throughput_slots
 from cmc.sizing.trim import trimmed
 
@@ -26,18 +28,24 @@ def slots_by_policy(model: CountedPipeline, policy: BufferPolicy) -> list[int]:
     """The slots of each of the pipeline's channels, in order."""
     flow = model.flow
     slots = throughput_slots(flow)
-    objects = [find_object(channel, channel.object) for channel in model.channels]
     match policy:
         case "throughput":
-            return trimmed(flow, slots)
-        case "minimal":
-            # Where a machine stops early, the pipeline may deadlock with rings of any size.
-            widths = [object.vector for object in objects]
             slots = trimmed(flow, slots)
-            return minimal_slots(flow, slots, widths) if flow.complete else slots
+            return Sram(model, lambda: _minimal(model, slots)).fitted(slots)
+        case "minimal":
+            return _minimal(model, trimmed(flow, slots))
         case "whole":
-            wholes = [size(object.shape) for object in objects]
+            wholes = [size(find_object(op, op.object).shape) for op in model.channels]
             return [-(-count // whole) * whole for count, whole in zip(slots, wholes, strict=True)]
+
+
+def _minimal(model: CountedPipeline, live: Sequence[int]) -> list[int]:
+    """So few slots that none can lose one, and on no ring more than of those that are live."""
+    # Where a machine stops early, the pipeline may deadlock with rings of any size.
+    if not model.flow.complete:
+        return list(live)
+    widths = [find_object(op, op.object).vector for op in model.channels]
+    return minimal_slots(model.flow, live, widths)
 
 
 @dataclass(frozen=True)
@@ -47,8 +55,8 @@ class CmpipeSizeBuffersPass(ModulePass):
     `minimal`: so few slots that with one less on any ring it deadlocks, and on no ring more than
     with `throughput`; the sum of all is not claimed to be the least. `throughput`: what one
     schedule needs with an image every iterations-of-the-slowest-stage cycles; in small pipelines,
-    so few that with one less on any ring some image comes later. `whole`: whole images, as many as
-    the schedule takes.
+    so few that with one less on any ring some image comes later; fewer, down to minimal ones, on
+    cores whose SRAM has no room for so many. `whole`: whole images, as many as the schedule takes.
     """
 
     name = "cmpipe-size-buffers"

@@ -5,15 +5,17 @@ from __future__ import annotations
 import pytest
 from xdsl.dialects.builtin import ModuleOp
 
-from cmc.dialects.cmpipe import TargetAttr
+from cmc.dialects.cmpipe import TargetAttr, target_of
 from cmc.errors import CmcError
 from cmc.importer import import_model
+from cmc.passes.cmpipe_size_buffers import slots_by_policy
 from cmc.proof.chip import prove
 from cmc.simulator import chip_of
+from cmc.sizing.model import CountedPipeline
 from cmc.targets import Target
-from end_to_end import lower
+from end_to_end import lower, pipeline_of
 from onnx_models import chain_model, normal
-from test_sizes import convolution
+from test_sizes import convolution, residual_network
 
 
 def two_convolutions() -> ModuleOp:
@@ -37,3 +39,30 @@ def test_a_chip_of_another_target_is_refused(target: Target, message: str):
     chip_of(module).target = TargetAttr(target)
     with pytest.raises(CmcError, match=message):
         prove(chip_of(module))
+
+
+def sized(sram_bytes: int | None) -> list[int]:
+    """The slots of a residual network on cores with so much SRAM, which no core exceeds."""
+    module = import_model(residual_network(16))
+    lower(module, "nn-canonicalize", "convert-nn-to-cmpipe", "cmpipe-derive-control")
+    pipeline = pipeline_of(module)
+    pipeline.target = TargetAttr(Target(sram_bytes=sram_bytes))
+    lower(module, "cmpipe-size-buffers")
+    slots = CountedPipeline(pipeline).slots
+    lower(module, "convert-cmpipe-to-cmctrl")
+    limit = target_of(chip_of(module)).sram_capacity
+    assert all(core.sram_bytes <= limit for core in chip_of(module).cores())
+    prove(chip_of(module))
+    return slots
+
+
+def test_rings_are_shorter_where_there_is_no_room_for_longer_ones():
+    module = import_model(residual_network(16))
+    lower(module, "nn-canonicalize", "convert-nn-to-cmpipe", "cmpipe-derive-control")
+    least = slots_by_policy(CountedPipeline(pipeline_of(module)), "minimal")
+    asked, fitted = sized(None), sized(1140)
+    assert asked == sized(4000)
+    assert all(a <= b <= c for a, b, c in zip(least, fitted, asked, strict=True))
+    assert least != fitted != asked
+    with pytest.raises(CmcError, match="1120 bytes of SRAM are needed, and core @core2 has 1119"):
+        sized(1119)

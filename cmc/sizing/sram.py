@@ -30,8 +30,6 @@ class Sram:
         of it where even that is too much. Slots that a channel has stay as they are.
         """
         fitted = self._given(slots)
-        if target_of(self.model.pipeline).sram_bytes is None:
-            return fitted.tolist()
         for channels, room in self._cores:
             width, most = self._width[channels], fitted[channels]
             if width @ most <= room:
@@ -73,6 +71,6 @@ class Sram:
             floats = sum(floats for stage in stages for _, floats in stage.constants())
             names = {stage.sym_name.data for stage in stages}
             channels = np.array([n for n, name in enumerate(readers) if name in names], np.int64)
-            room = (target.sram_bytes or 0) - floats * target.element_bytes
+            room = target.sram_capacity - floats * target.element_bytes
             cores.append((channels, room))
         return cores
