@@ -33,6 +33,11 @@ def get_all_passes() -> dict[str, Callable[[], type[ModulePass]]]:
 
         return CmpipeSizeBuffersPass
 
+    def get_cmpipe_tile_crossbars() -> type[ModulePass]:
+        from cmc.passes.cmpipe_tile_crossbars import CmpipeTileCrossbarsPass
+
+        return CmpipeTileCrossbarsPass
+
     def get_convert_cmpipe_to_cmctrl() -> type[ModulePass]:
         from cmc.passes.convert_cmpipe_to_cmctrl import ConvertCmpipeToCmctrlPass
 
@@ -64,6 +69,7 @@ def get_all_passes() -> dict[str, Callable[[], type[ModulePass]]]:
         "cmpipe-derive-control": get_cmpipe_derive_control,
         "cmpipe-reorder-stage": get_cmpipe_reorder_stage,
         "cmpipe-size-buffers": get_cmpipe_size_buffers,
+        "cmpipe-tile-crossbars": get_cmpipe_tile_crossbars,
         "convert-cmpipe-to-cmctrl": get_convert_cmpipe_to_cmctrl,
         "convert-nn-to-cmpipe": get_convert_nn_to_cmpipe,
         "nn-canonicalize": get_nn_canonicalize,

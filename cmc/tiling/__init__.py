@@ -1,0 +1,1 @@
+"""How matrices are cut to the crossbars of a target: what depends on numbers alone, and bodies."""
