@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from math import prod
 
 import numpy as np
@@ -72,14 +71,10 @@ def _bound_by(chip: Chip) -> str:
     if load.unit:
         return f"the {load.unit} unit of {where}"
     writer = next(w for w in chip.op.writers() if w.sym_name.data == process.name)
-    if isinstance(writer, StageOp) and any(_held(writer)) and writer.cycles[1] == pace:
+    if isinstance(writer, StageOp) and any(writer.crossbars()) and writer.cycles[1] == pace:
         return f"the crossbars of @{process.name} in {where}"
     units = (f"the {unit} unit of {where}" for unit, n in writer.occupied.items() if n == pace)
     return next(units, f"@{process.name} in {where}")
-
-
-def _held(stage: StageOp) -> Iterator[CrossbarOp]:
-    return (op for op in stage.held() if isinstance(op, CrossbarOp))
 
 
 def _loads(chip: Chip, side: GcuOp | CoreOp) -> dict[str, int]:
@@ -93,7 +88,7 @@ def _loads(chip: Chip, side: GcuOp | CoreOp) -> dict[str, int]:
         iterations = chip.programs[writer.sym_name.data].iterations
         for unit, cycles in writer.occupied.items():
             loads[unit] += iterations * cycles
-        if isinstance(writer, StageOp) and (count := len(list(_held(writer)))):
+        if isinstance(writer, StageOp) and (count := len(list(writer.crossbars()))):
             loads["crossbars"] += iterations * writer.cycles[1] * count
             crossbars += count
     if crossbars:
@@ -109,7 +104,7 @@ def _of_core(
 
 def _program(program: LoadedProgram, writer: Writer, times: Times, target: Target) -> ProgramReport:
     own, process = times.starts[program.name], times.flow.processes[program.name]
-    crossbars = list(_held(writer)) if isinstance(writer, StageOp) else []
+    crossbars = list(writer.crossbars()) if isinstance(writer, StageOp) else []
     return ProgramReport(
         program.name,
         program.iterations,
