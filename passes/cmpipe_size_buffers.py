@@ -19,6 +19,7 @@ from cmc.poly.evaluate import size
 from cmc.sizing.live import check_live
 from cmc.sizing.minimal import minimal_slots
 from cmc.sizing.model import CountedPipeline
+from cmc.sizing.shared import roomy_slots
 from cmc.sizing.sram import Sram
 from cmc.sizing.throughput import throughput_slots
 from cmc.sizing.trim import trimmed
@@ -31,12 +32,22 @@ def slots_by_policy(model: CountedPipeline, policy: BufferPolicy) -> list[int]:
     match policy:
         case "throughput":
             slots = trimmed(flow, slots)
-            return Sram(model, lambda: _minimal(model, slots)).fitted(slots)
+            sram = Sram(model, lambda: _minimal(model, slots))
+            if flow.shared:
+                return roomy_slots(flow, _rows(model), sram.fitted)
+            return sram.fitted(slots)
         case "minimal":
             return _minimal(model, trimmed(flow, slots))
         case "whole":
             wholes = [size(find_object(op, op.object).shape) for op in model.channels]
             return [-(-count // whole) * whole for count, whole in zip(slots, wholes, strict=True)]
+
+
+def _rows(model: CountedPipeline) -> list[int]:
+    """How many elements of each channel's writer lie in a row of its object, on average."""
+    shapes = [find_object(op, op.object).shape or (1,) for op in model.channels]
+    writers = [model.flow.processes[op.channel.writer] for op in model.channels]
+    return [-(-one.iterations // shape[0]) for one, shape in zip(writers, shapes, strict=True)]
 
 
 def _minimal(model: CountedPipeline, live: Sequence[int]) -> list[int]:
@@ -55,8 +66,9 @@ class CmpipeSizeBuffersPass(ModulePass):
     `minimal`: so few slots that with one less on any ring it deadlocks, and on no ring more than
     with `throughput`; the sum of all is not claimed to be the least. `throughput`: what one
     schedule needs with an image every iterations-of-the-slowest-stage cycles; in small pipelines,
-    so few that with one less on any ring some image comes later; fewer, down to minimal ones, on
-    cores whose SRAM has no room for so many. `whole`: whole images, as many as the schedule takes.
+    so few that with one less on any ring some image comes later; some rows more where stages share
+    units and wait for their turns; fewer, down to minimal ones, on cores whose SRAM has no room for
+    so many. `whole`: whole images, as many as the schedule takes.
     """
 
     name = "cmpipe-size-buffers"

@@ -1,0 +1,60 @@
+"""Rings with which a stream is as fast as the most loaded unit allows, where units are shared.
+
+The periodic schedule that `throughput` takes rings from knows nothing of turns: two processes may
+have a unit at once. Serving them in turns comes close to its pace with the rings that it needs, and
+to within a few per cent or less once these hold some rows more, so that a process whose turn comes
+late finds work. How many are enough is found by trying, on a stream of bounded length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from cmc.sizing.throughput import period, throughput_slots
+from cmc.timing.flow import Flow
+from cmc.timing.solver import solve
+
+MORE_ROWS = (0, 1, 2, 4, 8)
+"""By how many rows rings are made longer, as long as no fewer are enough."""
+
+EVENTS = 1 << 22
+"""Iterations of a stream that is tried: a few seconds at most."""
+
+IMAGES = 64
+"""Images of such a stream at most, and a sixteenth of that at least."""
+
+
+def roomy_slots(
+    flow: Flow, rows: Sequence[int], fitted: Callable[[Sequence[int]], list[int]]
+) -> list[int]:
+    """The slots of each edge's channel, with which a stream is the fastest of those tried.
+
+    `rows` has the elements in a row of each channel's object. `fitted` takes slots away for which
+    there is no room.
+    """
+    least = throughput_slots(flow)
+    best = fitted(least)
+    if not flow.complete:
+        return best
+    bound, fastest, tried = period(flow), pace(flow, best), best
+    for more in MORE_ROWS[1:]:
+        if fastest <= bound:
+            break
+        slots = fitted([count + more * row for count, row in zip(least, rows, strict=True)])
+        if slots == tried:
+            break
+        tried = slots
+        if (found := pace(flow, slots)) < fastest:
+            best, fastest = slots, found
+    return best
+
+
+def pace(flow: Flow, slots: Sequence[int]) -> float:
+    """Cycles from one image to the next with these rings: of the later half where that changes."""
+    iterations = sum(process.iterations for process in flow.processes.values())
+    images = max(IMAGES // 16, min(IMAGES, EVENTS // iterations))
+    times = solve(flow.with_slots(slots), images)
+    if times.periods.keys() == flow.processes.keys():
+        return float(max(times.periods.values()))
+    ends, half = times.ends(images), images // 2
+    return float(ends[-1] - ends[half - 1]) / (images - half)
