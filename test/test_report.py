@@ -33,7 +33,7 @@ def core(name: str, iterations: int, offset: int, images: int, interval: int) ->
     return CoreReport(f"on_{name}", (program,), (ring,), (), loads)
 
 
-CHIP = replace(IDEAL, name="small", clock_ghz=0.5, sram_bytes=64)
+CHIP = replace(IDEAL, name="small", clock_ghz=0.5, cores=4, crossbars=2, sram_bytes=64)
 
 
 @pytest.fixture
@@ -96,7 +96,8 @@ def test_text(report: Report):
             "latency 0.026 µs, 13 cycles",
             "interval 0.02 µs, 10 cycles: 50,000,000 images per second",
             "bound by the crossbars of @conv1 in core @on_conv1, 100% busy",
-            "4 crossbars, 180 of 256 cells used; 36 of 64 bytes of SRAM in the fullest core",
+            "1 of 4 cores, 4 of 8 crossbars and 180 of 256 of their cells used",
+            "36 of 64 bytes of SRAM in the fullest core",
         ]
     )
 

@@ -79,12 +79,14 @@ def format_totals(report: Report) -> str:
             f"bound by {report.bound_by}, "
             f"{_format_share(report, max(core.load for core in report.cores))} busy",
         ]
-    cells = _format_of(report.cells_used, report.cells)
-    lines.append(
-        f"{_count(report.crossbars, 'crossbar')}, {cells} cells used; "
-        f"{_format_of(report.sram_bytes, report.target.sram_bytes)} bytes of SRAM in the fullest "
-        "core"
-    )
+    target, cells = report.target, _format_of(report.cells_used, report.cells)
+    cores = target.cores
+    crossbars = None if cores is None else cores * target.crossbars
+    lines += [
+        f"{_format_of(len(report.cores) - 1, cores)} cores, "
+        f"{_format_of(report.crossbars, crossbars)} crossbars and {cells} of their cells used",
+        f"{_format_of(report.sram_bytes, target.sram_bytes)} bytes of SRAM in the fullest core",
+    ]
     return "\n".join(lines)
 
 

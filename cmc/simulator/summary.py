@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from math import prod
 
 import numpy as np
 
-from cmc.dialects.cmctrl import CoreOp, GcuOp
-from cmc.dialects.cmpipe import CrossbarOp, StageOp, Writer, target_of
+from cmc.dialects.cmpipe import StageOp, Writer, target_of
 from cmc.reports.report import ConstantsReport, CoreReport, ProgramReport, Report, RingReport
 from cmc.simulator.load import Chip, LoadedProgram
+from cmc.simulator.usage import bound_by, cells, loads
 from cmc.targets import Target
-from cmc.timing.load import bound
 from cmc.timing.runs import Runs
 from cmc.timing.solver import Times, solve
 
 SHOWN = 8
 """Images whose single iterations stand in the report."""
-
 
 LONG = 10**6
 """Images of a stream that is long enough for all images after some first ones to be alike."""
@@ -32,7 +29,7 @@ def summarize(chip: Chip, times: Times) -> Report:
         for side in (chip.op.gcu, *chip.op.cores())
         for writer in side.writers()
     }
-    cores = [CoreReport("GCU", _of_core(chip, programs, None), (), (), _loads(chip, chip.op.gcu))]
+    cores = [CoreReport("GCU", _of_core(chip, programs, None), (), (), loads(chip, chip.op.gcu))]
     for core in chip.op.cores():
         rings = tuple(
             RingReport(str(ring.channel), ring.start, ring.slots.value.data, ring.bytes)
@@ -43,15 +40,15 @@ def summarize(chip: Chip, times: Times) -> Report:
             for op in core.constants()
         )
         name = core.sym_name.data
-        ran, loads = _of_core(chip, programs, name), _loads(chip, core)
-        cores.append(CoreReport(name, ran, rings, constants, loads))
+        ran = _of_core(chip, programs, name)
+        cores.append(CoreReport(name, ran, rings, constants, loads(chip, core)))
     return Report(
         times.images,
         1 + max(r.last_cycle for r in programs.values()),
         _steady(times),
         tuple(cores),
         int(times.ends(1)[0]),
-        _bound_by(chip),
+        bound_by(chip),
         target,
         lambda: _interval(chip),
     )
@@ -61,39 +58,6 @@ def _interval(chip: Chip) -> float | None:
     """Cycles from one image's end to the next one's in a long stream."""
     times = solve(chip.flow, LONG)
     return _steady(times) if times.complete else None
-
-
-def _bound_by(chip: Chip) -> str:
-    """The unit that an image takes most of, for a person."""
-    load = bound(chip.flow)
-    (process, *_), pace = load.processes, load.processes[0].pace
-    where = f"core @{process.side}" if process.side else "the GCU"
-    if load.unit:
-        return f"the {load.unit} unit of {where}"
-    writer = next(w for w in chip.op.writers() if w.sym_name.data == process.name)
-    if isinstance(writer, StageOp) and any(writer.crossbars()) and writer.cycles[1] == pace:
-        return f"the crossbars of @{process.name} in {where}"
-    units = (f"the {unit} unit of {where}" for unit, n in writer.occupied.items() if n == pace)
-    return next(units, f"@{process.name} in {where}")
-
-
-def _loads(chip: Chip, side: GcuOp | CoreOp) -> dict[str, int]:
-    """For how many cycles an image takes each unit of a core, or of the GCU.
-
-    Of the crossbars that is an average.
-    """
-    loads: Counter[str] = Counter()
-    crossbars = 0
-    for writer in side.writers():
-        iterations = chip.programs[writer.sym_name.data].iterations
-        for unit, cycles in writer.occupied.items():
-            loads[unit] += iterations * cycles
-        if isinstance(writer, StageOp) and (count := len(list(writer.crossbars()))):
-            loads["crossbars"] += iterations * writer.cycles[1] * count
-            crossbars += count
-    if crossbars:
-        loads["crossbars"] = -(-loads["crossbars"] // crossbars)
-    return dict(loads)
 
 
 def _of_core(
@@ -116,15 +80,8 @@ def _program(program: LoadedProgram, writer: Writer, times: Times, target: Targe
         program.iterations * process.pace,
         len(crossbars),
         sum(prod(crossbar.value.shape) for crossbar in crossbars),
-        sum(_cells(crossbar, target) for crossbar in crossbars),
+        sum(cells(crossbar, target) for crossbar in crossbars),
     )
-
-
-def _cells(crossbar: CrossbarOp, target: Target) -> int:
-    """The cells of a crossbar: where it has no limit, it is as large as its matrix."""
-    *blocks, rows, columns = crossbar.value.shape
-    count = prod(blocks)
-    return (target.rows or count * rows) * (target.columns or count * columns)
 
 
 def _waiting(program: LoadedProgram, times: Times) -> dict[str, int]:

@@ -1,0 +1,52 @@
+"""What a chip has, and what of it an image takes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import prod
+
+from cmc.dialects.cmctrl import CoreOp, GcuOp
+from cmc.dialects.cmpipe import CrossbarOp, StageOp
+from cmc.simulator.load import Chip
+from cmc.targets import Target
+from cmc.timing.load import bound
+
+
+def bound_by(chip: Chip) -> str:
+    """The unit that an image takes most of, for a person."""
+    load = bound(chip.flow)
+    (process, *_), pace = load.processes, load.processes[0].pace
+    where = f"core @{process.side}" if process.side else "the GCU"
+    if load.unit:
+        return f"the {load.unit} unit of {where}"
+    writer = next(w for w in chip.op.writers() if w.sym_name.data == process.name)
+    if isinstance(writer, StageOp) and any(writer.crossbars()) and writer.cycles[1] == pace:
+        return f"the crossbars of @{process.name} in {where}"
+    units = (f"the {unit} unit of {where}" for unit, n in writer.occupied.items() if n == pace)
+    return next(units, f"@{process.name} in {where}")
+
+
+def loads(chip: Chip, side: GcuOp | CoreOp) -> dict[str, int]:
+    """For how many cycles an image takes each unit of a core, or of the GCU.
+
+    Of the crossbars that is an average.
+    """
+    loads: Counter[str] = Counter()
+    crossbars = 0
+    for writer in side.writers():
+        iterations = chip.programs[writer.sym_name.data].iterations
+        for unit, cycles in writer.occupied.items():
+            loads[unit] += iterations * cycles
+        if isinstance(writer, StageOp) and (count := len(list(writer.crossbars()))):
+            loads["crossbars"] += iterations * writer.cycles[1] * count
+            crossbars += count
+    if crossbars:
+        loads["crossbars"] = -(-loads["crossbars"] // crossbars)
+    return dict(loads)
+
+
+def cells(crossbar: CrossbarOp, target: Target) -> int:
+    """The cells of a crossbar: where it has no limit, it is as large as its matrix."""
+    *blocks, rows, columns = crossbar.value.shape
+    count = prod(blocks)
+    return (target.rows or count * rows) * (target.columns or count * columns)
