@@ -9,21 +9,22 @@ from cmc.dialects.cmctrl import CoreOp, GcuOp
 from cmc.dialects.cmpipe import CrossbarOp, StageOp
 from cmc.simulator.load import Chip
 from cmc.targets import Target
-from cmc.timing.load import bound
+from cmc.timing.load import bound, title_of
 
 
 def bound_by(chip: Chip) -> str:
     """The unit that an image takes most of, for a person."""
     load = bound(chip.flow)
-    (process, *_), pace = load.processes, load.processes[0].pace
-    where = f"core @{process.side}" if process.side else "the GCU"
     if load.unit:
-        return f"the {load.unit} unit of {where}"
+        return load.title
+    (process,) = load.processes
     writer = next(w for w in chip.op.writers() if w.sym_name.data == process.name)
-    if isinstance(writer, StageOp) and any(writer.crossbars()) and writer.cycles[1] == pace:
-        return f"the crossbars of @{process.name} in {where}"
-    units = (f"the {unit} unit of {where}" for unit, n in writer.occupied.items() if n == pace)
-    return next(units, f"@{process.name} in {where}")
+    for unit, cycles in writer.occupied.items():
+        if cycles == process.pace:
+            return title_of(unit, process.side)
+    if isinstance(writer, StageOp) and any(writer.crossbars()):
+        return f"the crossbars of {load.title}"
+    return load.title
 
 
 def loads(chip: Chip, side: GcuOp | CoreOp) -> dict[str, int]:

@@ -22,8 +22,13 @@ class Load:
         """What it is the load of, for a person."""
         if not self.unit:
             return f"@{self.processes[0].name}"
-        side = self.processes[0].side
-        return f"the {self.unit} of {f'core @{side}' if side else 'the GCU'}"
+        return title_of(self.unit, self.processes[0].side)
+
+
+def title_of(unit: str, side: str) -> str:
+    """A unit of a core, or of the GCU, for a person."""
+    what = "digital unit" if unit == "digital" else unit
+    return f"the {what} of {f'core @{side}' if side else 'the GCU'}"
 
 
 def loads(flow: Flow) -> Iterator[Load]:

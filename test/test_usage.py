@@ -1,0 +1,84 @@
+"""What a report says that an image takes of a chip."""
+
+import pytest
+
+from cmc.api import make_context
+from cmc.dialects.cmpipe import target_of
+from cmc.files.parsing import parse_file
+from cmc.simulator import chip_of
+from cmc.simulator.load import Chip, load
+from cmc.simulator.usage import bound_by, cells, loads
+from end_to_end import lower
+
+PIPELINE = """
+cmpipe.pipeline @main on #cmpipe.target<name = "small", rows = 8, columns = 16, lanes = 1> {
+  cmpipe.object @a : memref<8xvector<4xf32>>
+  cmpipe.object @b : memref<8xvector<6xf32>>
+  cmpipe.object @c : memref<4xvector<6xf32>>
+  cmpipe.object @d : memref<4xvector<6xf32>>
+  cmpipe.input @a_stream "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x4x8xf32>
+  cmpipe.output "y" @c #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x6x4xf32>
+  cmpipe.output "z" @d #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x6x4xf32>
+  cmpipe.stage @conv in #poly.set<"{ [w] : 0 <= w < 8 }"> latency 9 interval 9 {
+    cmpipe.crossbar @w #nn.weights<splat 1.0 shape [2, 2, 3]> : tensor<2x2x3xf32>
+    %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<4xf32>
+    %y = cmpipe.mxv @w %v : vector<4xf32> -> vector<6xf32>
+    cmpipe.write %y, @b #poly.map<"{ [w] -> [w] }"> : vector<6xf32>
+  }
+  cmpipe.stage @max in #poly.set<"{ [w] : 0 <= w < 4 }"> latency 12 occupies <digital = 12> {
+    %v = cmpipe.read @b #poly.map<"{ [w, k, c] -> [2w + k, c] }"> : vector<2x6xf32>
+    %y = cmpipe.reduce max %v : vector<2x6xf32> -> vector<6xf32>
+    cmpipe.write %y, @c #poly.map<"{ [w] -> [w] }"> : vector<6xf32>
+  }
+  cmpipe.stage @sum in #poly.set<"{ [w] : 0 <= w < 4 }"> latency 12 occupies <digital = 12> {
+    %v = cmpipe.read @b #poly.map<"{ [w, k, c] -> [2w + k, c] }"> : vector<2x6xf32>
+    %y = cmpipe.reduce add %v : vector<2x6xf32> -> vector<6xf32>
+    cmpipe.write %y, @d #poly.map<"{ [w] -> [w] }"> : vector<6xf32>
+  }
+  cmpipe.core @convolutions runs [@conv]
+  cmpipe.core @poolings runs [@max, @sum]
+}
+"""
+
+
+def chip(text: str) -> Chip:
+    module = parse_file(make_context(), text, "pipeline.mlir")
+    lower(module, "cmpipe-derive-control", "cmpipe-size-buffers", "convert-cmpipe-to-cmctrl")
+    return load(chip_of(module))
+
+
+def test_loads_of_units():
+    made = chip(PIPELINE)
+    one, other = made.op.cores()
+    assert loads(made, made.op.gcu) == {}
+    assert loads(made, one) == {"crossbars": 8 * 9}
+    assert loads(made, other) == {"digital": 2 * 4 * 12}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "title"),
+    [
+        ("", "", "the digital unit of core @poolings"),
+        ("interval 9", "interval 13", "the crossbars of @conv"),
+        ("interval 9", "interval 9 occupies <port = 20>", "the port of core @convolutions"),
+        ("digital = 12", "digital = 1", "the crossbars of @conv"),
+    ],
+)
+def test_what_binds(old: str, new: str, title: str):
+    assert bound_by(chip(PIPELINE.replace(old, new))) == title
+
+
+def test_an_input_binds_where_all_else_is_faster():
+    text = PIPELINE.replace("interval 9", "").replace("digital = 12", "digital = 1")
+    assert bound_by(chip(text)) == "@a_stream"
+
+
+@pytest.mark.parametrize(
+    ("target", "size"),
+    [("rows = 8, columns = 16", 128), ("rows = 8", 48), ("columns = 16", 64), ("", 24)],
+)
+def test_a_crossbar_without_limits_is_as_large_as_its_matrix(target: str, size: int):
+    """The blocks lie on its diagonal."""
+    made = chip(PIPELINE.replace("rows = 8, columns = 16", target or "crossbars = 1"))
+    (crossbar,) = (one for w in made.op.cores() for s in w.stages() for one in s.crossbars())
+    assert cells(crossbar, target_of(made.op)) == size
