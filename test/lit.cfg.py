@@ -13,10 +13,15 @@ from pathlib import Path
 import lit.formats
 from filecheck.main import main as filecheck
 
+from cmc.tools.cmc import main as cmc
 from cmc.tools.cmc_opt import main as cmc_opt
 from cmc.universe import CMC_UNIVERSE
 
-TOOLS = {"cmc-opt": lambda args: cmc_opt(args[1:]), "filecheck": filecheck}
+TOOLS = {
+    "cmc": lambda args: cmc(args[1:]),
+    "cmc-opt": lambda args: cmc_opt(args[1:]),
+    "filecheck": filecheck,
+}
 
 
 class ForkingPopen(subprocess.Popen):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tracemalloc
+from bisect import bisect_right
+from functools import cache
 from pathlib import Path
 from random import Random
 
@@ -173,6 +175,7 @@ def random_flow(random: Random) -> Flow:
     return Flow(flow.processes, tuple(edges))
 
 
+@cache
 def allowed(steps: Steps, driven: int, signals: int, seen: int, images: int) -> int:
     """How much may happen once so many signals were seen."""
     if not steps.last and steps.initial:
@@ -183,19 +186,21 @@ def allowed(steps: Steps, driven: int, signals: int, seen: int, images: int) -> 
             break
         if steps.initial:
             limit = image * driven + steps.initial
-        for awaits, reach in zip(steps.awaits.expanded(), steps.reaches.expanded(), strict=True):
-            if awaits <= seen - image * signals:
-                limit = max(limit, image * driven + int(reach))
+        happened = steps.awaits.expanded() <= seen - image * signals
+        reached = steps.reaches.expanded()[happened]
+        limit = max(limit, image * driven + int(reached.max(initial=-image * driven)))
     return limit
 
 
 def starts_by_definition(flow: Flow, images: int) -> dict[str, list[int]]:
     """When iterations begin, looked at in each cycle."""
     starts: dict[str, list[int]] = {name: [] for name in flow.processes}
+    served = {side: len(members) - 1 for side, members in flow.sides.items()}
+    longest = max(max(p.latency, p.interval, *p.occupies.values()) for p in flow.processes.values())
     idle = cycle = 0
-    while idle < 10:  # longer than any latency or interval
+    while idle <= longest:
         ended = {
-            name: sum(start + flow.processes[name].latency <= cycle for start in begun)
+            name: bisect_right(begun, cycle - flow.processes[name].latency)
             for name, begun in starts.items()
         }
         limits = {name: images * p.iterations for name, p in flow.processes.items()}
@@ -206,11 +211,25 @@ def starts_by_definition(flow: Flow, images: int) -> dict[str, list[int]]:
             limits[edge.reader] = min(limits[edge.reader], ready)
             limits[edge.writer] = min(limits[edge.writer], free + edge.slots)
         idle += 1
-        for name, process in flow.processes.items():
-            begun = starts[name]
-            if len(begun) < limits[name] and (not begun or begun[-1] + process.interval <= cycle):
-                begun.append(cycle)
-                idle = 0
+        for side, members in flow.sides.items():
+            first = served[side] + 1
+            for place in (*range(first, len(members)), *range(first)):
+                process = members[place]
+                begun = starts[process.name]
+                taken = {
+                    unit
+                    for other in members
+                    for unit, cycles in other.occupies.items()
+                    if starts[other.name] and starts[other.name][-1] + cycles > cycle
+                }
+                if (
+                    len(begun) < limits[process.name]
+                    and (not begun or begun[-1] + process.interval <= cycle)
+                    and not taken & process.occupies.keys()
+                ):
+                    begun.append(cycle)
+                    served[side] = place
+                    idle = 0
         cycle += 1
     return starts
 

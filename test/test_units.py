@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from xdsl.dialects.builtin import ModuleOp
+from random import Random
 
+from hypothesis import given
+from hypothesis import strategies as st
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
+from xdsl.rewriter import Rewriter
+
+import cmc
 from cmc.api import make_context
 from cmc.compiler.pass_list import parse_passes
-from cmc.dialects.cmpipe import PipelineOp
+from cmc.compiler.standard import BufferPolicy
+from cmc.dialects.cmpipe import CoreOp, PipelineOp, TargetAttr, Unit, UnitsAttr, Writer
 from cmc.files.parsing import parse_file
 from cmc.passes import get_all_passes
 from cmc.simulator import chip_of
 from cmc.simulator.load import load
 from cmc.sizing.model import CountedPipeline
+from cmc.targets import Target
 from cmc.timing.flow import Flow, Process
 from conftest import ROOT
+from end_to_end import Result, assert_close, compile_with, programs
+from networks import Network, networks, random_inputs, reference
+from test_random_networks import examples, policies
+from test_timing import starts_by_definition
 
 
 def test_a_unit_of_one_process_is_an_interval():
@@ -61,3 +73,60 @@ def test_a_pipeline_and_its_chip_have_the_same_units():
         }
         # Only @add has the memory to itself.
         assert flow.processes["add"].interval == 6
+
+
+# Random networks, their stages on few cores.
+
+
+def occupy(writer: Writer, units: dict[Unit, int]) -> None:
+    """Let a writer occupy some of these units, which may be none."""
+    if units:
+        writer.properties["occupies"] = UnitsAttr.of(units)
+
+
+def arrange(pipeline: PipelineOp, random: Random) -> None:
+    """Put the stages on few cores, in any order, and make each slow, in one way or another."""
+    pipeline.target = TargetAttr(Target("any", crossbars=1000))
+    stages = list(pipeline.stages())
+    for stage in stages:
+        stage.properties["latency"] = IntegerAttr(random.choice((1, 2, 3, 9)), i64)
+        stage.properties["interval"] = IntegerAttr(random.choice((1, 1, 2, 5)), i64)
+        occupy(stage, {u: random.randint(1, 5) for u in Unit if random.random() < 0.6})
+    for stream in pipeline.inputs():
+        occupy(stream, {Unit.PORT: random.randint(1, 3)})
+    names = [stage.sym_name.data for stage in stages]
+    random.shuffle(names)
+    for core in list(pipeline.cores()):
+        Rewriter.erase_op(core)
+    cores = random.randint(1, 3)
+    for number in range(cores):
+        if own := names[number::cores]:
+            pipeline.body.block.add_op(CoreOp(f"shared{number}", own))
+
+
+def arranged(network: Network, policy: BufferPolicy, seed: int) -> cmc.Program:
+    random = Random(seed)
+    return compile_with(
+        network.model, policy, {"cmpipe-assign-cores": lambda p: arrange(p, random)}
+    )
+
+
+def starts_of(result: Result) -> dict[str, list[int]]:
+    return {p.name: p.starts.reshape(-1).tolist() for p in programs(result.report)}
+
+
+@examples(30)
+@given(networks(), policies, st.integers(0, 2**16))
+def test_stages_on_few_cores(network: Network, policy: BufferPolicy, seed: int):
+    """Nothing deadlocks, whatever shares what, and whoever is served first."""
+    inputs = random_inputs(network.model, 2, seed=1)
+    program = arranged(network, policy, seed)
+    result = program.run(inputs, mode="interpret")
+    assert_close(result.outputs, reference(network.model, inputs))
+    flow = load(chip_of(program.module)).flow
+    starts = starts_of(result)
+    assert starts == starts_by_definition(flow, 2)
+    for one in programs(result.report):
+        begun, process = starts[one.name], flow.processes[one.name]
+        late = begun[-1] - begun[0] - (len(begun) - 1) * process.pace
+        assert sum(one.waiting.values()) == late

@@ -8,7 +8,7 @@ left for a cycle is what the hardware does in it: deliver, step the machines, st
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from xdsl.ir import Operation, SSAValue
@@ -26,7 +26,7 @@ from cmc.simulator.faults import Fault
 from cmc.simulator.gather import Floats
 from cmc.simulator.hazards import missing, overwritten
 from cmc.simulator.load import Chip, LoadedProgram, Read, Ring
-from cmc.timing.flow import Edge, Process, Steps, waits
+from cmc.timing.flow import Edge, Flow, Process, Steps, waits
 from cmc.timing.runs import Runs
 from cmc.timing.solver import Times
 from cmc.track import Track, no_track
@@ -411,6 +411,54 @@ class _Worker:
         return self._result.copy()
 
 
+class _Turns:
+    """Programs that share units: who is served in a cycle, and until when their units are taken."""
+
+    def __init__(self, workers: Sequence[_Worker]):
+        """The workers stand in the order of their places."""
+        self.workers = workers
+        self._last = len(workers) - 1
+        units = {unit for worker in workers for unit in worker.process.occupies}
+        self._free = dict.fromkeys(units, 0)
+
+    def serve(self, cycle: int) -> Iterator[_Worker]:
+        """Those who begin an iteration in this cycle, in the order in which they are served."""
+        after = self._last + 1
+        for place in (*range(after, len(self.workers)), *range(after)):
+            worker = self.workers[place]
+            if worker.begun < worker.limit and cycle >= worker.earliest:
+                occupies = worker.process.occupies
+                if occupies:
+                    if self._freed(worker) > cycle:
+                        continue
+                    self._free |= {unit: cycle + cycles for unit, cycles in occupies.items()}
+                self._last = place
+                yield worker
+
+    def waking(self) -> Iterator[int]:
+        """When those who have data and room may begin, as things stand."""
+        for worker in self.workers:
+            if worker.begun < worker.limit:
+                yield max(worker.earliest, self._freed(worker))
+
+    def _freed(self, worker: _Worker) -> int:
+        """From which cycle on the units that it occupies are free."""
+        return max((self._free[unit] for unit in worker.process.occupies), default=0)
+
+
+def _turns(flow: Flow, workers: Mapping[str, _Worker]) -> list[_Turns]:
+    """The programs of each side that share units, and those of all others, in any order."""
+    sharing: list[_Turns] = []
+    others: list[_Worker] = []
+    for members in flow.sides.values():
+        side = [workers[process.name] for process in members]
+        if any(process.occupies for process in members):
+            sharing.append(_Turns(side))
+        else:
+            others += side
+    return [_Turns(others), *sharing]
+
+
 def interpret(
     chip: Chip, inputs: Mapping[str, Floats], track: Track = no_track
 ) -> tuple[dict[str, Floats], Times]:
@@ -452,7 +500,7 @@ def interpret(
         core, written = worker.program.core, worker.program.writes
         sram = None if core is None else srams[core]
         worker.attach(chip, sram, sent.get(written), collected.get(written))
-    _cycles(chip, list(workers.values()), images, track)
+    _cycles(chip, _turns(chip.flow, workers), images, track)
     outputs: dict[str, Floats] = {}
     for port in chip.outputs:
         object = chip.objects[port.object]
@@ -467,8 +515,9 @@ def _times(chip: Chip, workers: list[_Worker], images: int) -> Times:
     return Times(chip.flow, images, images, starts, waits(chip.flow, images))
 
 
-def _cycles(chip: Chip, workers: list[_Worker], images: int, track: Track) -> None:
+def _cycles(chip: Chip, turns: Sequence[_Turns], images: int, track: Track) -> None:
     """Run until all images are through, or nothing can move."""
+    workers = [worker for turn in turns for worker in turn.workers]
     cycle = 0
     arriving: defaultdict[int, list[tuple[_Worker, Floats]]] = defaultdict(list)
     for image in track(range(images), "simulating"):
@@ -478,8 +527,8 @@ def _cycles(chip: Chip, workers: list[_Worker], images: int, track: Track) -> No
                 worker.end(written)
             begun = False
             faults: list[tuple[int, Fault]] = []
-            for worker in workers:
-                if worker.begun < worker.limit and cycle >= worker.earliest:
+            for turn in turns:
+                for worker in turn.serve(cycle):
                     found = worker.find_faults(chip, cycle)
                     if found:
                         faults += found
@@ -491,8 +540,7 @@ def _cycles(chip: Chip, workers: list[_Worker], images: int, track: Track) -> No
             if begun:
                 cycle += 1
             elif any(worker.done < end for worker, end in last):
-                waking = [w.earliest for w in workers if w.begun < w.limit]
-                waking += list(arriving)
+                waking = [*arriving, *(wake for turn in turns for wake in turn.waking())]
                 if not waking:
                     raise _times(chip, workers, images).deadlock()
                 cycle = max(cycle + 1, min(waking))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import prod
 
 import numpy as np
 
 from cmc.dialects.cmpipe import StageOp, Writer, target_of
+from cmc.poly.evaluate import Ints
 from cmc.reports.report import ConstantsReport, CoreReport, ProgramReport, Report, RingReport
 from cmc.simulator.load import Chip, LoadedProgram
 from cmc.simulator.usage import bound_by, cells, loads
@@ -99,17 +101,50 @@ def _waiting(program: LoadedProgram, times: Times) -> dict[str, int]:
         repeats = _sum_at_zeros(gaps.tail(ends), where.tail(ends)) if repeated else 0
         return _sum_at_zeros(gaps, where) + repeated * repeats
 
-    for wait in times.waits[program.name]:
-        on = times.starts[wait.on.name] + wait.on.latency
-        latest = latest.maximum(wait.signals(Runs.joined([Runs.line(1, 0), on]), own.length))
+    for why, there in (*_signals(program, times), *_units(program, times)):
+        latest = latest.maximum(there)
         total = gaps_at_zeros(own - latest)
         # What came before it, and came last, too, has its share already.
         if total > counted:
-            waiting[wait.why] = total - counted
+            waiting[why] = total - counted
         counted = total
-    if process.occupies and (total := gaps_at_zeros(Runs.line(own.length, 0))) > counted:
-        waiting["units that others have"] = total - counted
     return waiting
+
+
+def _signals(program: LoadedProgram, times: Times) -> Iterator[tuple[str, Runs]]:
+    """What the program's iterations wait for of others, and when it is there for each."""
+    own = times.starts[program.name]
+    for wait in times.waits[program.name]:
+        on = times.starts[wait.on.name] + wait.on.latency
+        yield wait.why, wait.signals(Runs.joined([Runs.line(1, 0), on]), own.length)
+
+
+def _units(program: LoadedProgram, times: Times) -> Iterator[tuple[str, Runs]]:
+    """The units that the program's iterations take, and when who had one before gave it back."""
+    process = times.flow.processes[program.name]
+    own = times.starts[program.name].expanded() if process.occupies else np.zeros(0, np.int64)
+    for unit in process.occupies:
+        taken = [np.full(1, -1)]
+        given_back = [np.zeros(1, np.int64)]
+        for other in times.flow.sides[process.side]:
+            if unit in other.occupies:
+                starts = _until(times, other.name, int(own[-1]))
+                taken.append(starts)
+                given_back.append(starts + other.occupies[unit])
+        starts = np.sort(np.concatenate(taken))
+        ends = np.sort(np.concatenate(given_back))
+        # Nobody takes a unit that another one has: they end in the order in which they begin.
+        yield f"the {unit} unit", Runs.array(ends[np.searchsorted(starts, own) - 1])
+
+
+def _until(times: Times, process: str, cycle: int) -> Ints:
+    """When a process's iterations begin, at least as far as up to a cycle."""
+    images = times.solved
+    starts = times.of_images(process, images)
+    while starts.last < cycle and images < times.images:
+        images = min(2 * images, times.images)
+        starts = times.of_images(process, images)
+    return starts.expanded()
 
 
 def _sum_at_zeros(values: Runs, where: Runs) -> int:
