@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import islpy as isl
-import numpy as np
 from xdsl.context import Context
 from xdsl.dialects import func
 from xdsl.dialects.builtin import (
@@ -39,12 +38,11 @@ from cmc.dialects.cmpipe import (
 from cmc.dialects.poly import MapAttr, SetAttr
 from cmc.errors import CmcError
 from cmc.passes.on_target import target_attribute
-from cmc.poly.evaluate import grid, tabulate
 from cmc.poly.relations import box
-from cmc.semantics.builder import HELD_NAMES, Floats, StageBuilder
+from cmc.semantics.builder import HELD_NAMES, StageBuilder, same_filling
 from cmc.semantics.elementwise import ELEMENTWISE, operand
 from cmc.semantics.stages import STAGES
-from cmc.semantics.tensors import Layout, View, steps_along, tensor_names
+from cmc.semantics.tensors import Floats, Layout, View, hull, steps_along, tensor_names
 from cmc.semantics.views import VIEWS
 
 _ISL_WORDS = frozenset(
@@ -131,15 +129,17 @@ class _Partition:
         stage = self._open.get(value)
         if stage is not None:
             self._close(stage, value)
-        return self._views[value]
+        array = self.constant(value)
+        return self._views[value] if array is None else View.constant(array)
 
     def stored(self, value: SSAValue) -> View:
         view = self.view(value)
-        if view.pad is not None:
+        if view.object is None:
             layout = Layout(view.shape, _channel(view))
-            builder = StageBuilder(self.names.make(f"{view.object}_copy"), layout, self)
+            assert isinstance(value.owner, Operation)
+            builder = StageBuilder(self.names.make(_wanted_name(value.owner)), layout, self)
             copy = builder.read(value, layout.coordinates(), {"c": layout.vector})
-            view = self._finish(builder, copy, None)
+            view = self._finish(builder, copy, value.owner)
             self._views[value] = view
         return view
 
@@ -181,28 +181,33 @@ class _Partition:
         shape = nn.shape_of(argument)
         layout = Layout(shape, _default_channel(shape) if channel is None else channel)
         name = self._object(self.names.make(tensor_name), layout)
-        view = self._views[argument] = View.whole(name, layout)
+        self._views[argument] = View.whole(name, layout)
         stream, tensor = self.names.make(f"{name}_stream"), TensorType(f32, shape)
-        self.ports.append(InputOp(stream, tensor_name, name, MapAttr(view.simple), tensor))
+        places = MapAttr(layout.to_object())
+        self.ports.append(InputOp(stream, tensor_name, name, places, tensor))
 
     def _output(self, value: SSAValue, tensor_name: str) -> None:
         if self.constant(value) is not None:
             raise CmcError(f"output '{tensor_name}' does not depend on any input")
         view = self.stored(value)
-        tensor = TensorType(f32, view.shape)
-        self.ports.append(OutputOp(tensor_name, view.object, MapAttr(view.simple), tensor))
+        assert view.object is not None
+        tensor, layout = TensorType(f32, view.shape), MapAttr(view.parts[0].simple)
+        self.ports.append(OutputOp(tensor_name, view.object, layout, tensor))
 
     def _view(self, op: Operation) -> None:
         places, pad = VIEWS[type(op)].places(op)
-        shape, source = nn.shape_of(op.results[0]), op.operands[0]
-        array = self.constant(source)
-        if array is not None:
-            self._constants[op.results[0]] = _look_through(array, places, shape, pad)
-            return
-        view = self.view(source)
-        if view.pad is not None and pad is not None and view.pad != pad:
-            view = self.stored(source)
-        self._views[op.results[0]] = view.through(places, shape, pad)
+        views = [self.view(value) for value in op.operands]
+        pads = [pad, *(view.pad for view in views)]
+        filling = next((value for value in pads if value is not None), None)
+        for number, view in enumerate(views):
+            if view.pad is not None and not same_filling(view.pad, filling or 0.0):
+                views[number] = self.stored(op.operands[number])
+        view = View.through(views, places, nn.shape_of(op.results[0]), filling)
+        array = view.array()
+        if array is None:
+            self._views[op.results[0]] = view
+        else:
+            self._constants[op.results[0]] = array
 
     def _elementwise(self, op: Operation) -> None:
         result = op.results[0]
@@ -297,7 +302,7 @@ class _Partition:
         del self._open[value]
         self._views[value] = self._finish(stage.builder, stage.live.pop(value), stage.op)
 
-    def _finish(self, builder: StageBuilder, vector: SSAValue, op: Operation | None) -> View:
+    def _finish(self, builder: StageBuilder, vector: SSAValue, op: Operation) -> View:
         """Write what the stage computes to an object, and put the stage on a core of its own."""
         layout = builder.layout
         object = self._object(self.names.make(f"{builder.name}_out"), layout)
@@ -307,8 +312,7 @@ class _Partition:
         body = Region(Block([*builder.held, *builder.ops]))
         stage = StageOp(builder.name, SetAttr(builder.domain), body)
         core = CoreOp(self.names.make(f"core{len(self.cores)}"), [builder.name])
-        if op is not None:
-            stage.location = core.location = op.location
+        stage.location = core.location = op.location
         self.stages.append(stage)
         self.cores.append(core)
         return View.whole(object, layout)
@@ -353,17 +357,11 @@ def _wanted_channel(use: Use, channels: Mapping[SSAValue, int | None]) -> int | 
     if type(op) in ELEMENTWISE:
         return after if shape == nn.shape_of(op.operands[use.index]) else None
     places, _ = VIEWS[type(op)].places(op)
-    return steps_along(places, shape, after)
-
-
-def _look_through(
-    array: Floats, places: isl.Map, shape: tuple[int, ...], pad: float | None
-) -> Floats:
-    """A constant seen through a view."""
-    table = tabulate(places.intersect_range(box(array.shape)), grid(shape))
-    index = tuple(np.where(table.defined, c, 0) for c in table.coordinates)
-    values = np.where(table.defined, array[index], np.float32(pad or 0.0))
-    return np.ascontiguousarray(np.broadcast_to(values, shape))
+    function = places[use.index]
+    if len(places) == 1:
+        return steps_along(function, [range(extent) for extent in shape], after)
+    seen = function.intersect_range(box(nn.shape_of(op.operands[use.index]))).domain()
+    return steps_along(function, hull(seen.intersect(box(shape))), after)
 
 
 def _is_network(function: func.FuncOp) -> bool:

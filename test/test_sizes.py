@@ -264,7 +264,8 @@ def test_what_nothing_asks_for_is_made_room_for():
     cut = ["start", "end", "axis"]
     nodes = [
         helper.make_node("Relu", ["x"], ["a"], "a"),
-        helper.make_node("Concat", ["a", "x"], ["b"], "b", axis=2),
+        helper.make_node("Concat", ["a", "x"], ["both"], "both", axis=2),
+        helper.make_node("Neg", ["both"], ["b"], "b"),
         helper.make_node("Slice", ["a", *cut], ["c"], "c"),
         helper.make_node("Slice", ["b", *cut], ["d"], "d"),
         helper.make_node("Add", ["c", "d"], ["y"], "y"),

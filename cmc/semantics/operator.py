@@ -15,8 +15,8 @@ OpT = TypeVar("OpT", bound=Operation)
 P = ParamSpec("P")
 R = TypeVar("R")
 
-Places = tuple[isl.Map, float | None]
-"""From the result's coordinates to the operand's, and what stands where the map is undefined."""
+Places = tuple[Sequence[isl.Map], float | None]
+"""From the result's coordinates to those of each operand, and what stands where no map leads."""
 
 
 @dataclass(frozen=True)

@@ -94,12 +94,13 @@ def _conv_body(op: nn.ConvOp, body: StageBuilder) -> SSAValue:
     filters, channels, *kernel = weight.shape
     first, places, window = _window(op, body)
     if groups == 1:
-        value = body.read(op.input, [first, "c", *places], {**window, "c": channels})
+        extents = {**window, "c": channels}
+        axes = range(len(extents))[::-1]
+        value = body.pieces(op.input, [first, "c", *places], extents, axes)
         matrix = np.moveaxis(weight, (0, 1), (-1, -2)).reshape(-1, filters)
     else:
-        value = body.read(
-            op.input, [first, f"{channels}*g + c", *places], {"g": groups, **window, "c": channels}
-        )
+        extents = {"g": groups, **window, "c": channels}
+        value = body.pieces(op.input, [first, f"{channels}*g + c", *places], extents, [0])
         matrix = weight.reshape(groups, filters // groups, channels, *kernel)
         matrix = np.moveaxis(matrix, (1, 2), (-1, -2))
         matrix = matrix.reshape(groups, -1, filters // groups)
@@ -119,9 +120,9 @@ def _max_pool(op: nn.MaxPoolOp, x: Floats) -> Floats:
 
 def _max_pool_body(op: nn.MaxPoolOp, body: StageBuilder) -> SSAValue:
     first, places, window = _window(op, body)
-    channels = body.layout.vector
-    value = body.read(op.input, [first, "c", *places], {**window, "c": channels}, pad=-np.inf)
-    return body.add(ReduceOp(ReductionKind.MAX, value, channels))
+    extents = {**window, "c": body.layout.vector}
+    value = body.pieces(op.input, [first, "c", *places], extents, [len(window)], pad=-np.inf)
+    return body.reduce(ReductionKind.MAX, value)
 
 
 def _average_pool(op: nn.AveragePoolOp, x: Floats) -> Floats:
@@ -132,8 +133,9 @@ def _average_pool(op: nn.AveragePoolOp, x: Floats) -> Floats:
 def _average_pool_body(op: nn.AveragePoolOp, body: StageBuilder) -> SSAValue:
     first, places, window = _window(op, body)
     channels = body.layout.vector
-    value = body.read(op.input, [first, "c", *places], {**window, "c": channels})
-    total = body.add(ReduceOp(ReductionKind.ADD, value, channels))
+    extents = {**window, "c": channels}
+    value = body.pieces(op.input, [first, "c", *places], extents, [len(window)])
+    total = body.reduce(ReductionKind.ADD, value)
     counts = _counts(op)
     if np.all(counts == counts.flat[0]):
         count = body.splat(float(counts.flat[0]), (channels,))
@@ -180,10 +182,10 @@ def _matmul_body(op: nn.MatMulOp, body: StageBuilder) -> SSAValue:
     if body.layout.channel == len(body.layout.shape) - 2:
         assert constant_left is not None
         column = body.layout.coordinates()[-1]
-        value = body.read(op.rhs, at(right, "k", column), {"k": inner})
+        value = body.pieces(op.rhs, at(right, "k", column), {"k": inner}, [0])
         return body.mxv(constant_left.reshape(left[-2], inner).T, value)
     if constant_right is not None and prod(right[:-2]) == 1:
-        value = body.read(op.lhs, at(left, row, "k"), {"k": inner})
+        value = body.pieces(op.lhs, at(left, row, "k"), {"k": inner}, [0])
         return body.mxv(constant_right.reshape(inner, right[-1]), value)
     columns = right[-1]
     window = {"k": inner, "c": columns}
@@ -242,24 +244,6 @@ def _lrn_body(op: nn.LRNOp, body: StageBuilder) -> SSAValue:
     return body.add(arith.DivfOp(value, power))
 
 
-def _concat(op: nn.ConcatOp, *inputs: Floats) -> Floats:
-    return np.concatenate(inputs, op.axis.value.data)
-
-
-def _concat_body(op: nn.ConcatOp, body: StageBuilder) -> SSAValue:
-    """Each operand is -0.0 outside of its part: what x + -0.0 leaves as it is, for every x."""
-    axis, offset = op.axis.value.data, 0
-    result: SSAValue | None = None
-    for value in op.inputs:
-        coordinates = body.layout.coordinates()
-        coordinates[axis] = f"{coordinates[axis]} - {offset}"
-        part = body.read(value, coordinates, {"c": body.layout.vector}, pad=-0.0)
-        result = part if result is None else body.add(arith.AddfOp(result, part))
-        offset += nn.shape_of(value)[axis]
-    assert result is not None
-    return result
-
-
 def _second(op: Operation) -> int:
     return 1
 
@@ -274,4 +258,3 @@ _register(nn.AveragePoolOp, _average_pool, _average_pool_body, _second)
 _register(nn.MatMulOp, _matmul, _matmul_body, _matmul_channel, _last_of_lhs)
 _register(nn.SoftmaxOp, _softmax, _softmax_body, lambda op: op.axis.value.data)
 _register(nn.LRNOp, _lrn, _lrn_body, _second)
-_register(nn.ConcatOp, _concat, _concat_body, lambda op: None)

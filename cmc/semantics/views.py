@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from math import prod
+from typing import Concatenate
 
 import islpy as isl
 import numpy as np
@@ -20,7 +21,7 @@ VIEWS: dict[type[Operation], ViewOperator] = {}
 
 def _register(
     op_type: type[OpT],
-    compute: Callable[[OpT, Floats], Floats],
+    compute: Callable[Concatenate[OpT, ...], Floats],
     places: Callable[[OpT], Places],
 ) -> None:
     VIEWS[op_type] = ViewOperator(of(op_type, compute), of(op_type, places))
@@ -37,7 +38,7 @@ def _transpose(op: nn.TransposeOp, x: Floats) -> Floats:
 
 def _transpose_places(op: nn.TransposeOp) -> Places:
     perm = op.perm.get_values()
-    return _map(len(perm), [f"t{perm.index(a)}" for a in range(len(perm))]), None
+    return [_map(len(perm), [f"t{perm.index(a)}" for a in range(len(perm))])], None
 
 
 def _slice(op: nn.SliceOp, x: Floats) -> Floats:
@@ -53,7 +54,7 @@ def _slice(op: nn.SliceOp, x: Floats) -> Floats:
 def _slice_places(op: nn.SliceOp) -> Places:
     steps = zip(op.starts.get_values(), op.step_values, strict=True)
     coordinates = [f"{start} + {step}*t{a}" for a, (start, step) in enumerate(steps)]
-    return _map(len(coordinates), coordinates), None
+    return [_map(len(coordinates), coordinates)], None
 
 
 def _reshape(op: nn.ReshapeOp, x: Floats) -> Floats:
@@ -82,7 +83,7 @@ def _reshape_places(op: nn.ReshapeOp) -> Places:
                     if inner > 1
                     else f"(({position}) mod {source[a]})"
                 )
-    return _map(len(target), coordinates), None
+    return [_map(len(target), coordinates)], None
 
 
 def _matching_groups(a: tuple[int, ...], b: tuple[int, ...]) -> list[tuple[range, range]]:
@@ -141,7 +142,7 @@ def _pad_places(op: nn.PadOp) -> Places:
     shifted = [f"t{a} - {low[a]}" if low[a] else f"t{a}" for a in range(rank)]
     if op.mode.data is nn.PadMode.CONSTANT:
         places = _map(rank, shifted).intersect_range(box(shape))
-        return places, op.value.value.data
+        return [places], op.value.value.data
     axes: list[isl.Map] = []
     for axis, (at, extent) in enumerate(zip(shifted, shape, strict=True)):
         if op.mode.data is nn.PadMode.EDGE:
@@ -155,7 +156,7 @@ def _pad_places(op: nn.PadOp) -> Places:
         if high[axis] > 0:
             sides[f"{at} >= {extent}"] = after
         axes.append(_axis(rank, at, sides))
-    return reduce(isl.Map.flat_range_product, axes), None
+    return [reduce(isl.Map.flat_range_product, axes)], None
 
 
 def _axis(rank: int, at: str, sides: Mapping[str, str]) -> isl.Map:
@@ -165,7 +166,25 @@ def _axis(rank: int, at: str, sides: Mapping[str, str]) -> isl.Map:
     return union([_map(rank, [at], f": {inside}" if sides else ""), *places])
 
 
+def _concat(op: nn.ConcatOp, *inputs: Floats) -> Floats:
+    return np.concatenate(inputs, op.axis.value.data)
+
+
+def _concat_places(op: nn.ConcatOp) -> Places:
+    """Each operand begins where the one before it ends."""
+    axis, offset = op.axis.value.data, 0
+    places: list[isl.Map] = []
+    for value in op.inputs:
+        shape = nn.shape_of(value)
+        coordinates = [f"t{a}" for a in range(len(shape))]
+        coordinates[axis] = f"t{axis} - {offset}"
+        places.append(_map(len(shape), coordinates))
+        offset += shape[axis]
+    return places, None
+
+
 _register(nn.TransposeOp, _transpose, _transpose_places)
 _register(nn.SliceOp, _slice, _slice_places)
 _register(nn.ReshapeOp, _reshape, _reshape_places)
 _register(nn.PadOp, _pad, _pad_places)
+_register(nn.ConcatOp, _concat, _concat_places)

@@ -14,6 +14,7 @@ package imported, that can be pasted into a test of its own.
 from networks.evaluate import random_inputs, reference
 from networks.network import Network
 from networks.strategies import (
+    concatenated_networks,
     image_networks,
     networks,
     signal_networks,
@@ -23,6 +24,7 @@ from networks.strategies import (
 
 __all__ = [
     "Network",
+    "concatenated_networks",
     "image_networks",
     "networks",
     "random_inputs",

@@ -258,6 +258,32 @@ def tangled_networks() -> SearchStrategy[Network]:
     return builds(Network, shape=shapes, steps=bodies)
 
 
+def concatenated_networks() -> SearchStrategy[Network]:
+    """Small tensors that are concatenated over and over, moved about, and read in every way."""
+    concat: SearchStrategy[Joint] = st.just("Concat")
+    steps = (
+        *_LAYOUTS,
+        *_CONVOLUTIONS,
+        *_POOLINGS,
+        *_ACTIVATIONS,
+        builds(Softmax, over=sampled_from(("last", "channel"))),
+        builds(Rejoin, back=integers(0, 5), joint=concat, axis=_axis),
+        builds(Rejoin, back=integers(0, 5), joint=concat, axis=_axis),
+        builds(SecondInput, joint=concat, axis=_axis),
+        st.just(Tap()),
+    )
+    inner = builds(Branches, _paths(steps, 2), _paths(steps, 2), concat, _axis)
+    outer = builds(Branches, _paths((*steps, inner), 3), _paths((*steps, inner), 2), concat, _axis)
+    bodies = st.lists(st.one_of(*steps, inner, outer), min_size=2, max_size=5).map(tuple)
+    shapes = st.one_of(
+        st.tuples(_one, integers(1, 3), integers(1, 7), integers(1, 7)),
+        st.tuples(_one, integers(1, 4), integers(1, 9)),
+    )
+    tails = st.one_of(st.just(()), st.tuples(_GEMM))
+    steps_of = st.tuples(bodies, tails).map(lambda parts: parts[0] + parts[1])
+    return builds(Network, shape=shapes, steps=steps_of)
+
+
 def networks() -> SearchStrategy[Network]:
     """Networks of all kinds, half of them on images."""
     kinds = (image_networks(), signal_networks(), image_networks(), token_networks())

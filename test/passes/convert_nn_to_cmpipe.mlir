@@ -66,14 +66,64 @@ func.func @slice_and_pad(%x: tensor<1x2x8xf32> {nn.name = "x"}) -> tensor<1x2x6x
   func.return %2 : tensor<1x2x6xf32>
 }
 
-// The parts of a concatenation are -0.0 outside of themselves, which adds nothing to any number.
+// A concatenation costs nothing either: whoever reads it reads its parts. A product takes its rows
+// from both, each with its own rows of the matrix.
 // CHECK-LABEL: cmpipe.pipeline @concat {
+// CHECK:         cmpipe.stage @conv in #poly.set<"{ [w] : 0 <= w <= 3 }"> {
+// CHECK-NEXT:      cmpipe.crossbar @weights #nn.weights<{{\[\[}}1.0], [2.0], [5.0], [6.0], [3.0], [7.0]]> : tensor<6x1xf32>
+// CHECK-NEXT:      %[[X:.*]] = cmpipe.read @x #poly.map<"{ [w, kw, c] -> [-1 + w + kw, c] }"> : vector<2x2xf32>
+// CHECK-NEXT:      %[[Y:.*]] = cmpipe.read @y #poly.map<"{ [w, kw, c] -> [-1 + w + kw, c] }"> : vector<2x1xf32>
+// CHECK-NEXT:      cmpipe.mxv @weights %[[X]], %[[Y]] : vector<2x2xf32>, vector<2x1xf32> -> vector<1xf32>
+// CHECK:         cmpipe.stage @pool in #poly.set<"{ [w] : 0 <= w <= 1 }"> {
+// CHECK-NEXT:      %[[X:.*]] = cmpipe.read @x #poly.map<"{ [w, kw, c] -> [2w + kw, c] }"> : vector<2x2xf32>
+// CHECK-NEXT:      %[[Y:.*]] = cmpipe.read @y #poly.map<"{ [w, kw, c] -> [2w + kw, c] }"> : vector<2x1xf32>
+// CHECK-NEXT:      %[[MX:.*]] = cmpipe.reduce max %[[X]] : vector<2x2xf32> -> vector<2xf32>
+// CHECK-NEXT:      %[[MY:.*]] = cmpipe.reduce max %[[Y]] : vector<2x1xf32> -> vector<1xf32>
+// CHECK-NEXT:      cmpipe.join %[[MX]], %[[MY]] : vector<2xf32>, vector<1xf32> -> vector<3xf32>
+func.func @concat(%x: tensor<1x2x4xf32> {nn.name = "x"}, %y: tensor<1x1x4xf32> {nn.name = "y"}) -> (tensor<1x1x4xf32>, tensor<1x3x2xf32>) {
+  %w = nn.constant #nn.weights<[[[1.0, 5.0], [2.0, 6.0], [3.0, 7.0]]]> : tensor<1x3x2xf32>
+  %0 = nn.concat %x, %y axis 1 : (tensor<1x2x4xf32>, tensor<1x1x4xf32>) -> tensor<1x3x4xf32>
+  %1 = nn.conv %0, %w pads [1, 0] : (tensor<1x3x4xf32>, tensor<1x3x2xf32>) -> tensor<1x1x4xf32> loc("conv")
+  %2 = nn.max_pool %0 kernel [2] strides [2] : (tensor<1x3x4xf32>) -> tensor<1x3x2xf32> loc("pool")
+  func.return %1, %2 : tensor<1x1x4xf32>, tensor<1x3x2xf32>
+}
+
+// A window may reach into both parts, and beyond them. It is cut where the parts lie side by side in
+// it, in whatever order they do: here y[1], y[0], x[3], x[2], from the end.
+// CHECK-LABEL: cmpipe.pipeline @straddle {
+// CHECK:         cmpipe.stage @pool in #poly.set<"{ [w] : 0 <= w <= 3 }"> {
+// CHECK-NEXT:      %[[X:.*]] = cmpipe.read @x #poly.map<"{ [w, kw, c] -> [-1 + 2w + kw, c] }"> pad -inf : vector<3x2xf32>
+// CHECK-NEXT:      %[[V:.*]] = cmpipe.read @y #poly.map<"{ [w, kw, c] -> [-5 + 2w + kw, c] }"> over %[[X]] : vector<3x2xf32>
+// CHECK-NEXT:      cmpipe.reduce max %[[V]] : vector<3x2xf32> -> vector<2xf32>
+// CHECK:         cmpipe.stage @dense in #poly.set<"{ [] }"> {
+// CHECK-NEXT:      cmpipe.crossbar @weights #nn.weights<{{.*}}> : tensor<8x1xf32>
+// CHECK-NEXT:      %[[Y:.*]] = cmpipe.read @y #poly.map<"{ [k] -> [1 - k + floor((1 + k)/2), 1 - (1 + k) mod 2] }"> : vector<4xf32>
+// CHECK-NEXT:      %[[X:.*]] = cmpipe.read @x #poly.map<"{ [k] -> [3 - k + floor((1 + k)/2), 1 - (1 + k) mod 2] }"> : vector<4xf32>
+// CHECK-NEXT:      cmpipe.mxv @weights %[[Y]], %[[X]] : vector<4xf32>, vector<4xf32> -> vector<1xf32>
+func.func @straddle(%x: tensor<1x2x4xf32> {nn.name = "x"}, %y: tensor<1x2x2xf32> {nn.name = "y"}) -> (tensor<1x2x4xf32>, tensor<1x1xf32>) {
+  %w = nn.constant #nn.weights<splat 0.5 shape [8, 1]> : tensor<8x1xf32>
+  %0 = nn.concat %x, %y axis 2 : (tensor<1x2x4xf32>, tensor<1x2x2xf32>) -> tensor<1x2x6xf32>
+  %1 = nn.max_pool %0 kernel [3] strides [2] pads [1, 2] : (tensor<1x2x6xf32>) -> tensor<1x2x4xf32> loc("pool")
+  %2 = nn.slice %0 starts [0, 0, 5] steps [1, 1, -1] : (tensor<1x2x6xf32>) -> tensor<1x2x4xf32>
+  %3 = nn.transpose %2 perm [0, 2, 1] : (tensor<1x2x4xf32>) -> tensor<1x4x2xf32>
+  %4 = nn.reshape %3 : tensor<1x4x2xf32> -> tensor<1x8xf32>
+  %5 = nn.matmul %4, %w : (tensor<1x8xf32>, tensor<8x1xf32>) -> tensor<1x1xf32> loc("dense")
+  func.return %1, %5 : tensor<1x2x4xf32>, tensor<1x1xf32>
+}
+
+// An output is collected from one object: where it has several parts, a stage joins them.
+// CHECK-LABEL: cmpipe.pipeline @collected {
+// CHECK:         cmpipe.output "output0" @concat_out
 // CHECK:         cmpipe.stage @concat in #poly.set<"{ [w] : 0 <= w <= 3 }"> {
-// CHECK-NEXT:      %[[X:.*]] = cmpipe.read @x #poly.map<"{ [w, c] -> [w, c] }"> pad -0.0 : vector<5xf32>
-// CHECK-NEXT:      %[[Y:.*]] = cmpipe.read @y #poly.map<"{ [w, c] -> [w, -2 + c] }"> pad -0.0 : vector<5xf32>
-// CHECK-NEXT:      arith.addf %[[X]], %[[Y]] : vector<5xf32>
-func.func @concat(%x: tensor<1x2x4xf32> {nn.name = "x"}, %y: tensor<1x3x4xf32> {nn.name = "y"}) -> tensor<1x5x4xf32> {
-  %0 = nn.concat %x, %y axis 1 : (tensor<1x2x4xf32>, tensor<1x3x4xf32>) -> tensor<1x5x4xf32> loc("concat")
+// CHECK-NEXT:      cmpipe.object @constant0 #nn.weights<[{{\[}}[1.0, 1.0, 1.0, 1.0]]]> : memref<1x1xvector<4xf32>>
+// CHECK-NEXT:      %[[X:.*]] = cmpipe.read @x #poly.map<"{ [w, c] -> [w, c] }"> : vector<2xf32>
+// CHECK-NEXT:      %[[K:.*]] = cmpipe.read @constant0 #poly.map<"{ [w, c] -> [0, c, w] }"> : vector<1xf32>
+// CHECK-NEXT:      %[[Z:.*]] = cmpipe.read @x #poly.map<"{ [w, c] -> [w, c] }"> : vector<2xf32>
+// CHECK-NEXT:      %[[V:.*]] = cmpipe.join %[[X]], %[[K]], %[[Z]] : vector<2xf32>, vector<1xf32>, vector<2xf32> -> vector<5xf32>
+// CHECK-NEXT:      cmpipe.write %[[V]], @concat_out
+func.func @collected(%x: tensor<1x2x4xf32> {nn.name = "x"}) -> tensor<1x5x4xf32> {
+  %k = nn.constant #nn.weights<splat 1.0 shape [1, 1, 4]> : tensor<1x1x4xf32>
+  %0 = nn.concat %x, %k, %x axis 1 : (tensor<1x2x4xf32>, tensor<1x1x4xf32>, tensor<1x2x4xf32>) -> tensor<1x5x4xf32> loc("concat")
   func.return %0 : tensor<1x5x4xf32>
 }
 
