@@ -124,6 +124,7 @@ def test_commands(installed: Path, tmp_path: Path):
     run(installed / "cmc", "compile", digits, "-o", "digits.mlir", cwd=tmp_path)
     output = run(installed / "cmc", "run", "digits.mlir", "--random", "1", cwd=tmp_path)
     assert "cycles" in output
+    assert "\npcm-64 " in run(installed / "cmc", "targets", cwd=tmp_path)
 
 
 def test_stock_xdsl_opt_sees_dialects_and_passes(installed: Path, tmp_path: Path):
