@@ -96,8 +96,8 @@ def test_text(report: Report):
             "latency 0.026 µs, 13 cycles",
             "interval 0.02 µs, 10 cycles: 50,000,000 images per second",
             "bound by the crossbars of @conv1 in core @on_conv1, 100% busy",
-            "1 of 4 cores, 4 of 8 crossbars and 180 of 256 of their cells used",
-            "36 of 64 bytes of SRAM in the fullest core",
+            "cores used 1 of 4, crossbars 4 of 8, their cells 180 of 256, "
+            "bytes of SRAM in the fullest core 36 of 64",
         ]
     )
 

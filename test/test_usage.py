@@ -1,11 +1,16 @@
 """What a report says that an image takes of a chip."""
 
+import json
+
+import numpy as np
 import pytest
+from xdsl.dialects.builtin import ModuleOp
 
 from cmc.api import make_context
 from cmc.dialects.cmpipe import target_of
 from cmc.files.parsing import parse_file
-from cmc.simulator import chip_of
+from cmc.reports.text import format_report
+from cmc.simulator import chip_of, simulate
 from cmc.simulator.load import Chip, load
 from cmc.simulator.usage import bound_by, cells, loads
 from end_to_end import lower
@@ -41,18 +46,22 @@ cmpipe.pipeline @main on #cmpipe.target<name = "small", rows = 8, columns = 16, 
 """
 
 
-def chip(text: str) -> Chip:
+def made(text: str) -> ModuleOp:
     module = parse_file(make_context(), text, "pipeline.mlir")
     lower(module, "cmpipe-derive-control", "cmpipe-size-buffers", "convert-cmpipe-to-cmctrl")
-    return load(chip_of(module))
+    return module
+
+
+def chip(text: str) -> Chip:
+    return load(chip_of(made(text)))
 
 
 def test_loads_of_units():
-    made = chip(PIPELINE)
-    one, other = made.op.cores()
-    assert loads(made, made.op.gcu) == {}
-    assert loads(made, one) == {"crossbars": 8 * 9}
-    assert loads(made, other) == {"digital": 2 * 4 * 12}
+    loaded = chip(PIPELINE)
+    one, other = loaded.op.cores()
+    assert loads(loaded, loaded.op.gcu) == {}
+    assert loads(loaded, one) == {"crossbars": 8 * 9}
+    assert loads(loaded, other) == {"digital": 2 * 4 * 12}
 
 
 @pytest.mark.parametrize(
@@ -79,6 +88,23 @@ def test_an_input_binds_where_all_else_is_faster():
 )
 def test_a_crossbar_without_limits_is_as_large_as_its_matrix(target: str, size: int):
     """The blocks lie on its diagonal."""
-    made = chip(PIPELINE.replace("rows = 8, columns = 16", target or "crossbars = 1"))
-    (crossbar,) = (one for w in made.op.cores() for s in w.stages() for one in s.crossbars())
-    assert cells(crossbar, target_of(made.op)) == size
+    loaded = chip(PIPELINE.replace("rows = 8, columns = 16", target or "crossbars = 1"))
+    (crossbar,) = (one for w in loaded.op.cores() for s in w.stages() for one in s.crossbars())
+    assert cells(crossbar, target_of(loaded.op)) == size
+
+
+def test_a_report_of_units_that_stages_share():
+    """Two poolings take turns at a digital unit, which then binds."""
+    module = made(PIPELINE.replace("latency 9 interval 9", "latency 10 interval 10"))
+    x = np.ones((4, 4, 8), np.float32)
+    report = simulate(module, {"x": x}, "interpret").report
+    data = json.loads(report.to_json())
+    assert (data["interval_ns"], data["bound_by"]) == (96, "the digital unit of core @poolings")
+    assert (data["crossbars"], data["cells_used"], data["cells"]) == (1, 12, 128)
+    assert data["latency_ns"] == report.cycles - 3 * 96
+    gcu, one, other = (line.split("  ") for line in format_report(report, 100).splitlines()[1:4])
+    columns = [[cell.strip() for cell in line if cell] for line in (gcu, one, other)]
+    assert columns[0][:3] == ["GCU", "a_stream", "8%"]
+    assert columns[1][:6] == ["convolutions", "conv", "1", "12 of 128", "83%", "83%"]
+    assert columns[2][:5] == ["poolings", "max, sum", "100%", "100%", "192"]
+    assert columns[2][5].startswith("the digital unit ")

@@ -79,15 +79,20 @@ def format_totals(report: Report) -> str:
             f"bound by {report.bound_by}, "
             f"{_format_share(report, max(core.load for core in report.cores))} busy",
         ]
-    target, cells = report.target, _format_of(report.cells_used, report.cells)
-    cores = target.cores
-    crossbars = None if cores is None else cores * target.crossbars
-    lines += [
-        f"{_format_of(len(report.cores) - 1, cores)} cores, "
-        f"{_format_of(report.crossbars, crossbars)} crossbars and {cells} of their cells used",
-        f"{_format_of(report.sram_bytes, target.sram_bytes)} bytes of SRAM in the fullest core",
-    ]
+    lines.append(_format_used(report))
     return "\n".join(lines)
+
+
+def _format_used(report: Report) -> str:
+    """What is used of the target."""
+    target = report.target
+    used = {
+        "cores used": (len(report.cores) - 1, target.cores),
+        "crossbars": (report.crossbars, target.cores and target.cores * target.crossbars),
+        "their cells": (report.cells_used, report.cells),
+        "bytes of SRAM in the fullest core": (report.sram_bytes, target.sram_bytes),
+    }
+    return ", ".join(f"{what} {_format_of(*counts)}" for what, counts in used.items())
 
 
 def _count(number: int, what: str) -> str:
