@@ -16,7 +16,15 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 from xdsl.utils.symbol_table import get_name_if_symbol
 
-from cmc.dialects.cmpipe import CoreOp, PipelineOp, StageOp, find_object, target_of, writers_of
+from cmc.dialects.cmpipe import (
+    CoreOp,
+    PipelineOp,
+    StageOp,
+    find_object,
+    read_from,
+    target_of,
+    writers_of,
+)
 from cmc.errors import CmcError
 from cmc.fitting.cores import ENDLESS, Need, Room, assigned
 from cmc.fitting.refusal import too_large, too_much, too_scattered
@@ -66,14 +74,9 @@ class _Assignment:
             return Need(name, crossbars, bytes[name] + constants, cycles, pace, follows)
 
         stages = {stage.sym_name.data: stage for stage in self.pipeline.stages()}
-        writers = writers_of(self.pipeline)
+        writers = writers_of(stages.values())
         follows = {
-            name: [
-                writer
-                for read in stage.reads()
-                for writer in writers.get(read.object.root_reference.data, ())
-                if writer in stages
-            ]
+            name: [channel.writer for channel in read_from(stage, writers)]
             for name, stage in stages.items()
         }
         order = TopologicalSorter(follows).static_order()

@@ -1,8 +1,9 @@
 """`cmpipe-derive-control`: find out what waits for what, and make it the channels of a pipeline.
 
-Only access relations are looked at. For a stage that reads an object, its iterations wait for
-writes of the object (`ready`), and the object's slots wait for iterations of the stage (`free`).
-Both are step functions, computed by the same construction with the roles swapped.
+Only access relations are looked at. For a stage and a writer of something that it reads, iterations
+of the stage wait for these writes (`ready`), and the slots that they fill wait for iterations of
+the stage (`free`). Both are step functions, computed by the same construction with the roles
+swapped.
 """
 
 from __future__ import annotations
@@ -18,9 +19,8 @@ from cmc.dialects.cmpipe import (
     Channel,
     ChannelOp,
     PipelineOp,
-    read_by,
+    read_from,
     writers_of,
-    written_by,
 )
 from cmc.dialects.poly import MapAttr, SetAttr
 from cmc.poly.relations import Progress, nameless, progress
@@ -38,7 +38,8 @@ def derive(reads: isl.Map, writes: isl.Map, reader: isl.Set) -> Control:
     """The control of a channel.
 
     `reads` maps the reader's iterations to elements, `writes` the writer's iterations to elements;
-    both sides run in lexicographic order. `reader` holds all iterations of the reader.
+    both sides run in lexicographic order. `reader` holds all iterations of the reader. What is read
+    and comes from other writers is no matter of this channel.
     """
     needs = reads.apply_range(writes.reverse())
     ready = progress(needs, reader)
@@ -53,20 +54,20 @@ _Key = tuple[isl.Map, isl.Map, isl.Set]
 
 
 def derive_channels(pipeline: PipelineOp) -> list[ChannelOp]:
-    """The channels of a pipeline: one for each stage and each writer of what it reads."""
-    writes, writers = written_by(pipeline), writers_of(pipeline)
+    """The channels of a pipeline: one for each stage and each writer of something that it reads."""
+    writers = writers_of(pipeline.writers())
+    writes = {w.sym_name.data: nameless(w.places) for w in pipeline.writers()}
     # Layers of one shape have the same relations but for the names.
     known: dict[_Key, Control] = {}
     channels: list[ChannelOp] = []
     for stage in pipeline.stages():
         iterations = stage.iterations.reset_tuple_id()
-        for object, read in read_by(stage).items():
-            for writer in writers[object]:
-                key = (nameless(read), nameless(writes[writer]), iterations)
-                control = known.get(key)
-                if control is None:
-                    control = known[key] = derive(*key)
-                channels.append(_channel(Channel(object, writer, stage.sym_name.data), control))
+        for channel, read in read_from(stage, writers).items():
+            key = (nameless(read), writes[channel.writer], iterations)
+            control = known.get(key)
+            if control is None:
+                control = known[key] = derive(*key)
+            channels.append(_channel(channel, control))
     return channels
 
 

@@ -19,7 +19,7 @@ from cmc.dialects.cmpipe import PipelineOp, StageOp
 from cmc.dialects.poly import MapAttr, SetAttr, read_isl
 from cmc.errors import CmcError
 from cmc.poly.evaluate import pieces
-from cmc.poly.extremes import lexmin
+from cmc.poly.extremes import coordinates, first_point, lexmin
 
 
 def reorder(stage: StageOp, order: isl.Map) -> None:
@@ -105,7 +105,9 @@ def _new_names(order: isl.Map, old: Sequence[str]) -> list[str | None]:
 def _check_one_place_each(stage: StageOp, order: isl.Map) -> None:
     missing = stage.domain.data.subtract(order.domain())
     if not missing.is_empty():
-        raise _error(stage, f"the new order leaves out iteration {_first(missing)}")
+        raise _error(
+            stage, f"the new order leaves out iteration {coordinates(first_point(missing))}"
+        )
     if not order.is_single_valued():
         raise _error(stage, "the new order gives an iteration more than one place")
     meeting = order.apply_range(order.reverse()).subtract(order.domain().identity())
@@ -114,15 +116,9 @@ def _check_one_place_each(stage: StageOp, order: isl.Map) -> None:
         second = first.apply(meeting)
         raise _error(
             stage,
-            f"the new order puts iterations {_first(first)} and {_first(second)} in one place",
+            f"the new order puts iterations {coordinates(first_point(first))} and "
+            f"{coordinates(first_point(second))} in one place",
         )
-
-
-def _first(points: isl.Set) -> str:
-    point = lexmin(points).sample_point()
-    dims = range(points.dim(isl.dim_type.set))
-    values = (point.get_coordinate_val(isl.dim_type.set, d).to_python() for d in dims)
-    return f"[{', '.join(map(str, values))}]"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from xdsl.passes import ModulePass
 
 from cmc.compiler.standard import BufferPolicy
 from cmc.dialects.cmpipe import PipelineOp, find_object
-from cmc.poly.evaluate import size
 from cmc.sizing.live import check_live
 from cmc.sizing.minimal import minimal_slots
 from cmc.sizing.model import CountedPipeline
@@ -39,7 +38,7 @@ def slots_by_policy(model: CountedPipeline, policy: BufferPolicy) -> list[int]:
         case "minimal":
             return _minimal(model, trimmed(flow, slots))
         case "whole":
-            wholes = [size(find_object(op, op.object).shape) for op in model.channels]
+            wholes = [flow.processes[edge.writer].iterations for edge in flow.edges]
             return [-(-count // whole) * whole for count, whole in zip(slots, wholes, strict=True)]
 
 

@@ -33,6 +33,7 @@ from cmc.dialects.cmpipe import (
     find_crossbar,
     find_object,
     object_type,
+    read_from,
     target_of,
     vector_shape,
     writers_of,
@@ -60,7 +61,7 @@ class _Tiling:
 
     def __post_init__(self) -> None:
         self.names = Names(self.pipeline)
-        self.writers = {name: len(all) for name, all in writers_of(self.pipeline).items()}
+        self.writers = {name: len(all) for name, all in writers_of(self.pipeline.writers()).items()}
         self.cores = {
             name.root_reference.data: core for core in self.pipeline.cores() for name in core.stages
         }
@@ -251,14 +252,9 @@ class _Tiling:
 def _in_order(pipeline: PipelineOp) -> Iterator[StageOp]:
     """The stages, each after those that write what it reads."""
     stages = {stage.sym_name.data: stage for stage in pipeline.stages()}
-    writers = writers_of(pipeline)
+    writers = writers_of(stages.values())
     before = {
-        name: [
-            writer
-            for read in stage.reads()
-            for writer in writers.get(read.object.root_reference.data, ())
-            if writer in stages
-        ]
+        name: [channel.writer for channel in read_from(stage, writers)]
         for name, stage in stages.items()
     }
     yield from [stages[name] for name in TopologicalSorter(before).static_order()]

@@ -37,8 +37,9 @@ from cmc.dialects.cmpipe import (
     PipelineOp,
     StageOp,
     Writer,
-    read_by,
+    read_from,
     target_of,
+    writers_of,
 )
 from cmc.dialects.cmpipe import CoreOp as PipelineCoreOp
 from cmc.dialects.poly import SetAttr
@@ -95,6 +96,7 @@ class _Lowering:
     def __post_init__(self) -> None:
         self.objects = {o.sym_name.data: o for o in self.pipeline.objects()}
         self.writers = {w.sym_name.data: w for w in self.pipeline.writers()}
+        self.writers_of = writers_of(self.writers.values())
         self.into: dict[str, list[ChannelOp]] = {name: [] for name in self.writers}
         self.out_of: dict[str, list[ChannelOp]] = {name: [] for name in self.writers}
         for op in self.pipeline.channels():
@@ -145,14 +147,14 @@ class _Lowering:
 
     def _channels_into(self, stage: StageOp) -> list[ChannelOp]:
         """The channels of all that a stage reads, in the order of its reads."""
-        name = stage.sym_name.data
-        channels = self.into[name]
-        known = [op.channel.object for op in channels]
-        for object in read_by(stage):
-            if object not in known:
+        channels = self.into[stage.sym_name.data]
+        known = [op.channel for op in channels]
+        for channel in read_from(stage, self.writers_of):
+            if channel not in known:
                 raise CmcError(
-                    f"stage @{name} reads @{object}, and there is no channel for it: derive the "
-                    "control first, with cmpipe-derive-control"
+                    f"stage @{channel.reader} reads what @{channel.writer} writes of "
+                    f"@{channel.object}, and there is no channel for it: derive the control first, "
+                    "with cmpipe-derive-control"
                 )
         return channels
 

@@ -28,10 +28,10 @@ def windowed(rows: int, height: int, reach: int) -> list[range]:
 def test_a_chain_of_windows_keeps_a_few_bands():
     bands, windows = even_bands(1000, 10), windowed(1000, 10, 1)
     tasks = [
-        Task("x", bands, {}),
-        Task("a", bands, {"x": windows}),
-        Task("b", bands, {"a": windows}),
-        Task(None, bands, {"b": bands}),
+        Task("x", "x", bands, {}),
+        Task("a", "a", bands, {"x": windows}),
+        Task("b", "b", bands, {"a": windows}),
+        Task("y", None, bands, {"b": bands}),
     ]
     plan = schedule(tasks)
     assert plan.kept == {"x": 30, "a": 30, "b": 10}
@@ -42,9 +42,9 @@ def test_a_chain_of_windows_keeps_a_few_bands():
 def test_what_is_read_as_a_whole_is_kept_as_a_whole():
     bands = even_bands(100, 10)
     tasks = [
-        Task("x", bands, {}),
-        Task("mean", [range(1)], {"x": [range(100)]}),
-        Task("y", bands, {"x": bands, "mean": [range(1)] * 10}),
+        Task("x", "x", bands, {}),
+        Task("mean", "mean", [range(1)], {"x": [range(100)]}),
+        Task("y", "y", bands, {"x": bands, "mean": [range(1)] * 10}),
     ]
     plan = schedule(tasks)
     assert plan.kept == {"x": 100, "mean": 1, "y": 10}
@@ -59,11 +59,10 @@ def random_tasks(random: Random) -> list[Task]:
         bands = even_bands(rows, random.randint(1, rows))
         reads: dict[str, list[range]] = {}
         for source in random.sample(tasks, min(len(tasks), random.randint(1, 2))):
-            assert source.makes is not None
             end = source.rows[-1].stop
             lows, highs = (sorted(random.randint(0, end) for _ in bands) for _ in range(2))
-            reads[source.makes] = [range(min(a, b), b) for a, b in zip(lows, highs, strict=True)]
-        tasks.append(Task(str(number), bands, reads))
+            reads[source.name] = [range(min(a, b), b) for a, b in zip(lows, highs, strict=True)]
+        tasks.append(Task(str(number), str(number), bands, reads))
     return tasks
 
 

@@ -37,7 +37,11 @@ def constant(name: str, length: int) -> str:
     [
         # Ports.
         (INPUT, INPUT.replace("[w, c] }", "[0, c] }"), "puts two elements of the tensor in one"),
-        (INPUT, INPUT.replace("1x1x10x", "1x1x5x"), "the layout does not fill the object @a"),
+        (
+            INPUT,
+            INPUT.replace("1x1x10x", "1x1x5x"),
+            "nothing writes @a[5]: @a_stream writes the rest",
+        ),
         (INPUT, INPUT.replace("{ [n, c, w]", "{ x[n, c, w]"), "should map tuples without names"),
         (INPUT, "", "there is no stage or input @a_stream here"),
         (OUTPUT, OUTPUT * 2, 'there are 2 outputs "y"'),

@@ -12,6 +12,8 @@ from typing import TypeVar
 
 import islpy as isl
 
+Point = tuple[int, ...]
+
 _Points = TypeVar("_Points", isl.Set, isl.Map)
 
 _FORMS: tuple[Callable[[isl.Map], isl.Map], ...] = (
@@ -34,6 +36,19 @@ def lexmin(points: _Points) -> _Points:
     if isinstance(points, isl.Set):
         return lexmin(isl.Map.from_range(points)).range()
     return _extreme(points, isl.Map.lexmin, isl.Map.lex_gt(points.range().get_space()))
+
+
+def first_point(points: isl.Set) -> Point:
+    """The lexicographically first point of a finite set that is not empty."""
+    point = lexmin(points).sample_point()
+    dims = points.dim(isl.dim_type.set)
+    values = (point.get_coordinate_val(isl.dim_type.set, i) for i in range(dims))
+    return tuple(value.to_python() for value in values)
+
+
+def coordinates(point: Point) -> str:
+    """A point as people write it: `[2, 3]`."""
+    return f"[{', '.join(map(str, point))}]"
 
 
 def _extreme(relation: isl.Map, find: Callable[[isl.Map], isl.Map], beyond: isl.Map) -> isl.Map:

@@ -9,6 +9,7 @@ from cmc.dialects.cmctrl import ChipOp, MachineKind, MachineOp, ProgramOp
 from cmc.fitting.limits import expect_limits
 from cmc.proof.live import ProvedChannel, prove_live
 from cmc.proof.machines import Driven, MachineKey, prove_machine
+from cmc.proof.parts import prove_found, prove_parts
 from cmc.proof.programs import ProgramKey, ProvedProgram, prove_program
 from cmc.proof.rings import prove_rings
 from cmc.widths import CONTROL_BITS, bits_needed
@@ -47,7 +48,10 @@ def prove(
             program = prove_program(op, side, known.programs)
             programs[program.name] = program
     expect_limits(chip)
+    writers = prove_parts(programs.values())
     slots = prove_rings(chip)
+    for program in programs.values():
+        prove_found(program, writers, slots.keys())
     links: list[ProvedChannel] = []
     for core in chip.cores():
         driven = {

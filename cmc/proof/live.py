@@ -24,8 +24,9 @@ import numpy as np
 from cmc.dialects.cmpipe import Channel
 from cmc.errors import CmcError
 from cmc.poly.counting import Iterations
+from cmc.poly.extremes import coordinates
 from cmc.proof.machines import Driven
-from cmc.proof.points import coordinates, image
+from cmc.proof.points import image
 from cmc.proof.programs import ProvedProgram
 from cmc.timing.flow import Edge, Flow, Process, Steps
 from cmc.timing.runs import Runs

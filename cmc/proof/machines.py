@@ -3,8 +3,8 @@
 A machine awaits *signals* and *drives* something: a ready machine awaits elements and enables
 iterations, a free machine awaits iterations and releases elements. Elements count here as the
 iterations of the writer that write them; so both sides are points in lexicographic order. A
-relation says which signals each thing driven *needs*: for an iteration, the elements that it reads;
-for an element, the iterations that read it.
+relation says which signals each thing driven *needs*: for an iteration, the elements that it reads
+of those that the writer writes; for an element, the iterations that read it.
 
 What the machine drives at point i happens when it advances to i or beyond for the first time, and
 by then it has awaited a signal `got(i)`, or none. It must hold for all i that
@@ -35,21 +35,9 @@ from cmc.dialects.cmctrl import (
 from cmc.errors import CmcError
 from cmc.poly.counting import Iterations, counted
 from cmc.poly.evaluate import Ints, tabulate
-from cmc.poly.extremes import lexmax, lexmin
+from cmc.poly.extremes import Point, coordinates, first_point, lexmax, lexmin
 from cmc.proof.loops import Timeline
-from cmc.proof.points import (
-    Point,
-    as_set,
-    before,
-    beyond,
-    coordinates,
-    first_descent,
-    first_pair,
-    first_point,
-    image,
-    outside,
-    upto,
-)
+from cmc.proof.points import as_set, before, beyond, first_descent, first_pair, image, outside, upto
 from cmc.proof.programs import ProvedProgram
 from cmc.simulator.expand import Visits, visits
 from cmc.timing.runs import Runs
@@ -99,7 +87,7 @@ def prove_machine(
         elements = _Side(
             writer.iterations,
             writer.writes,
-            f"element of @{writer.object.sym_name.data}",
+            f"element of @{writer.object.sym_name.data} that @{writer.name} writes",
             lambda point: f"@{writer.object.sym_name.data}{coordinates(point)}",
         )
         needs = reads.apply_range(writer.writes.reverse())

@@ -6,17 +6,7 @@ import islpy as isl
 import numpy as np
 
 from cmc.poly.evaluate import Ints
-from cmc.poly.extremes import lexmin
-
-Point = tuple[int, ...]
-
-
-def first_point(points: isl.Set) -> Point:
-    """The lexicographically first point of a finite set that is not empty."""
-    point = lexmin(points).sample_point()
-    dims = points.dim(isl.dim_type.set)
-    values = (point.get_coordinate_val(isl.dim_type.set, i) for i in range(dims))
-    return tuple(value.to_python() for value in values)
+from cmc.poly.extremes import Point, first_point
 
 
 def image(relation: isl.Map, point: Point) -> Point:
@@ -33,11 +23,6 @@ def first_pair(relation: isl.Map) -> tuple[Point, Point]:
 def as_set(point: Point) -> isl.Set:
     """The set of one point."""
     return isl.Set(f"{{ [{', '.join(map(str, point))}] }}")
-
-
-def coordinates(point: Point) -> str:
-    """A point as people write it: `[2, 3]`."""
-    return f"[{', '.join(map(str, point))}]"
 
 
 def beyond(relation: isl.Map, limit: isl.Map) -> isl.Map | None:

@@ -1,4 +1,4 @@
-"""A program's loops run what they claim to, in order, and write every element of an object once."""
+"""A program's loops run what they claim to, in order, and write elements of an object once each."""
 
 from __future__ import annotations
 
@@ -14,20 +14,10 @@ from cmc.diagnostics import describe_location, operation_error
 from cmc.dialects.cmctrl import CoreOp, GcuOp, ProgramOp, StartOp
 from cmc.dialects.cmpipe import InputOp, ObjectOp, StageOp, find_object
 from cmc.errors import CmcError
-from cmc.poly.extremes import lexmin
+from cmc.poly.extremes import Point, coordinates, first_point, lexmin
 from cmc.poly.order import Order
 from cmc.proof.loops import Timeline
-from cmc.proof.points import (
-    Point,
-    before,
-    beyond,
-    coordinates,
-    first_descent,
-    first_pair,
-    first_point,
-    image,
-    outside,
-)
+from cmc.proof.points import before, beyond, first_descent, first_pair, image, outside
 from cmc.simulator.body import is_executable
 from cmc.simulator.expand import Visits, visits
 
@@ -37,7 +27,7 @@ class ProvedProgram:
     """What a program was proved to do. Tuples of its relations have no names.
 
     `iterations` run in lexicographic order; `writes` maps each to the element of `object` that it
-    writes, one to one and onto the object; `reads` maps iterations to elements, by object.
+    writes, one to one; `reads` maps iterations to elements, by object.
     """
 
     writer: StageOp | InputOp
@@ -84,7 +74,7 @@ def prove_program(op: ProgramOp, side: GcuOp | CoreOp, proved: set[ProgramKey]) 
             proof.runs_each(visits(op.body.block), Order.of(domain))
         else:
             proof.runs(isl.Map(started), domain)
-        proof.fills(writes, domain, object)
+        proof.places(writes, domain, object)
         proved.add(key)
     return ProvedProgram(writer, where, domain, object, writes, _reads(writer, domain))
 
@@ -172,8 +162,8 @@ class _Proof:
             "lexicographic order"
         )
 
-    def fills(self, writes: isl.Map, domain: isl.Set, object: ObjectOp) -> None:
-        """`writes`, from iterations to elements, is one to one and onto the object."""
+    def places(self, writes: isl.Map, domain: isl.Set, object: ObjectOp) -> None:
+        """`writes`, from iterations to elements of the object, is one to one."""
         name, elements = object.sym_name.data, object.index_space.reset_tuple_id()
         if (idle := outside(domain, writes.domain())) is not None:
             raise self.error(f"writes nothing in iteration {coordinates(first_point(idle))}")
@@ -188,5 +178,3 @@ class _Proof:
             twice = writes.reverse()
             twice = twice.subtract(lexmin(twice)).domain()
             raise self.error(f"writes @{name}{coordinates(first_point(twice))} twice")
-        if (missing := outside(elements, writes.range())) is not None:
-            raise self.error(f"never writes @{name}{coordinates(first_point(missing))}")

@@ -15,10 +15,12 @@ from heapq import heappop, heappush
 class Task:
     """What is done in bands, one after the other.
 
-    `rows` has the object's rows that each band makes, `reads` the rows that each band needs of
-    other objects. A task that makes no object has the rows that it handles.
+    `rows` has the object's rows of which each band makes a part, or all. `reads` has the rows that
+    each band needs of what other tasks make, by their names. A task that makes nothing has the rows
+    that it handles.
     """
 
+    name: str
     makes: str | None
     rows: Sequence[range]
     reads: Mapping[str, Sequence[range]]
@@ -33,7 +35,8 @@ def even_bands(rows: int, height: int) -> list[range]:
 class Schedule:
     """Bands `(task, number)` in the order in which they run, and how many rows each object keeps.
 
-    Row r lies where row r modulo that number does: it is as many bands as it takes, or all rows.
+    Row r lies where row r modulo that number does: it is as many bands as it takes, or all rows,
+    as where several tasks make an object in bands that differ.
     """
 
     order: Sequence[tuple[int, int]]
@@ -42,14 +45,17 @@ class Schedule:
 
 def schedule(tasks: Sequence[Task]) -> Schedule:
     """Each task stands after those that make what it reads."""
-    readers: dict[str, list[int]] = {task.makes: [] for task in tasks if task.makes is not None}
-    # Up to where each object is made, and from where on each task needs it.
-    made = dict.fromkeys(readers, 0)
-    wanted = [{object: _from_each(rows) for object, rows in t.reads.items()} for t in tasks]
+    readers: dict[str, list[int]] = {task.name: [] for task in tasks}
+    makers: dict[str, list[Task]] = {}
     for number, task in enumerate(tasks):
-        for object in task.reads:
-            readers[object].append(number)
-    kept = dict.fromkeys(readers, 0)
+        for other in task.reads:
+            readers[other].append(number)
+        if task.makes is not None:
+            makers.setdefault(task.makes, []).append(task)
+    # Up to where each task is, and from where on each needs what another makes.
+    made = {task.name: 0 for task in tasks}
+    wanted = [{other: _from_each(rows) for other, rows in t.reads.items()} for t in tasks]
+    kept = dict.fromkeys(makers, 0)
     done = [0] * len(tasks)
     order: list[tuple[int, int]] = []
     waiting = [-number for number in reversed(range(len(tasks)))]
@@ -57,23 +63,27 @@ def schedule(tasks: Sequence[Task]) -> Schedule:
         number = -heappop(waiting)
         task, band = tasks[number], done[number]
         if band == len(task.rows) or any(
-            max(1, rows[band].stop) > made[object] for object, rows in task.reads.items()
+            max(1, rows[band].stop) > made[other] for other, rows in task.reads.items()
         ):
             continue
         order.append((number, band))
         done[number] += 1
         heappush(waiting, -number)
-        if task.makes is not None:
-            object = task.makes
-            first = min((wanted[r][object][done[r]] for r in readers[object]), default=made[object])
-            made[object] = task.rows[band].stop
-            kept[object] = max(kept[object], made[object] - min(first, task.rows[band].start))
-            for reader in readers[object]:
-                heappush(waiting, -reader)
-    for task in tasks:
-        if task.makes is not None:
-            rows, height = task.rows[-1].stop, len(task.rows[0])
-            kept[task.makes] = min(rows, -(-kept[task.makes] // height) * height)
+        object = task.makes
+        if object is not None:
+            # What is still to be made in part, or still to be read.
+            names = [maker.name for maker in makers[object]]
+            first = [made[name] for name in names]
+            first += [wanted[r][name][done[r]] for name in names for r in readers[name]]
+            kept[object] = max(kept[object], task.rows[band].stop - min(first))
+        made[task.name] = task.rows[band].stop
+        for reader in readers[task.name]:
+            heappush(waiting, -reader)
+    for object, tasks_of_one in makers.items():
+        rows = max(task.rows[-1].stop for task in tasks_of_one)
+        heights = {len(task.rows[0]) for task in tasks_of_one}
+        height = heights.pop() if len(heights) == 1 else rows
+        kept[object] = min(rows, -(-kept[object] // height) * height)
     return Schedule(order, kept)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -17,6 +17,7 @@ from math import prod
 from threading import Lock
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from xdsl.ir import Operation, SSAValue
 
 from cmc.dialects.cmpipe import (
@@ -28,6 +29,7 @@ from cmc.dialects.cmpipe import (
     find_object,
     vector_shape,
 )
+from cmc.poly.evaluate import Ints, coefficients
 from cmc.simulator.bands import Task, even_bands, schedule
 from cmc.simulator.body import Call, call, constant, joins, parts
 from cmc.simulator.gather import Floats
@@ -77,16 +79,13 @@ def _run(calls: list[Call]) -> None:
             function(*arguments)
 
 
-def _entering(ports: Sequence[Port], elements: Floats, rows: range | None) -> Step:
-    """Inputs, or some rows of them, go where their object lies."""
+def _entering(port: Port, elements: Floats, rows: range | None) -> Step:
+    """An input, or some rows of it, goes where its object lies."""
 
     def step(
         inputs: Mapping[str, Floats], outputs: Mapping[str, Floats], pool: Executor | None
     ) -> None:
-        if not any(port.covers for port in ports):
-            elements.fill(0)
-        for port in ports:
-            port.enter(inputs[port.tensor], elements, rows)
+        port.enter(inputs[port.tensor], elements, rows)
 
     return step
 
@@ -117,6 +116,56 @@ def _rows(object: Object) -> int:
     return object.shape[0] if object.shape else 1
 
 
+def _placed(program: LoadedProgram) -> tuple[Ints, Ints] | None:
+    """The element that each iteration of a box writes, as a matrix and constants, if it is linear.
+
+    `[object rank, iteration rank]` and `[object rank]`; an object without axes has one row.
+    """
+    (write,) = (op for op in program.body if isinstance(op, WriteOp))
+    found = coefficients(write.access.data)
+    if program.extents is None or found is None:
+        return None
+    matrix, first = found
+    if not len(first):
+        matrix, first = np.zeros((1, matrix.shape[1]), np.int64), np.zeros(1, np.int64)
+    return matrix, first
+
+
+def _writes_rows(program: LoadedProgram) -> bool:
+    """Whether each place of a program's first loop writes in one row of the object, in order."""
+    placed = _placed(program)
+    if placed is None or not program.extents:
+        return False
+    matrix, first = placed
+    steps = matrix[0].tolist() == [1] + [0] * (matrix.shape[1] - 1)
+    return steps and first[0] == 0 and program.extents[0] == _rows(program.part.object)
+
+
+def _written(program: LoadedProgram, array: Floats, rows: range) -> Floats | None:
+    """What some rows of a program write, `[images, *iterations, vector]`, as a view of an array.
+
+    The array holds the same rows of the object, or all. None if elements are not evenly spaced.
+    """
+    placed = _placed(program)
+    if placed is None:
+        return None
+    matrix, first = placed
+    assert program.extents is not None
+    extents = (len(rows), *program.extents[1:]) if program.extents else ()
+    strides = np.array(array.strides[1:-1])
+    origin = array[(slice(None), *first.tolist())]
+    return as_strided(
+        origin,
+        (len(array), *extents, array.shape[-1]),
+        (array.strides[0], *(strides @ matrix).tolist(), array.strides[-1]),
+    )
+
+
+def _scatter(target: Floats, places: Ints, values: Floats) -> None:
+    """Put elements where they belong: all arrays are `[images, elements, vector]`."""
+    target[:, places] = values
+
+
 class Plan:
     """The values of a dataflow, laid out for a number of images that are computed together."""
 
@@ -127,14 +176,15 @@ class Plan:
         self._pool = Pool()
         self._objects: dict[str, Stored] = {}
         self._tasks: list[Task] = []
+        self._touched: list[Set[str]] = []
         self._makers: list[Callable[[range], Step]] = []
         for program in dataflow.programs.values():
             if program.core is None:
-                self._add_inputs(program.writes)
+                self._add_input(program.name)
             else:
                 self._add_program(program)
-        for port in dataflow.outputs:
-            self._add_output(port)
+        for number, port in enumerate(dataflow.outputs):
+            self._add_output(f"output {number}", port)
         self._steps = list(self._laid_out())
 
     def run(
@@ -147,27 +197,29 @@ class Plan:
     def _laid_out(self) -> Iterator[Step]:
         """All steps in their order; arrays of objects that are read to the end are used again."""
         plan = schedule(self._tasks)
-        left = Counter(object for task in self._tasks for object in task.reads)
+        left = Counter(object for touched in self._touched for object in touched)
         for number, band in plan.order:
-            task = self._tasks[number]
-            if task.makes is not None and band == 0:
-                object = self._dataflow.objects[task.makes]
-                shape = (self.images, plan.kept[object.name], *object.shape[1:], object.vector)
-                self._objects[object.name] = Stored(self._pool.take(shape), _rows(object))
+            task, touched = self._tasks[number], self._touched[number]
+            for object in [self._dataflow.objects[name] for name in touched]:
+                if object.name not in self._objects:
+                    shape = (self.images, plan.kept[object.name], *object.shape[1:], object.vector)
+                    self._objects[object.name] = Stored(self._pool.take(shape), _rows(object))
             yield self._makers[number](task.rows[band])
             if band == len(task.rows) - 1:
-                left.subtract(task.reads.keys())
-                for object in task.reads:
-                    if left[object] == 0:
-                        self._pool.give(self._objects[object].array)
+                left.subtract(touched)
+                for name in touched:
+                    if left[name] == 0:
+                        self._pool.give(self._objects[name].array)
 
     def _bands(self, rows: int, *objects: Object) -> list[range]:
         """Some rows in bands so low that the objects' shares of each are small."""
         floats = self.images * max(object.elements * object.vector for object in objects)
         return even_bands(rows, max(1, rows * BAND // max(1, floats)))
 
-    def _add(self, task: Task, maker: Callable[[range], Step]) -> None:
+    def _add(self, task: Task, touched: Set[str], maker: Callable[[range], Step]) -> None:
+        """A task, the objects in which it reads and writes, and what makes a band of it."""
         self._tasks.append(task)
+        self._touched.append(touched)
         self._makers.append(maker)
 
     def _part(self, object: str, rows: range) -> Floats:
@@ -175,58 +227,63 @@ class Plan:
         (part,) = self._objects[object].parts(rows)
         return part
 
-    def _add_inputs(self, name: str) -> None:
+    def _add_input(self, name: str) -> None:
         """What the GCU sends, in its object."""
-        object = self._dataflow.objects[name]
-        ports = [port for port in self._dataflow.inputs if port.object == name]
-        by_rows = all(port.row_axis is not None for port in ports)
+        port = self._dataflow.inputs[name]
+        object = self._dataflow.objects[port.object]
+        by_rows = port.row_axis is not None
         rows = self._bands(_rows(object), object) if by_rows else [range(_rows(object))]
 
         def entering(band: range) -> Step:
-            return _entering(ports, self._part(name, band), band if by_rows else None)
+            return _entering(port, self._part(object.name, band), band if by_rows else None)
 
-        self._add(Task(name, rows, {}), entering)
+        self._add(Task(name, object.name, rows, {}), {object.name}, entering)
 
-    def _add_output(self, port: Port) -> None:
+    def _add_output(self, name: str, port: Port) -> None:
         """What the GCU collects."""
         object = self._dataflow.objects[port.object]
-        by_rows = port.row_axis is not None
-        (writer,) = (task for task in self._tasks if task.makes == port.object)
-        rows = writer.rows if by_rows else [range(_rows(object))]
+        makers = [task for task in self._tasks if task.makes == port.object]
+        alike = all(task.rows == makers[0].rows for task in makers)
+        by_rows = port.row_axis is not None and alike
+        rows = makers[0].rows if by_rows else [range(_rows(object))]
 
         def leaving(band: range) -> Step:
             return _leaving(port, self._part(port.object, band), band if by_rows else None)
 
-        self._add(Task(None, rows, {port.object: rows}), leaving)
+        reads = {task.name: rows for task in makers}
+        self._add(Task(name, None, rows, reads), {port.object}, leaving)
 
     def _add_program(self, program: LoadedProgram) -> None:
         """A program in bands of its first loop where it writes row after row, or as a whole."""
         target = self._dataflow.objects[program.writes]
-        sources = [self._dataflow.objects[read.object] for read in program.reads]
+        sources = {read.object: self._dataflow.objects[read.object] for read in program.reads}
         reads = [*program.reads, *program.constants]
         found = {read.op: Linear.of(read, program.extents) for read in reads}
         linear = {op: access for op, access in found.items() if access is not None}
         extent = program.extents[0] if program.extents else 1
-        whole = [range(_rows(target))]
-        by_rows = target.box is not None and extent == _rows(target) and len(linear) == len(reads)
-        rows = self._bands(extent, target, *sources) if by_rows else whole
+        by_rows = _writes_rows(program) and len(linear) == len(reads)
+        rows = [range(_rows(target))]
+        if by_rows:
+            rows = self._bands(extent, target, *sources.values())
         needed: dict[str, list[range]] = {}
-        for read, source in zip(program.reads, sources, strict=True):
-            every = range(_rows(source))
+        for read in program.reads:
+            every = range(_rows(sources[read.object]))
             wanted = [
                 linear[read.op].of_rows(band).rows_of(len(every)) if len(rows) > 1 else every
                 for band in rows
             ]
-            before = needed.get(source.name, wanted)
-            needed[source.name] = [
-                range(min(a.start, b.start), max(a.stop, b.stop))
-                for a, b in zip(wanted, before, strict=True)
-            ]
+            for writer in [share.part.writer for share in read.shares]:
+                before = needed.get(writer, wanted)
+                needed[writer] = [
+                    range(min(a.start, b.start), max(a.stop, b.stop))
+                    for a, b in zip(wanted, before, strict=True)
+                ]
 
         def stage(band: range) -> Step:
             return self._stage(program, band if by_rows else range(extent), linear)
 
-        self._add(Task(target.name, rows, needed), stage)
+        task = Task(program.name, target.name, rows, needed)
+        self._add(task, {target.name, *sources}, stage)
 
     def _stage(
         self, program: LoadedProgram, rows: range, linear: Mapping[ReadOp, Linear]
@@ -239,14 +296,11 @@ class Plan:
         workers = len(self._scratch) if work >= SHARED else 1
         stage = _Stage([], [[] for _ in range(workers)])
         lent: list[Floats] = []
-        target = self._part(object.name, rows if len(rows) < extent else range(_rows(object)))
-        target = target.reshape(self.images, iterations, object.vector)
-        if object.box is None:
-            # Iterations write the elements in another order than the one in which they lie.
-            written = self._pool.take(target.shape)
-            stage.finish.append((np.take, (written, object.order, 1, target, "clip")))
-            lent.append(written)
-            target = written
+        array = self._part(object.name, rows if len(rows) < extent else range(_rows(object)))
+        target, finish = self._target(program, array, rows)
+        if finish is not None:
+            stage.finish.append(finish)
+            lent.append(target)
         sources: dict[ReadOp, Source] = {}
         for read in (*program.reads, *program.constants):
             source = self._source(read, program, linear.get(read.op), rows)
@@ -261,6 +315,29 @@ class Plan:
         for array in lent:
             self._pool.give(array)
         return stage
+
+    def _target(
+        self, program: LoadedProgram, array: Floats, rows: range
+    ) -> tuple[Floats, Call | None]:
+        """Where some rows of a program are computed, `[images, iterations, vector]`.
+
+        It is a view of `array`, where the program's object lies, or of those rows of it, if its
+        elements lie there evenly spaced; otherwise they are put there by a call in the end.
+        """
+        part = program.part
+        images, vector = self.images, part.object.vector
+        if part.box is not None and part.box.count == part.object.elements:
+            return array.reshape(images, -1, vector), None
+        view = _written(program, array, rows)
+        if view is None:
+            target = self._pool.take((images, program.iterations, vector))
+            elements = array.reshape(images, -1, vector)
+            return target, (_scatter, (elements, part.elements, target))
+        target = view.reshape(images, -1, vector)
+        if np.may_share_memory(target, array):
+            return target, None
+        target = self._pool.take(target.shape)
+        return target, (np.copyto, (view, target.reshape(view.shape)))
 
     def _source(
         self, read: Read, program: LoadedProgram, access: Linear | None, rows: range

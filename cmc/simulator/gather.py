@@ -70,14 +70,16 @@ class Gather:
     def extremes(self, order: Ints) -> tuple[Ints, Ints]:
         """For each iteration, the newest and oldest element in its window by `order`.
 
+        `order` has the place of each element of the object, -1 for one that is not looked for.
+
         -1 and the largest integer where there is none. `[iterations]`, or `[1]` if all are alike.
         """
         element = self.element
         if np.any(self.channel < 0):
             element = np.where(self.channel < 0, -1, element)
         element = element.reshape(len(element), -1)
-        present = element >= 0
-        numbers = order[element]
+        numbers = np.where(element >= 0, order[element], -1)
+        present = numbers >= 0
         none = np.iinfo(np.int64).max
         newest = np.where(present, numbers, -1).max(1)
         oldest = np.where(present, numbers, none).min(1)

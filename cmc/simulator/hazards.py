@@ -6,7 +6,7 @@ import numpy as np
 
 from cmc.poly.evaluate import Ints
 from cmc.simulator.faults import Fault, MissingElement, OverwrittenElement
-from cmc.simulator.load import Chip, LoadedProgram, Read, Ring
+from cmc.simulator.load import Chip, LoadedProgram, Ring, Share
 from cmc.timing.flow import NEVER
 from cmc.timing.runs import Runs
 from cmc.timing.solver import Times
@@ -25,24 +25,24 @@ def check(chip: Chip, times: Times) -> None:
         written = times.starts[writer.name] + times.flow.processes[writer.name].latency
         # When places of the stream are written, after what always was.
         arrivals = Runs.joined([Runs.line(1, 0), written])
-        for read in reader.reads:
-            if read.object == ring.channel.object:
-                if (at := _first_missing(read, times.solved, starts, arrivals)) is not None:
+        shares = (share for read in reader.reads for share in read.shares)
+        for share in shares:
+            if share.part is writer.part:
+                if (at := _first_missing(share, times.solved, starts, arrivals)) is not None:
                     cycle = int(starts.at(np.array([at]))[0])
-                    faults.append((cycle, missing(chip, reader, read, at, cycle)))
-                at = _first_overwritten(read, times.solved, starts, arrivals, ring.slots)
+                    faults.append((cycle, missing(reader, share, at, cycle)))
+                at = _first_overwritten(share, times.solved, starts, arrivals, ring.slots)
                 if at is not None:
                     cycle = int(starts.at(np.array([at]))[0])
-                    faults.append((cycle, overwritten(chip, reader, read, at, cycle, ring)))
+                    faults.append((cycle, overwritten(reader, share, at, cycle, ring)))
     if faults:
         raise min(faults, key=lambda fault: fault[0])[1]
 
 
-def _first_missing(read: Read, images: int, starts: Runs, arrivals: Runs) -> int | None:
+def _first_missing(share: Share, images: int, starts: Runs, arrivals: Runs) -> int | None:
     """The first iteration that reads what was not written yet: all that one before reads is there,
     so it may as well read that, too."""
-    assert read.written is not None
-    newest = read.wanted[0].repeated(images, read.written.elements).accumulated(-1)
+    newest = share.wanted[0].repeated(images, share.part.count).accumulated(-1)
     wanted = newest.head(starts.length) + 1
     known = int(wanted.below(np.array([arrivals.length]))[0])
     late = arrivals.take(wanted.head(known)) - starts.head(known)
@@ -51,18 +51,17 @@ def _first_missing(read: Read, images: int, starts: Runs, arrivals: Runs) -> int
 
 
 def _first_overwritten(
-    read: Read, images: int, starts: Runs, arrivals: Runs, slots: int
+    share: Share, images: int, starts: Runs, arrivals: Runs, slots: int
 ) -> int | None:
     """The first iteration that reads what is no longer in its slot."""
-    assert read.written is not None
-    oldest = (-read.wanted[1].repeated(images, read.written.elements)).reversed().accumulated()
+    oldest = (-share.wanted[1].repeated(images, share.part.count)).reversed().accumulated()
     slots = min(slots, arrivals.length)
     reused = (-oldest.reversed()).head(starts.length) + slots + 1
     known = int(reused.below(np.array([arrivals.length]))[0])
     if _first_positive(starts.head(known) - arrivals.take(reused.head(known)) + 1) is None:
         return None
     # Some iteration from there on does: which one, only its own window tells.
-    places = _across(read.oldest, images, read.written.elements)[: starts.length]
+    places = _across(share.oldest, images, share.part.count)[: starts.length]
     reused = np.where(places == NEVER, arrivals.length, places + slots + 1)
     gone = np.append(arrivals.expanded(), NEVER)[np.minimum(reused, arrivals.length)]
     wrong = np.flatnonzero(gone <= starts.expanded())
@@ -84,24 +83,22 @@ def _across(table: Ints, images: int, elements: int) -> Ints:
     return np.where((table < 0) | (table == NEVER), table, places).reshape(-1)
 
 
-def missing(chip: Chip, reader: LoadedProgram, read: Read, at: int, cycle: int) -> Fault:
+def missing(reader: LoadedProgram, share: Share, at: int, cycle: int) -> Fault:
     """The fault of a read, by iteration `at` of the stream, of what was not written yet."""
-    newest, _ = read.places_of(at % reader.iterations)
-    what = f"{_words(chip, reader, read, at, cycle, newest)} was not written yet"
+    newest, _ = share.places_of(at % reader.iterations)
+    what = f"{_words(reader, share, at, cycle, newest)} was not written yet"
     return MissingElement(what, f"core @{reader.core}")
 
 
-def overwritten(
-    chip: Chip, reader: LoadedProgram, read: Read, at: int, cycle: int, ring: Ring
-) -> Fault:
+def overwritten(reader: LoadedProgram, share: Share, at: int, cycle: int, ring: Ring) -> Fault:
     """The fault of a read, by iteration `at` of the stream, of what is no longer in its slot."""
-    _, oldest = read.places_of(at % reader.iterations)
-    words = _words(chip, reader, read, at, cycle, oldest)
+    _, oldest = share.places_of(at % reader.iterations)
+    words = _words(reader, share, at, cycle, oldest)
     what = f"{words} was overwritten in its ring of {ring.slots} slots"
     return OverwrittenElement(what, f"core @{reader.core}")
 
 
-def _words(chip: Chip, reader: LoadedProgram, read: Read, at: int, cycle: int, place: int) -> str:
+def _words(reader: LoadedProgram, share: Share, at: int, cycle: int, place: int) -> str:
     image, iteration = divmod(at, reader.iterations)
-    name = chip.objects[read.object].element(place)
+    name = share.part.element(place)
     return f"cycle {cycle}: {reader.iteration(iteration)} of image {image} reads {name}, which"

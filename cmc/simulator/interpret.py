@@ -25,7 +25,7 @@ from cmc.simulator.body import Call, call, constant, joins, parts
 from cmc.simulator.faults import Fault
 from cmc.simulator.gather import Floats
 from cmc.simulator.hazards import missing, overwritten
-from cmc.simulator.load import Chip, LoadedProgram, Read, Ring
+from cmc.simulator.load import Chip, LoadedProgram, Read, Ring, Share
 from cmc.timing.flow import Edge, Flow, Process, Steps, waits
 from cmc.timing.runs import Runs
 from cmc.timing.solver import Times
@@ -124,77 +124,97 @@ class _Channel:
             self.writer.allow()
 
 
+class _Taken:
+    """What a window takes from one ring, and its newest and oldest place in each iteration."""
+
+    __slots__ = ("channel", "newest", "oldest", "share")
+
+    def __init__(self, share: Share, channel: _Channel):
+        self.share, self.channel = share, channel
+        self.newest: list[int] = share.newest.tolist()
+        self.oldest: list[int] = share.oldest.tolist()
+
+
 class _Window:
-    """One read of a body: gathers a window from the slots of a ring."""
+    """One read of a body: gathers a window from the slots of a ring, or of several.
+
+    An element lies in the ring of its writer, in the slot of its place among what that one writes.
+    """
 
     __slots__ = (
-        "_base",
         "_channels",
+        "_firsts",
         "_gaps",
         "_numbers",
+        "_offsets",
         "_pad",
         "_padded",
         "_places",
         "_rows",
+        "_shape",
+        "_store",
         "_whole",
-        "channel",
         "gaps",
-        "newest",
-        "oldest",
         "out",
-        "read",
+        "taken",
     )
 
-    def __init__(self, read: Read, order: Ints, channel: _Channel):
+    def __init__(self, read: Read, taken: Sequence[_Taken]):
         gather = read.gather
-        self.read, self.channel = read, channel
+        self.taken = taken
         self._pad = gather.pad
         self._padded = bool(np.any(gather.element < 0) or np.any(gather.channel < 0))
-        self._whole = gather.whole_vectors
-        self.newest: list[int] = read.newest.tolist()
-        self.oldest: list[int] = read.oldest.tolist()
-        iterations = len(self.newest)
+        vector = gather.vector
+        stores = {one.channel.ring.place: one.channel.store for one in taken}
+        start = min(stores, default=0)
+        # All rings, and then a vector of padding.
+        self._store = stores.get(start, np.empty((1, vector), np.float32))
+        self._offsets = [one.channel.ring.place - start for one in taken]
+        self._whole = gather.whole_vectors and not any(o % vector for o in self._offsets)
+        self._rows = read.iterations.count
         element = gather.element
         self._channels = gather.channel
-        numbers = np.where(element >= 0, order[element], -1)
         if self._whole:
-            numbers = np.broadcast_to(numbers, (len(numbers), *gather.window[:-1], 1))
-            numbers = numbers.reshape(len(numbers), -1)
+            element = np.broadcast_to(element, (len(element), *gather.window[:-1], 1))
+            element = element.reshape(len(element), -1)
         else:
-            rows = max(len(numbers), len(self._channels))
-            numbers = np.broadcast_to(numbers, (rows, *gather.window))
-            numbers = np.where(self._channels < 0, -1, numbers)
-        self._numbers = numbers
-        self._gaps = _gaps(numbers, iterations) if read.op.under is not None else None
+            rows = max(len(element), len(self._channels))
+            element = np.broadcast_to(element, (rows, *gather.window))
+            element = np.where(self._channels < 0, -1, element)
+        orders = [one.share.part.order for one in taken]
+        # For each ring, the place in its stream of what is read, -1 for what does not come there.
+        self._numbers = [np.where(element >= 0, order[element], -1) for order in orders]
+        self._shape = element.shape
+        self._gaps = _gaps(element, self._rows) if read.op.under is not None else None
         self.gaps: Ints | None = None
-        self._rows = iterations
         self._places: list[Ints] = []
-        self._base = -1
-        vector = channel.store.shape[1]
+        self._firsts: list[int] | None = None
         width = vector if self._whole else 1
-        self.out = np.empty((numbers[0].size, width), np.float32)
+        self.out = np.empty((element[0].size, width), np.float32)
 
     def begin_image(self, image: int) -> None:
-        """Lay the windows out for an image, whose elements begin in some slot of the ring."""
-        first = image * self.channel.elements % self.channel.slots
-        if first == self._base:
+        """Lay the windows out for an image, whose elements begin in some slot of each ring."""
+        channels = [one.channel for one in self.taken]
+        firsts = [image * channel.elements % channel.slots for channel in channels]
+        if firsts == self._firsts:
             return
-        self._base = first
-        slots = self.channel.slots
-        padding = len(self.channel.store) - 1
-        places = np.where(self._numbers < 0, padding, (self._numbers + first) % slots)
-        if not self._whole:
-            vector = self.channel.store.shape[1]
-            places = places * vector + np.maximum(self._channels, 0)
-        places = places.reshape(len(places), -1)
-        rows = list(places)
-        self._places = rows if len(rows) == self._rows else rows * self._rows
+        self._firsts = firsts
+        rows, vector = self._store.shape
+        places = np.full(self._shape, (rows - 1) * vector)
+        for numbers, channel, offset, first in zip(
+            self._numbers, channels, self._offsets, firsts, strict=True
+        ):
+            slots = (numbers + first) % channel.slots
+            places = np.where(numbers < 0, places, offset + slots * vector)
+        places = places // vector if self._whole else places + np.maximum(self._channels, 0)
+        lines = list(places.reshape(len(places), -1))
+        self._places = lines if len(lines) == self._rows else lines * self._rows
 
     def gather(self, iteration: int) -> None:
         """Fill `out` with the window of an iteration of the image."""
         if self._gaps is not None:
             self.gaps = self._gaps[iteration]
-        store = self.channel.store
+        store = self._store
         if self._padded:
             store[-1] = self._pad
         if self._whole:
@@ -262,6 +282,7 @@ class _Worker:
         "reads",
         "starts",
         "tables",
+        "taken",
         "total",
         "windows",
         "writes",
@@ -276,6 +297,7 @@ class _Worker:
         self.reads: list[_Channel] = []
         self.writes: list[_Channel] = []
         self.windows: list[_Window] = []
+        self.taken: list[_Taken] = []
         self.tables: list[_ConstantWindow] = []
         self._calls: list[Call] = []
         self._result = np.zeros(0, np.float32)
@@ -293,10 +315,10 @@ class _Worker:
                 limit = channel.free.limit + channel.credits
         self.limit = limit
 
-    def _compile(self, chip: Chip, sram: Floats) -> None:
+    def _compile(self, sram: Floats) -> None:
         """Write constants to the SRAM; lay the body out as calls on arrays that stay in place."""
         arrays: dict[SSAValue, Floats] = {}
-        channels = {c.ring.channel.object: c for c in self.reads}
+        channels = {c.writer.program.name: c for c in self.reads}
         reads = {read.op: read for read in self.program.reads}
         constants = {read.op: read for read in self.program.constants}
         for op in self.program.body:
@@ -306,10 +328,11 @@ class _Worker:
             out: Floats
             window: _Window | _ConstantWindow | None = None
             if isinstance(op, ReadOp) and op in reads:
-                read = reads[op]
-                order = chip.objects[read.object].order
-                window = _Window(read, order, channels[read.object])
+                shares = reads[op].shares
+                taken = [_Taken(share, channels[share.part.writer]) for share in shares]
+                window = _Window(reads[op], taken)
                 self.windows.append(window)
+                self.taken += taken
                 out = window.out
             elif isinstance(op, ReadOp):
                 object = find_object(op, op.object)
@@ -347,32 +370,25 @@ class _Worker:
         part[...] = value
         return part
 
-    def attach(
-        self, chip: Chip, sram: Floats | None, sent: Floats | None, collected: Floats | None
-    ) -> None:
+    def attach(self, sram: Floats | None, sent: Floats | None, collected: Floats | None) -> None:
         """Connect the program to the GCU, or lay its body out."""
         self._sent, self._collected = sent, collected
         if sram is not None:
-            self._compile(chip, sram)
+            self._compile(sram)
         self.allow()
 
     def find_faults(self, chip: Chip, cycle: int) -> list[tuple[int, Fault]]:
         """What the next iteration would read that is not there, by the place of its ring."""
         image, iteration = divmod(self.begun, self.iterations)
         faults: list[tuple[int, Fault]] = []
-        for window in self.windows:
-            channel = window.channel
+        for one in self.taken:
+            channel = one.channel
             first = image * channel.elements
-            if (
-                first + window.newest[iteration] >= channel.arrived
-                and window.newest[iteration] >= 0
-            ):
-                fault = missing(chip, self.program, window.read, self.begun, cycle)
+            if first + one.newest[iteration] >= channel.arrived and one.newest[iteration] >= 0:
+                fault = missing(self.program, one.share, self.begun, cycle)
                 faults.append((chip.rings.index(channel.ring), fault))
-            elif first + window.oldest[iteration] + channel.slots < channel.arrived:
-                fault = overwritten(
-                    chip, self.program, window.read, self.begun, cycle, channel.ring
-                )
+            elif first + one.oldest[iteration] + channel.slots < channel.arrived:
+                fault = overwritten(self.program, one.share, self.begun, cycle, channel.ring)
                 faults.append((chip.rings.index(channel.ring), fault))
         return faults
 
@@ -485,28 +501,30 @@ def interpret(
         writer.writes.append(channel)
         reader.reads.append(channel)
     sent: dict[str, Floats] = {}
-    for port in chip.inputs:
+    for name, port in chip.inputs.items():
         object = chip.objects[port.object]
         stream = np.zeros((images, object.elements, object.vector), np.float32)
         port.enter(inputs[port.tensor], stream)
-        in_order = np.empty_like(stream)
-        in_order[:, object.order] = stream
-        sent[port.object] = in_order.reshape(-1, stream.shape[2])
+        elements = chip.programs[name].part.elements
+        sent[name] = stream[:, elements].reshape(-1, object.vector)
     collected: dict[str, Floats] = {}
-    for port in chip.outputs:
-        object = chip.objects[port.object]
-        collected[port.object] = np.empty((images * object.elements, object.vector), np.float32)
-    for worker in workers.values():
-        core, written = worker.program.core, worker.program.writes
+    for part in [part for port in chip.outputs for part in chip.parts[port.object]]:
+        shape = (images * part.count, part.object.vector)
+        collected[part.writer] = np.empty(shape, np.float32)
+    for name, worker in workers.items():
+        core = worker.program.core
         sram = None if core is None else srams[core]
-        worker.attach(chip, sram, sent.get(written), collected.get(written))
+        worker.attach(sram, sent.get(name), collected.get(name))
     _cycles(chip, _turns(chip.flow, workers), images, track)
     outputs: dict[str, Floats] = {}
     for port in chip.outputs:
         object = chip.objects[port.object]
-        written = collected[port.object].reshape(images, object.elements, object.vector)
+        elements = np.empty((images, object.elements, object.vector), np.float32)
+        for part in chip.parts[port.object]:
+            written = collected[part.writer].reshape(images, part.count, object.vector)
+            elements[:, part.elements] = written
         outputs[port.tensor] = np.empty((images, *port.shape), np.float32)
-        port.leave(written[:, object.order], outputs[port.tensor])
+        port.leave(elements, outputs[port.tensor])
     return outputs, _times(chip, list(workers.values()), images)
 
 

@@ -9,7 +9,7 @@ are asked for: where points are a box, times need none.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
@@ -51,47 +51,73 @@ from cmc.timing.runs import LEAST, Runs, held
 
 @dataclass(frozen=True, eq=False)
 class Object:
-    """An object that travels. `places[e]` is the place of element e among the image's writes.
-
-    There are no `places` if elements are written in the order in which they lie.
-    """
+    """An object that travels."""
 
     name: str
     shape: tuple[int, ...]
     vector: int
-    places: Ints | None
 
     @property
     def elements(self) -> int:
         return size(self.shape)
 
-    @cached_property
-    def order(self) -> Ints:
-        """The place of each element among the image's writes."""
-        return np.arange(self.elements) if self.places is None else self.places
+    def element(self, number: int) -> str:
+        """An element, by its number in the order in which they lie, for a person."""
+        return (
+            f"@{self.name}[{_coordinates([int(i) for i in np.unravel_index(number, self.shape)])}]"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What one program writes of an object: all of it, if no other one writes the object.
+
+    Its elements are either a `box`, written in the order in which they lie, or those that stand in
+    `listed`, by their numbers in the object, as they are written.
+    """
+
+    object: Object
+    writer: str
+    box: Box | None
+    listed: Ints | None
 
     @property
-    def box(self) -> Box | None:
-        """The elements, if they are written in the order in which they lie."""
-        return Box(np.zeros(len(self.shape), np.int64), self.shape) if self.places is None else None
+    def count(self) -> int:
+        """How many elements are written."""
+        if self.box is not None:
+            return self.box.count
+        assert self.listed is not None
+        return len(self.listed)
+
+    @cached_property
+    def elements(self) -> Ints:
+        """The number in the object of each element, as they are written."""
+        if self.listed is not None:
+            return self.listed
+        assert self.box is not None
+        return flat_index(list(self.box.points.T), self.object.shape, self.count)
+
+    @cached_property
+    def order(self) -> Ints:
+        """The place of each element of the object among the image's writes; -1 for none of them."""
+        places = np.full(self.object.elements, -1)
+        places[self.elements] = np.arange(self.count)
+        return places
 
     def number(self, points: Ints) -> Ints:
-        """The place of each element among the writes; -1 for what is no element."""
-        if (box := self.box) is not None:
-            return box.number(points)
-        element = flat_index(list(points.T), self.shape, len(points))
+        """The place of each element among the writes; -1 for what is none of them."""
+        if self.box is not None:
+            return self.box.number(points)
+        element = flat_index(list(points.T), self.object.shape, len(points))
         return np.where(element < 0, -1, self.order[element])
 
     def reached(self, points: Ints) -> Ints:
         """How many elements there are up to each of the given ones; -1 for what is none."""
         return np.where((number := self.number(points)) < 0, -1, number + 1)
 
-    def element(self, number: int) -> str:
+    def element(self, place: int) -> str:
         """The element that is written as the given one of an image, for a person."""
-        element = int(np.flatnonzero(self.order == number)[0])
-        return (
-            f"@{self.name}[{_coordinates([int(i) for i in np.unravel_index(element, self.shape)])}]"
-        )
+        return self.object.element(int(self.elements[place]))
 
 
 _TABLED = 1 << 18
@@ -100,12 +126,13 @@ _TABLED = 1 << 18
 
 @dataclass(frozen=True, eq=False)
 class Read:
-    """One read of a body by the iterations of a program: of a constant, unless it is `written`."""
+    """One read of a body by the iterations of a program."""
 
     op: ReadOp
     source: ObjectOp
     iterations: Box | Order
-    written: Object | None
+    written: tuple[Part, ...]
+    """The parts of the object; none of a constant."""
 
     @property
     def object(self) -> str:
@@ -117,18 +144,45 @@ class Read:
         return Gather.of(self.op, self.source, self.iterations.points)
 
     @cached_property
+    def shares(self) -> tuple[Share, ...]:
+        """What is read, by who writes it."""
+        shares = (Share(self, part) for part in self.written)
+        return tuple(share for share in shares if share.reads_any)
+
+
+@dataclass(frozen=True, eq=False)
+class Share:
+    """What a read takes of one part of its object."""
+
+    read: Read
+    part: Part
+
+    @cached_property
+    def _relation(self) -> isl.Map | None:
+        """From iterations to elements, where both are boxes."""
+        iterations, elements = self.read.iterations.box, self.part.box
+        if iterations is None or elements is None:
+            return None
+        relation = nameless(self.read.op.relation(iterations.set))
+        return relation.intersect_range(elements.set)
+
+    @property
+    def reads_any(self) -> bool:
+        """Whether anything is read at all."""
+        relation = self._relation
+        return bool(np.any(self.newest >= 0)) if relation is None else not relation.is_empty()
+
+    @cached_property
     def _extremes(self) -> tuple[Ints, Ints]:
-        assert self.written is not None
-        newest, oldest = self.gather.extremes(self.written.order)
-        count = self.iterations.count
+        newest, oldest = self.read.gather.extremes(self.part.order)
+        count = self.read.iterations.count
         return np.broadcast_to(newest, count), np.broadcast_to(oldest, count)
 
     def places_of(self, iteration: int) -> tuple[int, int]:
         """The newest and the oldest place that one iteration reads."""
-        assert self.written is not None
-        point = np.array([self.iterations.point(iteration)], np.int64)
-        gather = Gather.of(self.op, self.source, point)
-        newest, oldest = gather.extremes(self.written.order)
+        point = np.array([self.read.iterations.point(iteration)], np.int64)
+        gather = Gather.of(self.read.op, self.read.source, point)
+        newest, oldest = gather.extremes(self.part.order)
         return int(newest[0]), int(oldest[0])
 
     @cached_property
@@ -137,7 +191,7 @@ class Read:
 
         Where there is none, it is less or more than any.
         """
-        count = self.iterations.count
+        count = self.read.iterations.count
         found = self._places_by_rows()
         if found is None:
             newest = np.maximum.accumulate(np.where(self.newest < 0, LEAST, self.newest))
@@ -154,16 +208,15 @@ class Read:
 
         None if these are better found by looking at all points.
         """
-        box = self.iterations.box
-        assert self.written is not None
-        if box is None or self.written.box is None:
+        box, elements = self.read.iterations.box, self.part.box
+        if box is None or elements is None:
             return None
-        if box.count * size(self.op.window_shape) // self.written.vector < _TABLED:
+        if box.count * size(self.read.op.window_shape) // self.part.object.vector < _TABLED:
             return None
-        domain = box.set
-        relation = nameless(self.op.relation(domain))
-        iterations, elements = Iterations(domain), Iterations(self.source.index_space)
-        both = [counted(extreme(relation), iterations, elements) for extreme in (lexmax, lexmin)]
+        relation = self._relation
+        assert relation is not None
+        sides = Iterations(box.set), Iterations(elements.set)
+        both = [counted(extreme(relation), *sides) for extreme in (lexmax, lexmin)]
         return [(at - 1, place - 1) for at, place in both]
 
     @property
@@ -186,11 +239,17 @@ class LoadedProgram:
     body: tuple[Operation, ...]
     """What an iteration of a stage computes; nothing for a stream."""
     order: Box | Order
-    writes: str
+    part: Part
+    """What it writes."""
     reads: tuple[Read, ...]
     constants: tuple[Read, ...]
     places: Mapping[Operation, int]
     """Where the constants of the body lie in the core's SRAM: their first floats."""
+
+    @property
+    def writes(self) -> str:
+        """The object."""
+        return self.part.object.name
 
     @property
     def iterations(self) -> int:
@@ -226,8 +285,11 @@ class Dataflow:
     """What is computed. Programs stand in an order in which each comes after its writers."""
 
     objects: dict[str, Object]
+    parts: dict[str, tuple[Part, ...]]
+    """What is written of each object, by its programs in turn."""
     programs: dict[str, LoadedProgram]
-    inputs: tuple[Port, ...]
+    inputs: dict[str, Port]
+    """By the programs that stream them."""
     outputs: tuple[Port, ...]
 
 
@@ -266,12 +328,13 @@ def load_pipeline(pipeline: PipelineOp) -> Dataflow:
 
 
 def _dataflow(ports: PipelineOp | GcuOp, loops: Sequence[_Loops]) -> Dataflow:
-    objects = {o.name: o for o in map(_written_object, loops)}
-    programs = {one.name: _program(one, objects) for one in loops}
+    parts = _parts([_part(one) for one in loops])
+    programs = {one.name: _program(one, parts) for one in loops}
     return Dataflow(
-        objects,
+        {name: found[0].object for name, found in parts.items()},
+        parts,
         _in_order(programs),
-        tuple(map(Port, ports.inputs())),
+        {op.sym_name.data: Port(op) for op in ports.inputs()},
         tuple(map(Port, ports.outputs())),
     )
 
@@ -285,7 +348,7 @@ def load(chip: ChipOp) -> Chip:
         for program in side.programs()
     ]
     dataflow = _dataflow(chip.gcu, loops)
-    objects, programs = dataflow.objects, dataflow.programs
+    programs = dataflow.programs
     sides = (chip.gcu, *chip.cores())
     credits = {c.channel: c.count.value.data for side in sides for c in side.credits()}
     rings: list[Ring] = []
@@ -295,7 +358,7 @@ def load(chip: ChipOp) -> Chip:
         machines = {(m.kind.data, m.channel): m for m in core.machines()}
         for ring in core.rings():
             channel = ring.channel
-            object, reader = objects[channel.object], programs[channel.reader]
+            part, reader = programs[channel.writer].part, programs[channel.reader]
             ready = machines[MachineKind.READY, channel]
             free = machines[MachineKind.FREE, channel]
             rings.append(Ring(channel, ring.slots.value.data, ring.start // width))
@@ -304,11 +367,12 @@ def load(chip: ChipOp) -> Chip:
                     str(channel),
                     channel.writer,
                     channel.reader,
-                    machine_reader.steps(ready, object, reader.order),
-                    machine_reader.steps(free, reader.order, object),
+                    machine_reader.steps(ready, part, reader.order),
+                    machine_reader.steps(free, reader.order, part),
                     credits[channel],
                 )
             )
+    _expect_rings(programs.values(), {ring.channel for ring in rings})
     writers = {
         w.sym_name.data: (w, name, place)
         for name, side in (("", chip.gcu), *((c.sym_name.data, c) for c in chip.cores()))
@@ -321,7 +385,8 @@ def load(chip: ChipOp) -> Chip:
         return Process(program.name, count, *writer.cycles, title, side, place, writer.occupied)
 
     return Chip(
-        objects,
+        dataflow.objects,
+        dataflow.parts,
         programs,
         dataflow.inputs,
         dataflow.outputs,
@@ -356,18 +421,21 @@ def _loops(program: ProgramOp, core: str | None) -> _Loops:
     return _Loops(writer, core, order)
 
 
-def _written_object(loops: _Loops) -> Object:
-    """The object that a program writes, and the order in which it does."""
+def _part(loops: _Loops) -> Part:
+    """What a program writes, and the order in which it does."""
     where = f"program @{loops.name}"
     access: isl.Map | None = None
     if isinstance(loops.writer, StageOp):
         (write,) = loops.writer.writes()
-        access, object = write.access.data, find_object(write, write.object)
+        access, op = write.access.data, find_object(write, write.object)
     else:
-        object = find_object(loops.writer, loops.writer.object)
-    name, shape, count = object.sym_name.data, object.shape, loops.order.count
-    if loops.order.box is not None and _lie_in_order(loops.order.box, access, shape):
-        return Object(name, shape, object.vector, None)
+        op = find_object(loops.writer, loops.writer.object)
+    object = Object(op.sym_name.data, op.shape, op.vector)
+    shape, count = object.shape, loops.order.count
+    if loops.order.box is not None:
+        box = _written_box(loops.order.box, access, shape)
+        if box is not None:
+            return Part(object, loops.name, box, None)
     places: tuple[Ints, ...] = tuple(loops.order.points.T)
     if access is not None:
         table = tabulate(access, places)
@@ -378,51 +446,80 @@ def _written_object(loops: _Loops) -> Object:
     if np.any(elements < 0):
         first = int(np.flatnonzero(elements < 0)[0])
         place = _coordinates([int(c.reshape(-1)[min(first, c.size - 1)]) for c in places])
-        raise CmcError(f"it writes [{place}], which is no element of @{name}", where)
-    order = np.full(size(shape), -1)
-    order[elements] = np.arange(count)
-    if count != len(order) or np.any(order < 0):
-        raise CmcError(
-            f"it writes {len(np.unique(elements))} of the {len(order)} elements of @{name} in "
-            f"{count} iterations: each is written exactly once",
-            where,
-        )
-    return Object(name, shape, object.vector, order)
+        raise CmcError(f"it writes [{place}], which is no element of @{object.name}", where)
+    return Part(object, loops.name, None, elements)
 
 
-def _lie_in_order(iterations: Box, access: isl.Map | None, shape: tuple[int, ...]) -> bool:
-    """Whether the iterations write all elements of an object in the order in which they lie."""
-    elements = Box(np.zeros(len(shape), np.int64), shape)
+def _written_box(iterations: Box, access: isl.Map | None, shape: tuple[int, ...]) -> Box | None:
+    """The elements that are written, if they are a box, written in the order in which they lie."""
     rank = len(iterations.extents)
     linear = (np.eye(rank, dtype=np.int64), np.zeros(rank, np.int64))
     if access is not None:
         linear = coefficients(access)
-    if linear is None or iterations.count != elements.count:
-        return False
+    if linear is None:
+        return None
     slopes, first = linear[0], linear[1] + linear[0] @ iterations.lows
     rise = slopes * (np.array(iterations.extents, np.int64) - 1)
-    ends = np.stack([first + np.minimum(rise, 0).sum(1), first + np.maximum(rise, 0).sum(1)])
-    weights = elements.weights @ slopes
+    lows, highs = first + np.minimum(rise, 0).sum(1), first + np.maximum(rise, 0).sum(1)
+    box = Box(lows, tuple((highs - lows + 1).tolist()))
+    every = Box(np.zeros(len(shape), np.int64), shape)
+    if box.count != iterations.count or not np.all(every.contains(np.stack([lows, highs]))):
+        return None
+    weights = box.weights @ slopes
     alike = (weights == iterations.weights) | (np.array(iterations.extents) == 1)
-    return bool(np.all(elements.contains(ends)) and np.all(alike) and elements.weights @ first == 0)
+    return box if np.all(alike) and box.weights @ (first - lows) == 0 else None
 
 
-def _program(loops: _Loops, objects: dict[str, Object]) -> LoadedProgram:
+def _parts(found: Sequence[Part]) -> dict[str, tuple[Part, ...]]:
+    """The parts of each object. CmcError where an element is not written exactly once."""
+    parts: dict[str, tuple[Part, ...]] = {}
+    for part in found:
+        parts[part.object.name] = (*parts.get(part.object.name, ()), part)
+    for name, of_one in parts.items():
+        object = of_one[0].object
+        if len(of_one) == 1 and of_one[0].box is not None and of_one[0].count == object.elements:
+            continue
+        elements = np.concatenate([part.elements for part in of_one])
+        if len(elements) != object.elements or len(np.unique(elements)) != object.elements:
+            writers = " and ".join(f"@{part.writer}" for part in of_one)
+            raise CmcError(
+                f"it writes {len(np.unique(elements))} of the {object.elements} elements of "
+                f"@{name} in {len(elements)} iterations: each is written exactly once",
+                f"program {writers}",
+            )
+    return parts
+
+
+def _expect_rings(programs: Iterable[LoadedProgram], rings: Set[Channel]) -> None:
+    """CmcError where the loops of a program read what no ring is for."""
+    for program in programs:
+        for read in program.reads:
+            for share in read.shares:
+                if (read.object, share.part.writer, program.name) not in rings:
+                    raise CmcError(
+                        f"it reads what @{share.part.writer} writes of @{read.object}, and has no "
+                        "ring for it",
+                        f"program @{program.name}",
+                    )
+
+
+def _program(loops: _Loops, parts: Mapping[str, Sequence[Part]]) -> LoadedProgram:
     reads: list[Read] = []
     constants: list[Read] = []
     stage = loops.writer if isinstance(loops.writer, StageOp) else None
     for op in () if stage is None else stage.reads():
         source = find_object(op, op.object)
         if source.value is not None:
-            constants.append(Read(op, source, loops.order, None))
+            constants.append(Read(op, source, loops.order, ()))
         else:
-            reads.append(Read(op, source, loops.order, objects[source.sym_name.data]))
+            written = tuple(parts[source.sym_name.data])
+            reads.append(Read(op, source, loops.order, written))
     return LoadedProgram(
         loops.name,
         loops.core,
         () if stage is None else tuple(stage.computed()),
         loops.order,
-        loops.writer.written,
+        next(p for p in parts[loops.writer.written] if p.writer == loops.name),
         tuple(reads),
         tuple(constants),
         {} if stage is None else _places(stage),
@@ -446,10 +543,11 @@ def _places(stage: StageOp) -> dict[Operation, int]:
 
 def _in_order(programs: dict[str, LoadedProgram]) -> dict[str, LoadedProgram]:
     """The programs, each after those that write what it reads."""
-    writer = {p.writes: p.name for p in programs.values()}
-    sorter = TopologicalSorter(
-        {p.name: {writer[read.object] for read in p.reads} for p in programs.values()}
-    )
+    writers = {
+        p.name: {share.part.writer for read in p.reads for share in read.shares}
+        for p in programs.values()
+    }
+    sorter = TopologicalSorter(writers)
     try:
         return {name: programs[name] for name in sorter.static_order()}
     except CycleError as error:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from cmc.dialects.cmpipe import InputOp, OutputOp, find_object
-from cmc.poly.evaluate import Ints, coefficients, grid, size, tabulate
+from cmc.poly.evaluate import Ints, coefficients, grid, tabulate
 from cmc.simulator.gather import Floats, flat_index
 from cmc.streams import image_shape
 
@@ -49,29 +49,25 @@ class Port:
         object = find_object(self.op, self.op.object)
         return *object.shape, object.vector
 
-    @property
-    def covers(self) -> bool:
-        """Whether there is an element of the tensor for each float of the object."""
-        return size(self.op.tensor.get_shape()) == size(self.object_shape)
-
     @cached_property
     def row_axis(self) -> int | None:
         """The axis of the tensor whose places are the rows of the object, if there is one.
 
         Rows are along the first axis of the object.
         """
-        if self._matrix is None or len(self.object_shape) == 1:
+        if self._linear is None or len(self.object_shape) == 1:
             return None
-        (axes,) = np.nonzero(self._matrix[0])
-        if len(axes) != 1 or np.any(self._matrix[1:, axes[0]]):
+        matrix, first = self._linear
+        (axes,) = np.nonzero(matrix[0])
+        if len(axes) != 1 or np.any(matrix[1:, axes[0]]) or first[0]:
             return None
         axis, rows = int(axes[0]), self.object_shape[0]
-        whole = self._matrix[0, axis] == 1 and self.op.tensor.get_shape()[axis] == rows
+        whole = matrix[0, axis] == 1 and self.op.tensor.get_shape()[axis] == rows
         return axis if whole else None
 
     def enter(self, images: Floats, elements: Floats, rows: range | None = None) -> None:
         """Put a stream of an input's images where its object lies, or some of its rows."""
-        if self._matrix is None:
+        if self._linear is None:
             count = len(images)
             elements.reshape(count, -1)[:, self._places] = images.reshape(count, -1)
         else:
@@ -79,20 +75,20 @@ class Port:
 
     def leave(self, elements: Floats, images: Floats, rows: range | None = None) -> None:
         """Put an object's elements, or those of some rows, into a stream of an output."""
-        if self._matrix is None:
+        if self._linear is None:
             count = len(images)
             images.reshape(count, -1)[:] = elements.reshape(count, -1)[:, self._places]
         else:
             np.copyto(self._rows(images, rows), self._as_tensor(elements, rows))
 
     @cached_property
-    def _matrix(self) -> Ints | None:
-        """Of a layout without constants: `[object rank + 1, tensor rank]`."""
+    def _linear(self) -> tuple[Ints, Ints] | None:
+        """The layout as a matrix `[object rank + 1, tensor rank]` and a place to begin at."""
         found = coefficients(self.op.layout.data)
-        if found is None or np.any(found[1] != 0) or np.any(found[0] < 0):
+        if found is None or np.any(found[0] < 0) or np.any(found[1] < 0):
             return None
-        last = found[0] @ (np.array(self.op.tensor.get_shape()) - 1)
-        return found[0] if np.all(last < self.object_shape) else None
+        last = found[0] @ (np.array(self.op.tensor.get_shape()) - 1) + found[1]
+        return found if np.all(last < self.object_shape) else None
 
     @cached_property
     def _places(self) -> Ints:
@@ -119,9 +115,11 @@ class Port:
 
     def _as_tensor(self, elements: Floats, rows: range | None) -> Floats:
         """Elements, of some rows or all, in the places of the tensor."""
-        assert self._matrix is not None
+        assert self._linear is not None
+        matrix, first = self._linear
         count = self.object_shape[:1] if rows is None else (len(rows),)
         elements = elements.reshape(len(elements), *count, *self.object_shape[1:])
-        strides = (np.array(elements.strides[1:]) @ self._matrix).tolist()
+        strides = (np.array(elements.strides[1:]) @ matrix).tolist()
         shape = (len(elements), *self._tensor_shape(rows))
-        return as_strided(elements, shape, (elements.strides[0], *strides))
+        origin = elements[(slice(None), *first.tolist(), None)]
+        return as_strided(origin, shape, (elements.strides[0], *strides))

@@ -9,7 +9,7 @@ from graphlib import TopologicalSorter
 
 import islpy as isl
 
-from cmc.dialects.cmpipe import ChannelOp, PipelineOp, written_by
+from cmc.dialects.cmpipe import ChannelOp, PipelineOp
 from cmc.poly.counting import Iterations
 from cmc.poly.relations import nameless
 from cmc.sizing.staircase import staircase
@@ -31,7 +31,7 @@ class CountedPipeline:
 
     @cached_property
     def _writes(self) -> Mapping[str, isl.Map]:
-        return written_by(self.pipeline)
+        return {writer.sym_name.data: writer.places for writer in self.pipeline.writers()}
 
     @cached_property
     def iterations(self) -> Mapping[str, isl.Set]:

@@ -57,9 +57,12 @@ from cmc.dialects.cmpipe import (
     expect_count,
     expect_no_circle,
     expect_own_names,
+    expect_partition,
     expect_ports,
     find_object,
+    read_from,
     target_of,
+    writers_of,
 )
 
 
@@ -106,17 +109,25 @@ class ChipOp(ObjectScope):
     def verify_(self) -> None:
         if sum(isinstance(op, GcuOp) for op in self.body.ops) != 1:
             raise VerifyException("a chip has one GCU")
-        expect_own_names(self, (stage for core in self.cores() for stage in core.stages()))
-        expect_no_circle([stage for core in self.cores() for stage in core.stages()])
-        writers = self._verify_writers()
+        stages = [stage for core in self.cores() for stage in core.stages()]
+        expect_own_names(self, stages)
+        writers = self._verify_names()
+        written = writers_of(writers.values())
+        expect_partition(self, written)
+        read = {channel for stage in stages for channel in read_from(stage, written)}
+        expect_no_circle(sorted(read))
         expect_ports(list(self.gcu.inputs()), list(self.gcu.outputs()))
         rings = {ring.channel for core in self.cores() for ring in core.rings()}
-        for channel in sorted(rings):
-            if channel.writer not in writers or writers[channel.writer].written != channel.object:
-                raise VerifyException(
-                    f"there is a ring for {channel}, and @{channel.writer} does not write "
-                    f"@{channel.object}"
-                )
+        for channel in sorted(rings - read):
+            raise VerifyException(
+                f"there is a ring for {channel}, and @{channel.reader} reads nothing that "
+                f"@{channel.writer} writes of @{channel.object}"
+            )
+        for channel in sorted(read - rings):
+            raise VerifyException(
+                f"@{channel.reader} reads @{channel.object}, and has no ring for what "
+                f"@{channel.writer} writes of it"
+            )
         credits: set[Channel] = set()
         sides: list[GcuOp | CoreOp] = [self.gcu, *self.cores()]
         for side in sides:
@@ -134,23 +145,16 @@ class ChipOp(ObjectScope):
             missing = "credits" if channel in rings else "ring"
             raise VerifyException(f"channel {channel} has no {missing}")
 
-    def _verify_writers(self) -> dict[str, Writer]:
-        """The writers by name: one of each name, and one for each object."""
+    def _verify_names(self) -> dict[str, Writer]:
+        """The writers by name: one of each name."""
         names = {get_name_if_symbol(op) for op in self.body.ops}
         writers: dict[str, Writer] = {}
-        written: set[str] = set()
         for writer in self.writers():
             name = writer.sym_name.data
             if name in names:
                 raise VerifyException(f"two things of the chip are named @{name}")
             names.add(name)
-            if writer.written in written:
-                raise VerifyException(f"object @{writer.written} has two writers")
-            written.add(writer.written)
             writers[name] = writer
-        for object in self.objects():
-            if object.sym_name.data not in written:
-                raise VerifyException(f"object @{object.sym_name.data} has no writer")
         return writers
 
 
@@ -294,27 +298,22 @@ class CoreOp(_Side, StageScope):
 
     def verify_(self) -> None:
         super().verify_()
-        wanted = {
-            (read.object.root_reference.data, stage.sym_name.data)
+        read = {
+            (op.object.root_reference.data, stage.sym_name.data)
             for stage in self.stages()
-            for read in stage.reads()
-            if find_object(read, read.object).value is None
+            for op in stage.reads()
+            if find_object(op, op.object).value is None
         }
-        parts: list[tuple[str, list[Channel]]] = [
-            ("ring", [r.channel for r in self.rings()]),
-            *(
-                (f"{kind} machine", [m.channel for m in self.machines() if m.kind.data == kind])
-                for kind in MachineKind
-            ),
-        ]
+        rings = [ring.channel for ring in self.rings()]
+        parts = [("ring", rings)]
+        for kind in MachineKind:
+            found = [m.channel for m in self.machines() if m.kind.data == kind]
+            parts.append((f"{kind} machine", found))
         for what, found in parts:
-            for object, reader in wanted - {(c.object, c.reader) for c in found}:
-                raise VerifyException(f"@{reader} reads @{object}, and has no {what} for it")
             for channel in found:
-                if (channel.object, channel.reader) not in wanted or found.count(channel) > 1:
+                if (channel.object, channel.reader) not in read or found.count(channel) > 1:
                     raise VerifyException(f"a superfluous {what} for {channel}")
-        (_, rings), *machines = parts
-        for what, found in machines:
+        for what, found in parts[1:]:
             for channel in sorted(set(rings) ^ set(found)):
                 raise VerifyException(
                     f"there is a {'ring' if channel in rings else what} for {channel}, and no "
@@ -371,7 +370,8 @@ class InSram(IRDLOperation, ABC):
 class RingOp(OfChannel, InSram):
     """The slots of a channel in the reader's SRAM, filled in write order, modulo their number.
 
-    A slot holds one vector.
+    A slot holds one vector. An object with several writers lies in a ring for each of those of
+    which the stage reads something: the element says in which one, and in which of its slots.
 
     ```mlir
     cmctrl.ring @b from @conv1 to @conv2 at 0 slots 67
@@ -482,7 +482,7 @@ class ProgramOp(IRDLOperation):
     """The loop nest that starts the iterations of a stage, or of a stream, image after image.
 
     The loops are what runs. Which iterations there are, in lexicographic order, is what the domain
-    of the stage claims, and the elements of the object for a stream.
+    of the stage claims, and for a stream the elements into which its layout puts the tensor.
 
     ```mlir
     cmctrl.program @conv {
@@ -554,9 +554,9 @@ class MachineKindAttr(EnumAttribute[MachineKind], SpacedOpaqueSyntaxAttribute):
 class MachineOp(OfChannel):
     """A state machine of an LCU, in loops and comparisons.
 
-    A `ready` machine awaits elements of the object, in the order in which they are written, and
-    enables iterations of the reader. A `free` machine awaits iterations of the reader and releases
-    elements. What precedes the first await holds from the start of an image.
+    A `ready` machine awaits elements of the object, in the order in which the writer writes them,
+    and enables iterations of the reader. A `free` machine awaits iterations of the reader and
+    releases elements. What precedes the first await holds from the start of an image.
 
     ```mlir
     cmctrl.machine ready @b from @conv1 to @conv2 {

@@ -21,6 +21,9 @@ order of its domain; its body reads windows of objects and writes one vector an 
 matrix and the constants that it needs it is complete in itself: a *core* only lists stages. A
 *channel* leads from a writer of an object to one of its readers and says what waits for what.
 
+Every element of an object is written once an image. Most objects have one writer; several write one
+object between them, each its own elements: columns of a matrix that is cut, copies of a slow stage.
+
 The operations of a body (`read`, `mxv`, `join`, `reduce`, `constant`, `write`) stay as they are
 when a pipeline is lowered to `cmctrl`: what changes is who starts an iteration, not what it
 computes.
@@ -69,10 +72,11 @@ from cmc.dialects.cmpipe.pipeline import (
     Writer,
     expect_no_circle,
     expect_own_names,
+    expect_partition,
     expect_ports,
     read_by,
+    read_from,
     writers_of,
-    written_by,
 )
 from cmc.dialects.cmpipe.target import TargetAttr
 from cmc.dialects.cmpipe.units import Unit, UnitsAttr
@@ -111,17 +115,18 @@ __all__ = [
     "expect_count",
     "expect_no_circle",
     "expect_own_names",
+    "expect_partition",
     "expect_ports",
     "find_crossbar",
     "find_object",
     "iteration_scope",
     "object_type",
     "read_by",
+    "read_from",
     "target_of",
     "vector_length",
     "vector_shape",
     "writers_of",
-    "written_by",
 ]
 
 Cmpipe = Dialect(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 import islpy as isl
@@ -61,6 +61,7 @@ from cmc.dialects.cmpipe.objects import (
 )
 from cmc.dialects.cmpipe.units import Unit, UnitsAttr
 from cmc.dialects.poly import MapAttr, SetAttr
+from cmc.poly.extremes import coordinates, first_point
 from cmc.poly.relations import box, union
 
 
@@ -150,14 +151,10 @@ class PipelineOp(ObjectScope, StageScope):
                     f"stage {stage} runs on one core, and is listed {count} times"
                 )
         expect_own_names(self, self.stages())
-        expect_no_circle(list(self.stages()))
-        writers = Counter(writer.written for writer in self.writers())
-        for object in self.objects():
-            if (count := writers[object.sym_name.data]) != 1:
-                raise VerifyException(
-                    f"object @{object.sym_name.data} has {count} writers; every object is written "
-                    "by exactly one stage, or is an input"
-                )
+        writers = writers_of(self.writers())
+        expect_partition(self, writers)
+        reads = [c for stage in self.stages() for c in read_from(stage, writers)]
+        expect_no_circle(reads)
         expect_ports(list(self.inputs()), list(self.outputs()))
         channels = Counter(c.channel for c in self.channels())
         for channel, count in channels.items():
@@ -171,6 +168,8 @@ _TIME = "(`latency` $latency^)? (`interval` $interval^)? (`occupies` $occupies^)
 
 class Writer(IRDLOperation, ABC):
     """What writes an object, an element an iteration: a stage, or the stream of an input.
+
+    An object may have several writers, each of which writes some of its elements.
 
     An iteration's result can be used `latency` cycles after its start; the next one may start
     after `interval` cycles. Both are 1 unless given. From its start on it `occupies` units that all
@@ -196,6 +195,11 @@ class Writer(IRDLOperation, ABC):
     @abstractmethod
     def places(self) -> isl.Map:
         """From each iteration to the element of the object that it writes."""
+
+    @property
+    def elements(self) -> isl.Set:
+        """What it writes of the object."""
+        return self.places.range()
 
     @property
     def cycles(self) -> tuple[int, int]:
@@ -242,8 +246,8 @@ class _PortOp(IRDLOperation, ABC):
 class InputOp(_PortOp, Writer):
     """An input of the network, streamed into an object by the GCU, one vector at a time.
 
-    The stream writes the elements of the object in lexicographic order. Of the units the GCU has
-    the port.
+    The stream writes those elements of the object, in lexicographic order, into which the layout
+    puts the tensor. Of the units the GCU has the port.
 
     ```mlir
     cmpipe.input @a_stream "x" @a #poly.map<"{ [n, c, h, w] -> [h, w, c] }"> occupies <port = 2>
@@ -275,7 +279,17 @@ class InputOp(_PortOp, Writer):
     @property
     def iterations(self) -> isl.Set:
         elements = find_object(self, self.object).index_space
+        rank = elements.dim(isl.dim_type.set)
+        filled = self._filled.project_out(isl.dim_type.set, rank, 1)
+        filled = filled.set_tuple_name(self.written)
+        if not filled.is_equal(elements):
+            elements = filled.coalesce()
         return elements.set_tuple_name(self.sym_name.data)
+
+    @property
+    def _filled(self) -> isl.Set:
+        """The elements, and in each its channels, into which the layout puts the tensor."""
+        return box(self.tensor.get_shape()).apply(self.layout.data)
 
     @property
     def written(self) -> str:
@@ -292,8 +306,9 @@ class InputOp(_PortOp, Writer):
         layout = self.layout.data.intersect_domain(box(self.tensor.get_shape()))
         if not layout.is_injective():
             raise VerifyException("the layout puts two elements of the tensor in one place")
-        if not layout.range().is_equal(box((*object.shape, object.vector))):
-            raise VerifyException(f"the layout does not fill the object {self.object}")
+        vectors = self.iterations.reset_tuple_id().product(box((object.vector,))).flatten()
+        if not self._filled.is_equal(vectors):
+            raise VerifyException(f"the layout fills vectors of {self.object} in part")
         self.expect_time("an input")
         for unit, _ in () if self.occupies is None else self.occupies.data:
             if unit is not Unit.PORT:
@@ -423,10 +438,14 @@ class StageOp(Writer, IterationScope):
             )
             if not places.is_injective():
                 raise VerifyException(f"two iterations write the same element of {write.object}")
-            if not places.range().is_equal(object.index_space):
+            if not places.domain().is_equal(self.iterations):
+                idle = first_point(self.iterations.subtract(places.domain()))
+                raise VerifyException(f"iteration {coordinates(idle)} writes nothing")
+            if not places.range().is_subset(object.index_space):
+                extra = first_point(places.range().subtract(object.index_space))
                 raise VerifyException(
-                    f"the iterations write {places.range()}, and {write.object} has the elements "
-                    f"{object.index_space}"
+                    f"the iterations write {coordinates(extra)}, and {write.object} has the "
+                    f"elements {object.index_space}"
                 )
         self.expect_time("a stage")
 
@@ -443,17 +462,37 @@ def expect_own_names(scope: ObjectScope, stages: Iterable[StageOp]) -> None:
                 )
 
 
-def expect_no_circle(stages: Sequence[StageOp]) -> None:
+def expect_partition(scope: ObjectScope, writers: Mapping[str, Sequence[Writer]]) -> None:
+    """Verify that every element of each object is written by one of the object's writers."""
+    for object in scope.objects():
+        name = object.sym_name.data
+        if name not in writers:
+            raise VerifyException(
+                f"object @{name} has no writer; every object is written by stages, or is an input"
+            )
+        left = object.index_space
+        for number, writer in enumerate(writers[name]):
+            elements = writer.elements
+            for other in () if elements.is_subset(left) else writers[name][:number]:
+                if not (both := elements.intersect(other.elements)).is_empty():
+                    element = f"@{name}{coordinates(first_point(both))}"
+                    raise VerifyException(
+                        f"@{other.sym_name.data} and @{writer.sym_name.data} both write {element}"
+                    )
+            left = left.subtract(elements).coalesce()
+        if not left.is_empty():
+            names = " and ".join(f"@{writer.sym_name.data}" for writer in writers[name])
+            raise VerifyException(
+                f"nothing writes @{name}{coordinates(first_point(left))}: {names} "
+                f"{'writes' if len(writers[name]) == 1 else 'write'} the rest of the object"
+            )
+
+
+def expect_no_circle(channels: Iterable[Channel]) -> None:
     """Verify that no stage reads what it writes, itself or by way of others."""
-    writers = {stage.written: stage.sym_name.data for stage in stages}
-    reads = {
-        stage.sym_name.data: [
-            writers[name]
-            for read in stage.reads()
-            if (name := read.object.root_reference.data) in writers
-        ]
-        for stage in stages
-    }
+    reads: dict[str, list[str]] = {}
+    for channel in channels:
+        reads.setdefault(channel.reader, []).append(channel.writer)
     try:
         TopologicalSorter(reads).prepare()
     except CycleError as error:
@@ -517,12 +556,15 @@ class CoreOp(IRDLOperation):
 
 @irdl_op_definition
 class ChannelOp(OfChannel):
-    """The way of an object from its writer to a stage that reads it, and what waits for what there.
+    """The way of an object from a writer to a stage that reads it, and what waits for what there.
+
+    What travels is what this writer writes, in the order in which it does; the stage has a channel
+    from each writer of which it reads an element.
 
     `ready` maps an element, once written, to the last iteration of the reader that may then run;
     `free` maps an iteration of the reader, once done, to the last element whose slot is then free.
     Both are tabulated where they grow. What holds before the first step follows `from`. The
-    reader keeps the object in a ring of `slots` vectors.
+    reader keeps what arrives in a ring of `slots` vectors.
 
     ```mlir
     cmpipe.channel @b from @conv1 to @conv2 slots 3
@@ -582,8 +624,10 @@ class ChannelOp(OfChannel):
         reader = pipeline.symbol(self.reader.root_reference)
         if not isinstance(reader, StageOp):
             raise VerifyException(f"there is no stage {self.reader}")
-        if all(read.object != self.object for read in reader.reads()):
-            raise VerifyException(f"stage {self.reader} does not read {self.object}")
+        if self.channel not in read_from(reader, {self.channel.object: [writer]}):
+            raise VerifyException(
+                f"stage {self.reader} reads nothing that {self.writer} writes of {self.object}"
+            )
         elements, iterations = object.index_space.get_space(), reader.iterations.get_space()
         self._expect_steps("ready", self.ready, self.ready_from, elements, iterations)
         self._expect_steps("free", self.free, self.free_from, iterations, elements)
@@ -614,17 +658,12 @@ class ChannelOp(OfChannel):
             raise VerifyException(f"{what} should start from one point, not from {start.data}")
 
 
-def written_by(pipeline: PipelineOp) -> dict[str, isl.Map]:
-    """For each writer, the relation from its iterations to the elements that they write."""
-    return {writer.sym_name.data: writer.places for writer in pipeline.writers()}
-
-
-def writers_of(pipeline: PipelineOp) -> dict[str, list[str]]:
-    """For each object, the names of those who write it."""
-    writers: dict[str, list[str]] = {}
-    for writer in pipeline.writers():
-        writers.setdefault(writer.written, []).append(writer.sym_name.data)
-    return writers
+def writers_of(writers: Iterable[Writer]) -> dict[str, list[Writer]]:
+    """For each object that is written, those of the writers that write it."""
+    found: dict[str, list[Writer]] = {}
+    for writer in writers:
+        found.setdefault(writer.written, []).append(writer)
+    return found
 
 
 def read_by(stage: StageOp) -> dict[str, isl.Map]:
@@ -635,3 +674,18 @@ def read_by(stage: StageOp) -> dict[str, isl.Map]:
             relations = reads.setdefault(read.object.root_reference.data, [])
             relations.append(read.relation(stage.iterations))
     return {name: union(relations).coalesce() for name, relations in reads.items()}
+
+
+def read_from(stage: StageOp, writers: Mapping[str, Sequence[Writer]]) -> dict[Channel, isl.Map]:
+    """The channels to a stage, and the relation from its iterations to the elements read by each.
+
+    `writers` has those of each object. From a writer of which nothing is read there is no channel.
+    """
+    found: dict[Channel, isl.Map] = {}
+    for object, reads in read_by(stage).items():
+        for writer in writers.get(object, ()):
+            part = reads.intersect_range(writer.elements)
+            if not part.is_empty():
+                channel = Channel(object, writer.sym_name.data, stage.sym_name.data)
+                found[channel] = reads if part.is_equal(reads) else part
+    return found

@@ -9,7 +9,7 @@ cmctrl.chip @p {
 
 // -----
 
-// CHECK: error: 'cmctrl.chip' op object @b has no writer
+// CHECK: error: 'cmctrl.chip' op object @b has no writer; every object is written by stages, or is an input
 cmctrl.chip @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmpipe.object @b : memref<2xvector<1xf32>>
@@ -25,7 +25,7 @@ cmctrl.chip @p {
 
 // -----
 
-// CHECK: error: 'cmctrl.chip' op object @a has two writers
+// CHECK: error: 'cmctrl.chip' op @one and @other both write @a[0]
 cmctrl.chip @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmctrl.gcu {
@@ -71,7 +71,7 @@ cmctrl.chip @p {
 
 // -----
 
-// CHECK: error: 'cmctrl.chip' op there is a ring for @a from @s to @s, and @s does not write @a
+// CHECK: error: 'cmctrl.chip' op there is a ring for @a from @s to @s, and @s reads nothing that @s writes of @a
 cmctrl.chip @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmpipe.object @b : memref<vector<1xf32>>
@@ -180,6 +180,44 @@ cmctrl.chip @p {
 
 // -----
 
+// CHECK: error: 'cmctrl.chip' op @s reads @a, and has no ring for what @right writes of it
+cmctrl.chip @p {
+  cmpipe.object @a : memref<2xvector<1xf32>>
+  cmpipe.object @b : memref<vector<1xf32>>
+  cmctrl.gcu {
+    cmpipe.input @left "left" @a #poly.map<"{ [w, c] -> [w, c] }"> : tensor<1x1xf32>
+    cmpipe.input @right "right" @a #poly.map<"{ [w, c] -> [w + 1, c] }"> : tensor<1x1xf32>
+    cmctrl.credits @a from @left to @s count 1
+    cmctrl.program @left {
+      cmctrl.start [0]
+    }
+    cmctrl.program @right {
+      cmctrl.start [1]
+    }
+  }
+  cmctrl.core @c {
+    cmpipe.stage @s in #poly.set<"{ [] }"> {
+      %v = cmpipe.read @a #poly.map<"{ [k, c] -> [k, c] }"> : vector<2x1xf32>
+      %c = arith.constant dense<1.0> : vector<1xf32>
+      cmpipe.write %c, @b #poly.map<"{ [] -> [] }"> : vector<1xf32>
+    }
+    cmctrl.ring @a from @left to @s at 0 slots 1
+    cmctrl.machine ready @a from @left to @s {
+      cmctrl.await [0]
+      cmctrl.enable []
+    }
+    cmctrl.machine free @a from @left to @s {
+      cmctrl.await []
+      cmctrl.release [0]
+    }
+    cmctrl.program @s {
+      cmctrl.start []
+    }
+  }
+}
+
+// -----
+
 // CHECK: error: 'cmctrl.chip' op channel @a from @in to @s has no ring
 cmctrl.chip @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
@@ -257,7 +295,7 @@ cmctrl.chip @p {
 
 // Cores.
 
-// CHECK: error: 'cmctrl.core' op @s reads @a, and has no ring for it
+// CHECK: error: 'cmctrl.core' op there is a ready machine for @a from @in to @s, and no ring
 cmctrl.chip @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmpipe.object @y : memref<vector<1xf32>>
@@ -283,7 +321,7 @@ cmctrl.chip @p {
 
 // -----
 
-// CHECK: error: 'cmctrl.core' op @s reads @a, and has no free machine for it
+// CHECK: error: 'cmctrl.core' op there is a ring for @a from @in to @s, and no free machine
 cmctrl.chip @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmpipe.object @y : memref<vector<1xf32>>

@@ -39,7 +39,7 @@ cmpipe.pipeline @p {
 
 // -----
 
-// CHECK: error: 'cmpipe.pipeline' op object @a has 0 writers; every object is written by exactly one stage, or is an input
+// CHECK: error: 'cmpipe.pipeline' op object @a has no writer; every object is written by stages, or is an input
 cmpipe.pipeline @p {
   cmpipe.object @a : memref<8xvector<4xf32>>
 }
@@ -190,7 +190,105 @@ cmpipe.pipeline @p {
 
 // -----
 
-// CHECK: error: 'cmpipe.stage' op the iterations write { a[i0] : 0 <= i0 <= 6 }, and @a has the elements { a[i0] : 0 <= i0 <= 7 }
+// CHECK: error: 'cmpipe.stage' op the iterations write [8], and @a has the elements { a[i0] : 0 <= i0 <= 7 }
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<8xvector<1xf32>>
+  cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 9 }"> {
+    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+    cmpipe.write %v, @a #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.stage' op iteration [7] writes nothing
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<8xvector<1xf32>>
+  cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 8 }"> {
+    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+    cmpipe.write %v, @a #poly.map<"{ [w] -> [w] : w < 7 }"> : vector<1xf32>
+  }
+}
+
+// -----
+
+// The writers of an object partition its elements.
+
+// CHECK: error: 'cmpipe.pipeline' op nothing writes @a[3]: @even and @odd write the rest of the object
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<8xvector<1xf32>>
+  cmpipe.stage @even in #poly.set<"{ [w] : 0 <= w < 4 }"> {
+    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+    cmpipe.write %v, @a #poly.map<"{ [w] -> [2w] }"> : vector<1xf32>
+  }
+  cmpipe.stage @odd in #poly.set<"{ [w] : 0 <= w < 4 and w != 1 }"> {
+    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+    cmpipe.write %v, @a #poly.map<"{ [w] -> [2w + 1] }"> : vector<1xf32>
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.pipeline' op @low and @high both write @a[3]
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<8xvector<1xf32>>
+  cmpipe.stage @low in #poly.set<"{ [w] : 0 <= w < 4 }"> {
+    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+    cmpipe.write %v, @a #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+  }
+  cmpipe.stage @high in #poly.set<"{ [w] : 0 <= w < 5 }"> {
+    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+    cmpipe.write %v, @a #poly.map<"{ [w] -> [w + 3] }"> : vector<1xf32>
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.channel' op stage @s reads nothing that @high writes of @a
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<8xvector<1xf32>>
+  cmpipe.object @b : memref<2xvector<1xf32>>
+  cmpipe.input @low "low" @a #poly.map<"{ [w, c] -> [w, c] }"> : tensor<4x1xf32>
+  cmpipe.input @high "high" @a #poly.map<"{ [w, c] -> [w + 4, c] }"> : tensor<4x1xf32>
+  cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 2 }"> {
+    %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+    cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+  }
+  cmpipe.channel @a from @high to @s ready #poly.map<"{ a[w] -> s[w] : false }"> free #poly.map<"{ s[w] -> a[w] : false }">
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.pipeline' op @left reads from @right reads from @left: a stage reads what other stages write before it, not what depends on it
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<2x2xvector<1xf32>>
+  cmpipe.object @b : memref<2xvector<1xf32>>
+  cmpipe.stage @first in #poly.set<"{ [w] : 0 <= w < 2 }"> {
+    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+    cmpipe.write %v, @a #poly.map<"{ [w] -> [w, 0] }"> : vector<1xf32>
+  }
+  cmpipe.stage @left in #poly.set<"{ [w] : 0 <= w < 2 }"> {
+    %v = cmpipe.read @b #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+    cmpipe.write %v, @a #poly.map<"{ [w] -> [w, 1] }"> : vector<1xf32>
+  }
+  cmpipe.stage @right in #poly.set<"{ [w] : 0 <= w < 2 }"> {
+    %v = cmpipe.read @a #poly.map<"{ [w, k, c] -> [w, k, c] }"> : vector<2x1xf32>
+    %y = cmpipe.reduce add %v : vector<2x1xf32> -> vector<1xf32>
+    cmpipe.write %y, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.input' op the layout fills vectors of @a in part
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<8xvector<4xf32>>
+  cmpipe.input @a_stream "x" @a #poly.map<"{ [w, c] -> [w, c] }"> : tensor<8x3xf32>
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.pipeline' op nothing writes @a[7]: @s writes the rest of the object
 cmpipe.pipeline @p {
   cmpipe.object @a : memref<8xvector<1xf32>>
   cmpipe.stage @s in #poly.set<"{ [w] : 0 <= w < 7 }"> {
@@ -516,7 +614,7 @@ cmpipe.pipeline @p {
 
 // -----
 
-// CHECK: error: 'cmpipe.channel' op stage @s does not read @b
+// CHECK: error: 'cmpipe.channel' op stage @s reads nothing that @s writes of @b
 cmpipe.pipeline @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmpipe.object @b : memref<2xvector<1xf32>>
