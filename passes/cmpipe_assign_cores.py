@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from graphlib import TopologicalSorter
 from itertools import count
+from typing import NamedTuple
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
@@ -31,7 +32,16 @@ from cmc.fitting.refusal import too_large, too_much, too_scattered
 from cmc.passes.cmpipe_size_buffers import slots_by_policy
 from cmc.passes.on_target import put_target
 from cmc.sizing.model import CountedPipeline
+from cmc.sizing.throughput import throughput_slots
 from cmc.targets import Target
+
+
+class _Resource(NamedTuple):
+    """How much a core has of something, and how much of it each stage needs, by its title."""
+
+    name: str
+    each: int
+    needed: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -51,22 +61,33 @@ class _Assignment:
         return f"pipeline @{self.pipeline.sym_name.data} on target {self.target.name}"
 
     def apply(self) -> None:
-        """Rewrite the lists of the pipeline's cores; CmcError where no assignment is found."""
-        needs = self._needs()
-        self._expect_room(needs)
+        """Rewrite the lists of the pipeline's cores; CmcError where no assignment is found.
+
+        Rings that are not sized yet are taken to be those of `throughput`, or minimal ones where
+        there is no room for these.
+        """
+        model = CountedPipeline(self.pipeline)
+        needs = self._needs(model, throughput_slots(model.flow))
+        self._expect_room(self._crossbars(needs))
         places = assigned(needs, self.room)
+        if places is None:
+            needs = self._needs(model, slots_by_policy(model, "minimal"))
+            self._expect_room(self._bytes(needs))
+            places = assigned(needs, self.room)
         if places is None:
             raise self._no_place(needs)
         self._rewrite(places)
 
-    def _needs(self) -> list[Need]:
-        """What the stages need, each after those that it reads from."""
-        model = CountedPipeline(self.pipeline)
-        bytes = self._ring_bytes(model)
+    def _needs(self, model: CountedPipeline, slots: Sequence[int]) -> list[Need]:
+        """What the stages need, each after those that it reads from, with so many slots."""
+        width, bytes = self.target.element_bytes, dict.fromkeys(model.iterations, 0)
+        for op, given, few in zip(model.channels, model.slots, slots, strict=True):
+            vector = find_object(op, op.object).vector
+            bytes[op.channel.reader] += (given or few) * vector * width
 
         def need(stage: StageOp, follows: Sequence[str]) -> Need:
             name = stage.sym_name.data
-            constants = sum(floats for _, floats in stage.constants()) * self.target.element_bytes
+            constants = sum(floats for _, floats in stage.constants()) * width
             process = model.flow.processes[name]
             cycles = {unit: n * process.iterations for unit, n in stage.occupied.items()}
             pace = process.iterations * process.pace
@@ -82,39 +103,27 @@ class _Assignment:
         order = TopologicalSorter(follows).static_order()
         return [need(stages[name], follows[name]) for name in order]
 
-    def _ring_bytes(self, model: CountedPipeline) -> dict[str, int]:
-        """By reader, the bytes of its rings: where they are not sized yet, of minimal ones."""
-        bytes = dict.fromkeys(model.iterations, 0)
-        if self.target.sram_bytes is None:
-            return bytes
-        given = model.slots
-        least = given if all(given) else slots_by_policy(model, "minimal")
-        for op, slots, few in zip(model.channels, given, least, strict=True):
-            vector = find_object(op, op.object).vector
-            bytes[op.channel.reader] += (slots or few) * vector * self.target.element_bytes
-        return bytes
-
-    def _expect_room(self, needs: Sequence[Need]) -> None:
+    def _expect_room(self, resource: _Resource) -> None:
         """CmcError where a stage does not fit on any core, or all do not fit on all."""
-        for resource, each, needed in self._resources(needs):
-            if large := {title: count for title, count in needed.items() if count > each}:
-                raise too_large(resource, "a core", each, large, self._where)
-            if sum(needed.values()) > self.cores * each:
-                raise too_much(resource, "the chip", self.cores * each, needed, self._where)
+        name, each, needed = resource
+        if large := {title: count for title, count in needed.items() if count > each}:
+            raise too_large(name, "a core", each, large, self._where)
+        if sum(needed.values()) > self.cores * each:
+            raise too_much(name, "the chip", self.cores * each, needed, self._where)
 
     def _no_place(self, needs: Sequence[Need]) -> CmcError:
         """Stages do not fit together, although there is enough of everything in all."""
-        resource, each, needed = max(
-            self._resources(needs), key=lambda one: Fraction(sum(one[2].values()), one[1])
-        )
-        return too_scattered(resource, self.cores, each, needed, self._where)
+        resources = self._crossbars(needs), self._bytes(needs)
+        scarce = max(resources, key=lambda one: Fraction(sum(one.needed.values()), one.each))
+        return too_scattered(scarce.name, self.cores, scarce.each, scarce.needed, self._where)
 
-    def _resources(self, needs: Sequence[Need]) -> list[tuple[str, int, dict[str, int]]]:
-        """Resources, how much a core has of each, and how much each stage needs."""
-        room = self.room
-        crossbars = {f"@{need.name}": need.crossbars for need in needs}
-        bytes = {f"@{need.name}": need.bytes for need in needs}
-        return [("crossbars", room.crossbars, crossbars), ("bytes of SRAM", room.bytes, bytes)]
+    def _crossbars(self, needs: Sequence[Need]) -> _Resource:
+        needed = {f"@{need.name}": need.crossbars for need in needs}
+        return _Resource("crossbars", self.room.crossbars, needed)
+
+    def _bytes(self, needs: Sequence[Need]) -> _Resource:
+        needed = {f"@{need.name}": need.bytes for need in needs}
+        return _Resource("bytes of SRAM", self.room.bytes, needed)
 
     def _rewrite(self, places: Mapping[str, int]) -> None:
         """List the stages of each core, in the order in which they stand.
