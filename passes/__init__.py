@@ -13,6 +13,11 @@ def get_all_passes() -> dict[str, Callable[[], type[ModulePass]]]:
 
         return CmctrlVerifyControlPass
 
+    def get_cmpipe_annotate_timing() -> type[ModulePass]:
+        from cmc.passes.cmpipe_annotate_timing import CmpipeAnnotateTimingPass
+
+        return CmpipeAnnotateTimingPass
+
     def get_cmpipe_assign_cores() -> type[ModulePass]:
         from cmc.passes.cmpipe_assign_cores import CmpipeAssignCoresPass
 
@@ -65,6 +70,7 @@ def get_all_passes() -> dict[str, Callable[[], type[ModulePass]]]:
 
     return {
         "cmctrl-verify-control": get_cmctrl_verify_control,
+        "cmpipe-annotate-timing": get_cmpipe_annotate_timing,
         "cmpipe-assign-cores": get_cmpipe_assign_cores,
         "cmpipe-derive-control": get_cmpipe_derive_control,
         "cmpipe-reorder-stage": get_cmpipe_reorder_stage,

@@ -40,6 +40,7 @@ from cmc.dialects.cmpipe.body import (
     ReductionKind,
     ReductionKindAttr,
     WriteOp,
+    stored_floats,
 )
 from cmc.dialects.cmpipe.objects import (
     Channel,
@@ -123,6 +124,7 @@ __all__ = [
     "object_type",
     "read_by",
     "read_from",
+    "stored_floats",
     "target_of",
     "vector_length",
     "vector_shape",
