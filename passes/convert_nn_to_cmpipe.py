@@ -1,8 +1,8 @@
 """`convert-nn-to-cmpipe`: cut a network into stages, one core each.
 
 An operator with a domain of its own begins a stage; elementwise operators join the stage that
-computes one of their operands, as long as nothing else wants what lies between; views cost
-nothing and become part of the accesses of whoever reads through them.
+computes one of their operands, as long as nothing else wants what lies between; views, among them
+concatenations, cost nothing and become part of the accesses of whoever reads through them.
 """
 
 from __future__ import annotations
