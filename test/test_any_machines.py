@@ -13,7 +13,8 @@ from cmc.sizing.minimal import minimal_slots
 from cmc.sizing.throughput import period, schedule, throughput_slots
 from cmc.timing.flow import Edge, Flow, Process, Steps
 from cmc.timing.runs import Runs
-from cmc.timing.solver import Times, solve
+from cmc.timing.solver import solve
+from cmc.timing.times import Times
 
 
 def runs_of(values: Sequence[int]) -> Runs:

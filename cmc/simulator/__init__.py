@@ -23,7 +23,8 @@ from cmc.simulator.hazards import check
 from cmc.simulator.interpret import interpret
 from cmc.simulator.load import load
 from cmc.simulator.summary import summarize
-from cmc.timing.solver import Times, solve
+from cmc.timing.solver import solve
+from cmc.timing.times import Times
 from cmc.track import Track, no_track
 
 Mode = Literal["bulk", "interpret"]

@@ -9,7 +9,7 @@ from cmc.simulator.faults import Fault, MissingElement, OverwrittenElement
 from cmc.simulator.load import Chip, LoadedProgram, Ring, Share
 from cmc.timing.flow import NEVER
 from cmc.timing.runs import Runs
-from cmc.timing.solver import Times
+from cmc.timing.times import Times
 
 
 def check(chip: Chip, times: Times) -> None:
@@ -21,19 +21,19 @@ def check(chip: Chip, times: Times) -> None:
     faults: list[tuple[int, Fault]] = []
     for ring in chip.rings:
         reader, writer = chip.programs[ring.channel.reader], chip.programs[ring.channel.writer]
-        starts = times.starts[reader.name]
+        starts, solved = times.starts[reader.name], times.solved[reader.name]
         written = times.starts[writer.name] + times.flow.processes[writer.name].latency
         # When places of the stream are written, after what always was.
         arrivals = Runs.joined([Runs.line(1, 0), written])
         shares = (share for read in reader.reads for share in read.shares)
         for share in shares:
             if share.part is writer.part:
-                if (at := _first_missing(share, times.solved, starts, arrivals)) is not None:
-                    cycle = int(starts.at(np.array([at]))[0])
+                if (at := _first_missing(share, solved, starts, arrivals)) is not None:
+                    at, cycle = times.in_stream(reader.name, at)
                     faults.append((cycle, missing(reader, share, at, cycle)))
-                at = _first_overwritten(share, times.solved, starts, arrivals, ring.slots)
+                at = _first_overwritten(share, solved, starts, arrivals, ring.slots)
                 if at is not None:
-                    cycle = int(starts.at(np.array([at]))[0])
+                    at, cycle = times.in_stream(reader.name, at)
                     faults.append((cycle, overwritten(reader, share, at, cycle, ring)))
     if faults:
         raise min(faults, key=lambda fault: fault[0])[1]

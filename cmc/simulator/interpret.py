@@ -28,7 +28,7 @@ from cmc.simulator.hazards import missing, overwritten
 from cmc.simulator.load import Chip, LoadedProgram, Read, Ring, Share
 from cmc.timing.flow import Edge, Flow, Process, Steps, waits
 from cmc.timing.runs import Runs
-from cmc.timing.solver import Times
+from cmc.timing.times import Times
 from cmc.track import Track, no_track
 
 _UNLIMITED = 1 << 62
@@ -530,7 +530,8 @@ def interpret(
 
 def _times(chip: Chip, workers: list[_Worker], images: int) -> Times:
     starts = {w.program.name: Runs.of(np.array(w.starts, np.int64)) for w in workers}
-    return Times(chip.flow, images, images, starts, waits(chip.flow, images))
+    waiting = waits(chip.flow, images).__getitem__
+    return Times(chip.flow, images, dict.fromkeys(starts, images), starts, waiting)
 
 
 def _cycles(chip: Chip, turns: Sequence[_Turns], images: int, track: Track) -> None:

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from cmc.timing.flow import Flow
-from cmc.timing.solver import Times, solve
+from cmc.timing.solver import solve
+from cmc.timing.times import Times
 
 LARGEST = 1 << 12
 """Iterations of an image, times channels, up to which it takes less than half a second."""
@@ -33,7 +34,7 @@ def trimmed(flow: Flow, slots: Sequence[int]) -> list[int]:
         return list(slots)
     trim = list(slots)
     on_time = solve(flow.with_slots(trim), STREAM)
-    if not on_time.periods:
+    if not on_time.alike:
         return trim
     for place, most in enumerate(slots):
         fewest, step = most, 1
@@ -54,7 +55,7 @@ def _as_early(times: Times, others: Times) -> bool:
 
     Some of its parts may be slower all the same, if others are not through before them.
     """
-    if not times.complete or not times.periods:
+    if not times.complete or not times.alike:
         return False
     images = max(times.settled, others.settled) + 1
     return np.array_equal(times.ends(images), others.ends(images))

@@ -103,21 +103,16 @@ class Steps:
         """How much may happen after the last step."""
         return self.reaches.last if self.reaches.length else self.initial
 
-    def across(self, driven: int, signals: int, images: int) -> tuple[Runs, Runs, int]:
-        """What waits for how many signals, counted over a stream: from which on, and for how many.
+    def in_image(self, driven: int, signals: int) -> tuple[Runs, Runs]:
+        """What waits for how many signals, counted from those of the image's start: from which on,
+        and for how many.
 
         A machine begins an image when it is through with the one before. What it never drives in an
-        image goes with what it drives first in the next. The number at the end is that of all that
-        is ever driven.
+        image goes with what it drives first in the next.
         """
         since, need = self.starts, self.awaits
-        if self.last == NEVER:
-            return since, need, self.end
-        if not self.initial and not need.length:
-            return since, need, 0
-        if not self.last:
-            # It is through with every image from the start.
-            return since, need, images * driven
+        if self.last in (0, NEVER) or not (self.initial or need.length):
+            return since, need
         if self.initial:
             restart = self.last - signals
             since = Runs.joined([Runs.line(1, 0), since])
@@ -126,13 +121,27 @@ class Steps:
             following = self.last if self.initial else signals + need.first
             since = Runs.joined([since, Runs.line(1, self.end)])
             need = Runs.joined([need, Runs.line(1, following)])
-        since, need = since.repeated(images, driven), need.repeated(images, signals)
-        end = images * driven
-        if self.end < driven and not self.initial:
+        return since, need
+
+    def driven_in(self, driven: int, images: int) -> int:
+        """How many of all that it drives in a stream may ever happen."""
+        if self.last == NEVER or not (self.initial or self.awaits.length):
+            return self.end
+        if self.last and not self.initial:
             # There is no next image after the last one.
-            end += self.end - driven
-            since, need = since.head(since.length - 1), need.head(since.length - 1)
+            return images * driven - max(driven - self.end, 0)
+        return images * driven
+
+    def across(self, driven: int, signals: int, images: int) -> tuple[Runs, Runs, int]:
+        """`in_image`, counted over a stream; and how many of all that it drives may ever happen."""
+        since, need = self.in_image(driven, signals)
+        end = self.driven_in(driven, images)
+        if self.last == NEVER:
+            return since, need, end
+        since, need = since.repeated(images, driven), need.repeated(images, signals)
+        since = since.head(int(since.below(np.array([end]))[0]))
         # None of the first image waits for one before: that is a run of one member.
+        need = need.head(since.length)
         need = Runs(need.starts, np.maximum(need.values, 0), need.slopes, need.length)
         return since, need, end
 
@@ -218,6 +227,22 @@ class Flow:
             sides.setdefault(process.side, []).append(process)
         return sides
 
+    def apart(self) -> list[Flow]:
+        """The parts that have no channel between them, and share no unit."""
+        sides = (s for s in self.sides.values() if any(process.occupies for process in s))
+        turns = ((side[0].name, process.name) for side in sides for process in side)
+        parts: list[Flow] = []
+        for names in connected(self.processes, [*self.links, *turns]):
+            processes = {name: process for name, process in self.processes.items() if name in names}
+            edges = (edge for edge in self.edges if edge.writer in names)
+            parts.append(Flow(processes, tuple(edges)))
+        return parts
+
+    @property
+    def links(self) -> Iterable[tuple[str, str]]:
+        """The writer and the reader of each edge."""
+        return ((edge.writer, edge.reader) for edge in self.edges)
+
     def with_slots(self, slots: Iterable[int]) -> Flow:
         """The same processes and channels, each of these with so many slots."""
         edges = zip(self.edges, slots, strict=True)
@@ -231,6 +256,12 @@ class Flow:
             and edge.free.end == self.processes[edge.writer].iterations
             for edge in self.edges
         )
+
+    @cached_property
+    def touching(self) -> Mapping[str, Sequence[Edge]]:
+        """The edges to and from each process."""
+        ends = ((name, edge) for edge in self.edges for name in (edge.reader, edge.writer))
+        return _grouped(self.processes, ends)
 
     @cached_property
     def into(self) -> Mapping[str, Sequence[Edge]]:
@@ -248,6 +279,16 @@ def _grouped(names: Iterable[str], edges: Iterable[tuple[str, Edge]]) -> dict[st
     for name, edge in edges:
         groups[name].append(edge)
     return groups
+
+
+def connected(names: Iterable[str], links: Iterable[tuple[str, str]]) -> list[set[str]]:
+    """The parts that links leave apart."""
+    part = {name: {name} for name in names}
+    for one, other in links:
+        if part[one] is not part[other]:
+            both = part[one] | part[other]
+            part.update(dict.fromkeys(both, both))
+    return list({id(names): names for names in part.values()}.values())
 
 
 @dataclass(frozen=True, eq=False)
@@ -325,26 +366,35 @@ def room_wait(flow: Flow, edge: Edge, images: int) -> Wait:
     return _wait(reader, wait, since + slots, need, min(end + slots, total))
 
 
+def waits_of(flow: Flow, name: str, images: int) -> list[Wait]:
+    """Everything that the iterations of one process wait for."""
+    return [
+        ready_wait(flow, edge, images) if edge.reader == name else room_wait(flow, edge, images)
+        for edge in flow.touching[name]
+    ]
+
+
 def waits(flow: Flow, images: int) -> dict[str, list[Wait]]:
     """For each process, everything that its iterations wait for."""
-    result: dict[str, list[Wait]] = {name: [] for name in flow.processes}
-    for edge in flow.edges:
-        result[edge.reader].append(ready_wait(flow, edge, images))
-        result[edge.writer].append(room_wait(flow, edge, images))
-    return result
+    return {name: waits_of(flow, name, images) for name in flow.processes}
 
 
-def deadlock(flow: Flow, images: int, begun: Mapping[str, int]) -> Deadlock:
-    """Why nothing moves once `begun` iterations of each process have run, in words."""
-    found = waits(flow, images)
-    stuck = [n for n, p in flow.processes.items() if begun[n] < images * p.iterations]
+def deadlock(
+    flow: Flow, images: Mapping[str, int], begun: Mapping[str, int], skipped: Mapping[str, int]
+) -> Deadlock:
+    """Why nothing moves once `begun` iterations of each process have run, in words.
+
+    That is in a stream of so many images of each process, which lacks those iterations that are
+    `skipped`.
+    """
+    stuck = [n for n, p in flow.processes.items() if begun[n] < images[n] * p.iterations]
     words: dict[str, str] = {}
     name = stuck[0]
     while name not in words:
         process = flow.processes[name]
-        needs = [(wait, wait.need_of(begun[name])) for wait in found[name]]
+        needs = [(w, w.need_of(begun[name])) for w in waits_of(flow, name, images[name])]
         wait, need = next((w, n) for w, n in needs if n > begun[w.on.name])
-        image, iteration = divmod(begun[name], process.iterations)
+        image, iteration = divmod(begun[name] + skipped[name], process.iterations)
         words[name] = f"{process.title(iteration)} of image {image} waits for {wait.why}"
         if wait.on.name not in stuck or need == NEVER:
             words[name] += ", which no step of its machine ever gives"

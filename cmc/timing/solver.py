@@ -9,84 +9,15 @@ image costs is its number of rows, not of points. Where it has as few points, th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import reduce
 
 import numpy as np
 
-from cmc.poly.evaluate import Ints
-from cmc.timing.flow import NEVER, Deadlock, Flow, Process, Wait, deadlock, waits
+from cmc.timing.flow import NEVER, Flow, Process, Wait, waits
 from cmc.timing.runs import Runs, held
-
-
-@dataclass(frozen=True)
-class Times:
-    """When the iterations of a stream begin, as far as they ever do.
-
-    `starts` has the cycle of each iteration of each process that ever begins, for the first
-    `solved` images of the stream. Where fewer images are solved than there are, each later image's
-    iterations of a process begin its `periods` cycles after those of the image before. `waits` has
-    what the iterations of each process wait for, in the images that are solved.
-    """
-
-    flow: Flow
-    images: int
-    solved: int
-    starts: Mapping[str, Runs]
-    waits: Mapping[str, Sequence[Wait]]
-    periods: Mapping[str, int] = field(default_factory=dict[str, int])
-
-    @property
-    def begun(self) -> dict[str, int]:
-        """How many iterations of each process ever begin, in the images that are solved."""
-        return {name: starts.length for name, starts in self.starts.items()}
-
-    @property
-    def complete(self) -> bool:
-        """Whether every iteration begins; otherwise the pipeline deadlocks."""
-        processes = self.flow.processes
-        return all(n == self.solved * processes[p].iterations for p, n in self.begun.items())
-
-    def deadlock(self) -> Deadlock:
-        """Why not every iteration begins."""
-        return deadlock(self.flow, self.solved, self.begun)
-
-    def repeats(self, process: str) -> int:
-        """By how much the last iteration of the stream is later than the last that is solved."""
-        return (self.images - self.solved) * self.periods.get(process, 0)
-
-    def of_images(self, process: str, images: int) -> Runs:
-        """When a process's iterations of the first images begin."""
-        starts, count = self.starts[process], self.flow.processes[process].iterations
-        if images <= self.solved:
-            return starts.head(images * count)
-        last = starts.tail(starts.length - count) + self.periods[process]
-        return Runs.joined([starts, last.repeated(images - self.solved, self.periods[process])])
-
-    def ends(self, images: int) -> Ints:
-        """When each of the first images is through: when all of its iterations have ended."""
-        solved = np.arange(1, min(images, self.solved) + 1)
-        later = np.arange(1, images - len(solved) + 1)
-        ends: list[Ints] = []
-        for name, process in self.flow.processes.items():
-            last = self.starts[name].at(solved * process.iterations - 1) + process.latency
-            more = last[-1:] + later * self.periods.get(name, 0)
-            ends.append(np.concatenate([last, more]))
-        return np.max(ends, axis=0)
-
-    @property
-    def settled(self) -> int:
-        """The image from which on it is one process that ends last, an image every so many cycles.
-
-        Where fewer images are solved than there are.
-        """
-        paces = [
-            (self.periods[name], self.starts[name].last + process.latency)
-            for name, process in self.flow.processes.items()
-        ]
-        pace, end = max(paces)
-        ahead = [-((end - other) // (pace - slow)) for slow, other in paces if slow < pace]
-        return self.solved + max([0, *ahead])
+from cmc.timing.times import Leap, Times
 
 
 def memory(flow: Flow) -> int:
@@ -99,8 +30,8 @@ def solve(flow: Flow, images: int) -> Times:
     """The cycle in which each iteration of a stream of images begins.
 
     The equations of an image are those of the one before, some images back at most. So once that
-    many images in a row were each the one before and a constant later, all others will be. Parts of
-    a flow that never meet have constants of their own.
+    many images in a row were each the one before and a constant later, all others will be; or the
+    one some images before. Parts of a flow that never meet have constants of their own.
     """
     reach = memory(flow)
     solved = min(images, 2 + reach)
@@ -109,41 +40,67 @@ def solve(flow: Flow, images: int) -> Times:
         if solved == images:
             return times
         if times.complete:
-            periods = _periods(times, reach)
-            if periods is not None:
-                return replace(times, periods=periods)
-        elif not _cut_short(times, min(images, 2 * solved)):
+            repeated = _repeated(times, solved, reach)
+            if repeated is not None:
+                return repeated
+        elif not _cut_short(times, solved, min(images, 2 * solved)):
             return times
         solved = min(images, 2 * solved)
 
 
-def _periods(times: Times, reach: int) -> dict[str, int] | None:
-    """By how much each of the last images is later than the one before, if all by the same."""
-    periods: dict[str, int] = {}
+def _repeated(times: Times, solved: int, reach: int) -> Times | None:
+    """The times of all images, if the last ones that are solved come again as a whole."""
+    for span in range(1, solved - reach + 1):
+        kept = solved - (solved - times.images) % span
+        if kept < span + reach:
+            continue
+        rises = _rises(times, kept, span, reach)
+        if rises is None:
+            continue
+        counts = {name: p.iterations for name, p in times.flow.processes.items()}
+        leaps = {
+            name: (Leap(kept * n, span * n, (times.images - kept) // span, rises[name]),)
+            for name, n in counts.items()
+        }
+        periods = {name: Fraction(rise, span) for name, rise in rises.items()}
+        if kept == solved:
+            return replace(times, leaps=leaps, periods=periods)
+        starts = {name: times.starts[name].head(kept * n) for name, n in counts.items()}
+        of, waiting = dict.fromkeys(counts, kept), waits(times.flow, kept).__getitem__
+        return Times(times.flow, times.images, of, starts, waiting, leaps, periods)
+    return None
+
+
+def _rises(times: Times, solved: int, span: int, reach: int) -> dict[str, int] | None:
+    """By how much each of the last images is later than that so many before, if all by the same."""
+    rises: dict[str, int] = {}
     for name, starts in times.starts.items():
         count = times.flow.processes[name].iterations
-        last = starts.tail((times.solved - reach) * count)
-        before = starts.tail((times.solved - reach - 1) * count).head(last.length)
-        periods[name] = last.first - before.first
-        if not last.same(before + periods[name]):
+        until = starts.head(solved * count)
+        last = until.tail((solved - reach) * count)
+        before = until.tail((solved - reach - span) * count).head(last.length)
+        rises[name] = last.first - before.first
+        if not last.same(before + rises[name]):
             return None
-    waiting = ((name, wait) for name, every in times.waits.items() for wait in every)
-    if any(wait.waits and periods[name] != periods[wait.on.name] for name, wait in waiting):
-        return None
-    return periods
+    for name in rises:
+        for wait in times.waits(name):
+            if wait.waits and rises[name] != rises[wait.on.name]:
+                return None
+    return rises
 
 
-def _cut_short(times: Times, images: int) -> bool:
+def _cut_short(times: Times, solved: int, images: int) -> bool:
     """Whether the same or more would be stuck otherwise in a stream of more images."""
     begun, processes = times.begun, times.flow.processes
-    stuck = {n for n, p in processes.items() if begun[n] < times.solved * p.iterations}
+    stuck = {n for n, p in processes.items() if begun[n] < solved * p.iterations}
+    found = {name: times.waits(name) for name in processes}
     doomed: set[str] = set()
     more = set(stuck)
     while more:
         doomed |= more
         more = {
             name
-            for name, waiting in times.waits.items()
+            for name, waiting in found.items()
             if name not in doomed and any(w.waits and w.on.name in doomed for w in waiting)
         }
     if doomed != stuck:
@@ -153,7 +110,7 @@ def _cut_short(times: Times, images: int) -> bool:
     return any(
         wait.end <= begun[name] < after.end
         for name in stuck
-        for wait, after in zip(times.waits[name], later[name], strict=True)
+        for wait, after in zip(found[name], later[name], strict=True)
     )
 
 
@@ -163,7 +120,7 @@ def _solve(flow: Flow, solved: int, images: int) -> Times:
     starts = _by_sweeps(flow, found, begun)
     if starts is None:
         starts = _one_by_one(flow, found, begun)
-    return Times(flow, images, solved, starts, found)
+    return Times(flow, images, dict.fromkeys(starts, solved), starts, found.__getitem__)
 
 
 def _possible(flow: Flow, found: Mapping[str, Sequence[Wait]], images: int) -> dict[str, int]:

@@ -1,0 +1,139 @@
+"""When the iterations of a stream begin: what is found once, whoever finds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+
+from cmc.poly.evaluate import Ints
+from cmc.timing.flow import Deadlock, Flow, Wait, deadlock
+from cmc.timing.runs import Runs
+
+
+@dataclass(frozen=True)
+class Leap:
+    """Iterations of one process that come again and again.
+
+    Of those that are solved, the last `count` of the first `end` come `times` more, each time
+    `rise` cycles later than the time before; so much later comes all that follows. There may be
+    none, where others come again meanwhile.
+    """
+
+    end: int
+    count: int
+    times: int
+    rise: int
+
+    @property
+    def later(self) -> int:
+        """By how much what follows is later than what is solved of it."""
+        return self.times * self.rise
+
+
+@dataclass(frozen=True)
+class Times:
+    """When the iterations of a stream begin, as far as they ever do.
+
+    `starts` has the cycle of each iteration of each process that ever begins, in a stream of
+    `solved` images: the whole stream but for the `leaps`, each of which adds some images to it.
+    What begins, ends and waits there is what a stream of so few images would do. `waits` gives what
+    the iterations of a process wait for in it. In steady state, if one was found, each image of a
+    process comes its `periods` cycles after the one before, on average.
+    """
+
+    flow: Flow
+    images: int
+    solved: Mapping[str, int]
+    starts: Mapping[str, Runs]
+    waits: Callable[[str], Sequence[Wait]]
+    leaps: Mapping[str, Sequence[Leap]] = field(default_factory=dict[str, Sequence[Leap]])
+    periods: Mapping[str, Fraction] = field(default_factory=dict[str, Fraction])
+
+    @property
+    def begun(self) -> dict[str, int]:
+        """How many iterations of each process ever begin, in the images that are solved."""
+        return {name: starts.length for name, starts in self.starts.items()}
+
+    @property
+    def complete(self) -> bool:
+        """Whether every iteration begins; otherwise the pipeline deadlocks."""
+        processes = self.flow.processes
+        return all(n == self.solved[p] * processes[p].iterations for p, n in self.begun.items())
+
+    def deadlock(self) -> Deadlock:
+        """Why not every iteration begins."""
+        skipped = {
+            name: sum(leap.times * leap.count for leap in self.leaps.get(name, ()))
+            for name in self.flow.processes
+        }
+        return deadlock(self.flow, self.solved, self.begun, skipped)
+
+    def later(self, process: str) -> int:
+        """By how much the last iteration of the stream is later than the last that is solved."""
+        return sum(leap.later for leap in self.leaps.get(process, ()))
+
+    def in_stream(self, process: str, iteration: int) -> tuple[int, int]:
+        """Which of the stream an iteration is that is solved, and when it begins there."""
+        cycle = int(self.starts[process].at(np.array([iteration]))[0])
+        passed = [leap for leap in self.leaps.get(process, ()) if leap.end <= iteration]
+        skipped = sum(leap.times * leap.count for leap in passed)
+        return iteration + skipped, cycle + sum(leap.later for leap in passed)
+
+    @property
+    def alike(self) -> bool:
+        """Whether it is known that each image is the one before, so much later, in the end."""
+        processes = self.flow.processes
+        return len(self.leaps) == len(processes) and all(
+            [leap.count for leap in leaps] == [processes[name].iterations]
+            for name, leaps in self.leaps.items()
+        )
+
+    @property
+    def settled(self) -> int:
+        """The image from which on it is one process that ends last, an image every so many cycles.
+
+        Where images are `alike` in the end.
+        """
+        paces = [
+            (self.periods[name], self.starts[name].last + process.latency)
+            for name, process in self.flow.processes.items()
+        ]
+        pace, end = max(paces)
+        ahead = [-((end - other) // (pace - slow)) for slow, other in paces if slow < pace]
+        return max(self.solved.values()) + max([0, *ahead])
+
+    def ends(self, images: int) -> Ints:
+        """When each of the first images is through: when all of its iterations have ended."""
+        ends: list[Ints] = []
+        for name, process in self.flow.processes.items():
+            last = np.arange(1, images + 1) * process.iterations - 1
+            later = np.full_like(last, process.latency)
+            for leap in self.leaps.get(name, ()):
+                beyond = last >= leap.end
+                times = np.minimum((last - leap.end) // max(leap.count, 1) + 1, leap.times)
+                last -= np.where(beyond, times * leap.count, 0)
+                later += np.where(beyond, (times if leap.count else leap.times) * leap.rise, 0)
+            ends.append(self.starts[name].at(last) + later)
+        return np.max(ends, axis=0)
+
+    def of_images(self, process: str, images: int) -> Runs:
+        """When a process's iterations of the first images begin."""
+        count = images * self.flow.processes[process].iterations
+        starts, parts = self.starts[process], list[Runs]()
+        begun = later = known = 0
+        for leap in self.leaps.get(process, ()):
+            parts.append(starts.head(leap.end).tail(begun) + later)
+            known += leap.end - begun
+            begun = leap.end
+            if leap.count and known < count:
+                times = min(leap.times, -(-(count - known) // leap.count))
+                again = starts.head(leap.end).tail(leap.end - leap.count) + leap.rise + later
+                parts.append(again.repeated(times, leap.rise))
+                known += times * leap.count
+            later += leap.later
+        if known < count:
+            parts.append(starts.tail(begun) + later)
+        return Runs.joined(parts).head(count)

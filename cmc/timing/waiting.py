@@ -1,0 +1,99 @@
+"""What iterations waited for, from the times at which they and others begin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cmc.poly.evaluate import Ints
+from cmc.timing.runs import Runs
+from cmc.timing.times import Times
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Cycles in which processes could not begin an iteration, by what came last."""
+
+    times: Times
+    _known: dict[tuple[str, str], tuple[Ints, Ints]] = field(
+        default_factory=dict[tuple[str, str], tuple[Ints, Ints]]
+    )
+
+    def of(self, name: str) -> dict[str, int]:
+        """From its first iteration to its last one, what a process waited for how long."""
+        own, pace = self._starts(name), self.times.flow.processes[name].pace
+        earliest = Runs.joined([Runs.line(1, own.first), own.head(own.length - 1) + pace])
+        gaps, latest = own - earliest, Runs.line(own.length, 0)
+        waiting: dict[str, int] = {}
+        counted = 0
+        for why, there in (*self._signals(name), *self._units(name, own)):
+            latest = latest.maximum(there)
+            total = self._of_stream(name, gaps, own - latest)
+            # What came before it, and came last, too, has its share already.
+            if total > counted:
+                waiting[why] = total - counted
+            counted = total
+        return waiting
+
+    def _starts(self, name: str) -> Runs:
+        """When iterations begin, later by all that they wait while others come again."""
+        starts = self.times.starts[name]
+        for leap in self.times.leaps.get(name, ()):
+            if not leap.count and leap.end < starts.length:
+                later = starts.tail(leap.end) + leap.later
+                starts = Runs.joined([starts.head(leap.end), later])
+        return starts
+
+    def _signals(self, name: str) -> Iterator[tuple[str, Runs]]:
+        """When each thing that the iterations of a process wait for is there."""
+        for wait in self.times.waits(name):
+            ends = self._starts(wait.on.name) + wait.on.latency
+            arrivals = Runs.joined([Runs.line(1, 0), ends])
+            yield wait.why, wait.signals(arrivals, self.times.starts[name].length)
+
+    def _units(self, name: str, own: Runs) -> Iterator[tuple[str, Runs]]:
+        """The units that the iterations take, and when who had one before gave it back."""
+        process, starts = self.times.flow.processes[name], self.times.starts[name]
+        for unit in process.occupies:
+            taken, given_back = self._turns(process.side, unit)
+            before = np.searchsorted(taken, starts.expanded()) - 1
+            yield f"the {unit} unit", Runs.array(given_back[before]) + (own - starts)
+
+    def _turns(self, side: str, unit: str) -> tuple[Ints, Ints]:
+        """When a unit is taken and given back, after a first time; one after the other has it."""
+        found = self._known.get((side, unit))
+        if found is None:
+            users = [p for p in self.times.flow.sides[side] if unit in p.occupies]
+            taken = [self.times.starts[p.name].expanded() for p in users]
+            cycles = [p.occupies[unit] for p in users]
+            given_back = [starts + n for starts, n in zip(taken, cycles, strict=True)]
+            found = _sorted([np.array([-1]), *taken]), _sorted([np.array([0]), *given_back])
+            self._known[side, unit] = found
+        return found
+
+    def _of_stream(self, name: str, values: Runs, where: Runs) -> int:
+        """`_sum_at_zeros` over the whole stream, from what is solved of it."""
+        total = _sum_at_zeros(values, where)
+        for leap in self.times.leaps.get(name, ()):
+            first, count = leap.end - leap.count, leap.count
+            again = (runs.tail(first).head(count) for runs in (values, where))
+            total += leap.times * _sum_at_zeros(*again)
+        return total
+
+
+def _sorted(parts: list[Ints]) -> Ints:
+    return np.sort(np.concatenate(parts), kind="stable")
+
+
+def _sum_at_zeros(values: Runs, where: Runs) -> int:
+    """The sum of those values at whose places a sequence that is nowhere negative is 0."""
+    values, where = values.split(where.starts), where.split(values.starts)
+    if values.is_array:
+        return int(values.values[where.values == 0].sum())
+    counts = values.counts
+    sums = counts * (values.values + values.lasts) // 2
+    first, last = where.values == 0, where.lasts == 0
+    ends = np.where(first, values.values, np.where(last, values.lasts, 0))
+    return int(np.where(first & last, sums, ends).sum())
