@@ -29,6 +29,31 @@ def memory(flow: Flow) -> int:
 def solve(flow: Flow, images: int) -> Times:
     """The cycle in which each iteration of a stream of images begins.
 
+    Parts of a flow that share no units, and have no channel between them, are solved apart.
+    """
+    if not flow.shared:
+        return _solve_equations(flow, images)
+    from cmc.timing.events import simulate
+
+    parts = [
+        simulate(part, images) if part.shared else _solve_equations(part, images)
+        for part in flow.apart()
+    ]
+    waiting = {name: part.waits for part in parts for name in part.starts}
+    return Times(
+        flow,
+        images,
+        {name: n for part in parts for name, n in part.solved.items()},
+        {name: starts for part in parts for name, starts in part.starts.items()},
+        lambda name: waiting[name](name),
+        {name: leaps for part in parts for name, leaps in part.leaps.items()},
+        {name: period for part in parts for name, period in part.periods.items()},
+    )
+
+
+def _solve_equations(flow: Flow, images: int) -> Times:
+    """What is solved where no units are shared.
+
     The equations of an image are those of the one before, some images back at most. So once that
     many images in a row were each the one before and a constant later, all others will be; or the
     one some images before. Parts of a flow that never meet have constants of their own.

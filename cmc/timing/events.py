@@ -1,0 +1,164 @@
+"""When iterations begin where processes share units: event after event, until the state repeats.
+
+What happens depends on the state alone: on where each process is, what is in flight, when units are
+free, and whose turn it is. A stream whose state is that of some images before goes on as from
+there, until one of its processes comes to its end. So that many images are left out, and what is
+simulated is a shorter stream, as exact at its end as at its beginning.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+
+from cmc.poly.evaluate import Ints, spans
+from cmc.timing.flow import Flow, connected, waits_of
+from cmc.timing.kernel import NEVER, run
+from cmc.timing.layout import Layout
+from cmc.timing.runs import Runs
+from cmc.timing.times import Leap, Times
+
+LOOKED_AT = 1 << 28
+"""Bytes of states among which one is looked for that comes again; then all are forgotten."""
+
+
+def simulate(flow: Flow, images: int) -> Times:
+    """The times of a stream: of all images but those that are found to be as others before."""
+    simulation = _Simulation(flow, images)
+    simulation.run()
+    return simulation.times()
+
+
+class _Simulation:
+    """A stream, as far as it is simulated."""
+
+    def __init__(self, flow: Flow, images: int):
+        layout = Layout.of(flow, images)
+        self.flow, self.images = flow, images
+        self.processes = list(flow.processes.values())
+        self.plan, self.state, self.room, self.late = (
+            layout.plan, layout.state, layout.room, layout.late
+        )  # fmt: skip
+        self.limits = layout.limits
+        """The iterations of each process that are simulated."""
+        self.parts = connected(flow.processes, flow.links)
+        part = {name: number for number, names in enumerate(self.parts) for name in names}
+        self.part = np.array([part[process.name] for process in self.processes])
+        """The part that each process is in."""
+        self.lead = np.unique(self.part, return_index=True)[1]
+        """A process of each part, at whose images the state is looked at."""
+        self.solved = [images for _ in self.parts]
+        """The images of each part that are simulated."""
+        self.starts: list[list[Runs]] = [[] for _ in self.processes]
+        self.leaps: dict[str, list[Leap]] = {}
+        self.periods: dict[str, Fraction] = {}
+        self.seen: dict[bytes, tuple[int, Ints]] = {}
+
+    def run(self) -> None:
+        """Go on to the end of the stream, or until nothing can move."""
+        state, images = self.state, self.plan.iterations
+        room, lead = self.room, self.lead
+        marks = images[lead] + 1
+        now = 0
+        while True:
+            state.limit[:] = [min(limit, NEVER) for limit in self.limits]
+            state.stop[:] = state.first + room
+            state.stop[lead] = np.minimum(state.stop[lead], marks)
+            now = run(self.plan, state, now)
+            if now == NEVER:
+                break
+            if np.any(state.begun - state.first == room):
+                self._put_into_runs()
+            if np.any(state.begun[lead] == marks):
+                marks = ((state.begun[lead] - 1) // images[lead] + 1) * images[lead] + 1
+                self._compare(now)
+        self._put_into_runs()
+
+    def _put_into_runs(self) -> None:
+        """Make room for more starts: only those in flight stay as they are."""
+        state = self.state
+        for number, starts in enumerate(self.starts):
+            place, ended = int(state.place[number]), int(state.ended[number])
+            count, flying = ended - int(state.first[number]), int(state.begun[number]) - ended
+            kept = state.starts[place : place + count + flying]
+            starts.append(Runs.of(kept[:count].copy()))
+            kept[:flying] = kept[count:].copy()
+            state.first[number] = ended
+
+    def _compare(self, now: int) -> None:
+        """Whether the state after this cycle was there before; leap if it was."""
+        key = self._snapshot(now)
+        if key not in self.seen:
+            if len(key) * len(self.seen) >= LOOKED_AT:
+                self.seen.clear()
+            else:
+                self.seen[key] = now, self.state.begun.copy()
+            return
+        before, begun = self.seen[key]
+        again: list[int] = (self.state.begun - begun).tolist()
+        done: list[int] = self.state.begun.tolist()
+        most: list[int] = []
+        for process, limit, count, so_far in zip(
+            self.processes, self.limits, again, done, strict=True
+        ):
+            if count:
+                pace = Fraction((now - before) * process.iterations, count)
+                self.periods.setdefault(process.name, pace)
+                most.append((limit - so_far) // count - 1)
+        if min(most) > 0:
+            self._leap(min(most), again, now - before)
+
+    def _leap(self, times: int, again: list[int], rise: int) -> None:
+        """Leave out what comes again that many times, and once more.
+
+        That once is simulated: of its first iterations is known how long they waited.
+        """
+        self.seen.clear()
+        begun: list[int] = self.state.begun.tolist()
+        for number, count in enumerate(again):
+            self.limits[number] -= times * count
+            leap = Leap(begun[number] + min(count, 1), count, times, rise)
+            self.leaps.setdefault(self.processes[number].name, []).append(leap)
+        lead: list[int] = self.lead.tolist()
+        for part, number in enumerate(lead):
+            self.solved[part] -= times * again[number] // self.processes[number].iterations
+
+    def _snapshot(self, now: int) -> bytes:
+        """All that the future depends on, relative to this cycle and to the image of each part."""
+        plan, state = self.plan, self.state
+        image = (state.begun[self.lead] // plan.iterations[self.lead])[self.part]
+        flying, number = spans(state.begun - state.ended)
+        starts = state.starts[(state.place + state.ended - state.first)[flying] + number]
+        facts = (
+            state.begun - image * plan.iterations,
+            state.begun - state.ended,
+            starts - now,
+            np.maximum(state.next - now, 0),
+            np.maximum(state.free - now, 0),
+            state.served % np.diff(plan.member_of),
+            state.skip[self.late],
+        )
+        return np.concatenate(facts).tobytes()
+
+    def times(self) -> Times:
+        """What was found."""
+        starts = {p.name: Runs.joined(s) for p, s in zip(self.processes, self.starts, strict=True)}
+        solved: dict[str, int] = {}
+        for part, names in enumerate(self.parts):
+            images = self.solved[part]
+            counts = {name: self.flow.processes[name].iterations for name in names}
+            if any(starts[name].length < images * count for name, count in counts.items()):
+                # What is stuck is not followed any further.
+                begun = max(-(-starts[name].length // count) for name, count in counts.items())
+                images = min(images, begun + 2)
+            solved.update(dict.fromkeys(names, images))
+        return Times(
+            self.flow,
+            self.images,
+            solved,
+            starts,
+            lambda name: waits_of(self.flow, name, solved[name]),
+            self.leaps,
+            self.periods,
+        )
