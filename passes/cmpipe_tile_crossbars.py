@@ -118,8 +118,7 @@ class _Tiling:
                 raise NoPart("other stages write whole vectors of that object")
             stages, objects = self._stages(task)
         except NoPart:
-            if next(stage.writes()).vector is mxv.product:
-                raise
+            # Of a product by itself all columns can be cut.
             product, rest = self._split(stage, mxv)
             self._cut(product, next(op for op in product.body.ops if isinstance(op, MxvOp)))
             self._read_all(rest)

@@ -21,6 +21,7 @@ def standard_pipeline(
         "nn-canonicalize",
         "nn-fold-batch-norm",
         f"convert-nn-to-cmpipe{on}",
+        "cmpipe-tile-crossbars",
         "cmpipe-annotate-timing",
         "cmpipe-derive-control",
         "cmpipe-assign-cores",

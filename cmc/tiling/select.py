@@ -235,7 +235,8 @@ class Body:
         missing = [(0, n - have) for n, have in zip(part.extents, value.shape, strict=True)]
         if value.size and np.all(value == value.flat[0]) and np.isfinite(value.flat[0]):
             return self.add(_splat(float(value.flat[0]), part.extents))
-        value = np.ascontiguousarray(np.pad(value, missing))
+        # What nobody wants is like its neighbours: nothing can be wrong with computing it.
+        value = np.ascontiguousarray(np.pad(value, missing, "edge"))
         return self.add(ConstantOp(WeightsAttr.from_array(value)))
 
     def _join(self, op: JoinOp, part: Box) -> SSAValue:
