@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import islpy as isl
 import numpy as np
 import onnx
 import pytest
@@ -15,8 +16,11 @@ from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp
 
 from cmc.api import Pipeline, make_context
+from cmc.compiler.standard import BufferPolicy
 from cmc.diagnostics import verify_module
 from cmc.dialects.cmpipe import CrossbarOp, PipelineOp, TargetAttr
+from cmc.dialects.poly import MapAttr
+from cmc.errors import CmcError
 from cmc.files.parsing import parse_file
 from cmc.importer import import_model
 from cmc.passes.cmpipe_tile_crossbars import tile
@@ -24,8 +28,8 @@ from cmc.simulator.pipeline import pipeline_of
 from cmc.streams import random_stream
 from cmc.targets import Target
 from conftest import examples, find_trained
-from end_to_end import assert_close, lower
-from networks import Network, networks
+from end_to_end import assert_close, assert_same, compile_with, lower
+from networks import Network, networks, random_inputs, reference
 
 IMAGES = 4
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
@@ -88,10 +92,33 @@ targets = st.builds(
 )
 
 
+@examples(40)
+@given(networks(), targets)
+def test_networks_compute_the_same(network: Network, target: Target):
+    check(imported(network.model), target)
+
+
 @examples(20)
 @given(networks(), targets)
 def test_cores_of_very_many_crossbars(network: Network, target: Target):
     check(imported(network.model), replace(target, crossbars=4096, issue_interval=0))
+
+
+@examples(16)
+@given(networks(), targets, st.sampled_from(["minimal", "throughput"]))
+def test_chips_of_small_crossbars(network: Network, target: Target, policy: BufferPolicy):
+    """What is cut is compiled as any other pipeline: outputs, both modes, and the proof."""
+    target = replace(target, issue_interval=0)
+
+    def put_target(pipeline: PipelineOp) -> None:
+        pipeline.target = TargetAttr(target)
+
+    program = compile_with(network.model, policy, {"convert-nn-to-cmpipe": put_target})
+    inputs = random_inputs(network.model, IMAGES, seed=1)
+    bulk = program.run(inputs)
+    assert_close(bulk.outputs, reference(network.model, inputs))
+    assert_same(program.run(inputs, mode="interpret"), bulk)
+    lower(program.module, "cmctrl-verify-control")
 
 
 @pytest.mark.parametrize(("size", "count"), [(256, 36), (128, 59)])
@@ -113,9 +140,11 @@ def test_crossbars_of_large_networks(name: str, count: int):
 Array = NDArray[np.float32]
 
 
-def by_hand(shape: tuple[int, ...], domain: str, body: str, outputs: int, rank: int) -> ModuleOp:
+def by_hand(
+    shape: tuple[int, ...], domain: str, body: str, outputs: int, rank: int, vector: str = ""
+) -> ModuleOp:
     """A pipeline of one stage that reads @a, of the given shape with its vectors last, and writes
-    vectors of `outputs` floats to @b."""
+    vectors of `outputs` floats to @b, which it has in the shape `vector`."""
     names = [f"i{d}" for d in range(rank)]
     extents = [int(extent) for extent in domain.split("x")]
     box = " and ".join(f"0 <= {n} < {e}" for n, e in zip(names, extents, strict=True))
@@ -133,7 +162,7 @@ def by_hand(shape: tuple[int, ...], domain: str, body: str, outputs: int, rank: 
         cmpipe.stage @s in #poly.set<"{{ [{at}] : {box} }}"> {{
           {body}
           cmpipe.write %z, @b #poly.map<"{{ [{at}] -> [{at}] }}">
-            : vector<{outputs}xf32>
+            : vector<{vector or outputs}xf32>
         }}
         cmpipe.core @core runs [@s]
       }}"""
@@ -223,10 +252,6 @@ TWICE = """
   %x = cmpipe.mxv @m %v : vector<9x5xf32> -> vector<7xf32>
   %z = arith.mulf %x, %y : vector<7xf32>
 """
-SHAPED = """
-  %v = cmpipe.read @a #poly.map<"{ [i0, i1, k, c] -> [i0 + k, i1, c] }"> : vector<9x5xf32>
-  %z = cmpipe.mxv @m %v : vector<9x5xf32> -> vector<7x1xf32>
-"""
 CONSTANT = f"cmpipe.object @k {weights(random_matrix(6, 7, 7)).split('@m ')[1].split(' :')[0]}"
 BODIES = {
     "a convolution": WINDOW.replace("PAD", "0.5") + ADDED,
@@ -243,8 +268,10 @@ BODIES = {
 }
 
 
-@pytest.mark.parametrize("crossbars", [64])
-@pytest.mark.parametrize(("rows", "columns"), [(4, 4), (16, 4), (10, 7), (45, 2), (44, 64), (1, 1)])
+@pytest.mark.parametrize(
+    ("rows", "columns", "crossbars"),
+    [(16, 4, 1), (45, 2, 1), (10, 7, 2), (9, 2, 3), (4, 4, 64), (44, 64, 64)],
+)
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
 def test_bodies(body: str, rows: int, columns: int, crossbars: int):
     module = by_hand((8, 9, 5), "6x7", weights(random_matrix(45, 7)) + body, 7, 2)
@@ -252,6 +279,48 @@ def test_bodies(body: str, rows: int, columns: int, crossbars: int):
     count = check(module, target)
     least = -(-45 // rows) * -(-7 // columns)
     assert count == least * (2 if body is TWICE else 1)
+
+
+@pytest.mark.parametrize("crossbars", [1, 64])
+def test_vectors_of_any_shape(crossbars: int):
+    """Columns are cut from products that have more than one axis, too."""
+    body = """
+      %v = cmpipe.read @a #poly.map<"{ [i0, i1, k, c] -> [i0 + k, i1, c] }"> : vector<9x5xf32>
+      %y = cmpipe.mxv @m %v : vector<9x5xf32> -> vector<4x2xf32>
+      %z = math.exp %y : vector<4x2xf32>
+    """
+    module = by_hand((8, 9, 5), "6x7", weights(random_matrix(45, 8)) + body, 8, 2, "4x2")
+    target = Target("small", rows=16, columns=4, crossbars=crossbars)
+    assert check(module, target) == 6
+
+
+def test_an_object_that_others_write_too():
+    """Its vectors stay whole: a stage of its own puts the columns together."""
+    stage = """
+      cmpipe.stage @NAME in #poly.set<"{ [w] : 0 <= w < 4 }"> {
+        MATRIX
+        %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w + FIRST, c] }"> : vector<3xf32>
+        %y = cmpipe.mxv @m %v : vector<3xf32> -> vector<6xf32>
+        cmpipe.write %y, @b #poly.map<"{ [w] -> [w + FIRST] }"> : vector<6xf32>
+      }
+      cmpipe.core @NAME_core runs [@NAME]
+    """
+    stages = [
+        stage.replace("NAME", name)
+        .replace("FIRST", str(first))
+        .replace("MATRIX", weights(random_matrix(3, 6)))
+        for name, first in (("left", 0), ("right", 4))
+    ]
+    text = f"""
+      cmpipe.pipeline @main {{
+        cmpipe.object @a : memref<8xvector<3xf32>>
+        cmpipe.object @b : memref<8xvector<6xf32>>
+        cmpipe.input @in "x" @a #poly.map<"{{ [n, w, c] -> [w, c] }}"> : tensor<1x8x3xf32>
+        cmpipe.output "y" @b #poly.map<"{{ [n, w, c] -> [w, c] }}"> : tensor<1x8x6xf32>
+        {"".join(stages)}
+      }}"""
+    module = parse_file(make_context(), text.encode(), "by_hand.mlir")
+    assert check(module, Target("small", rows=4, columns=4)) == 4
 
 
 FILTERS = """
@@ -274,6 +343,10 @@ def depthwise(matrix: Array) -> ModuleOp:
         pytest.param(12, 2, 64, 3, id="two columns"),
         pytest.param(4, 4, 64, 6, id="one channel in each"),
         pytest.param(2, 4, 64, 9, id="rests side by side"),
+        pytest.param(2, 4, 1, 9, id="rests side by side on cores of one crossbar"),
+        pytest.param(2, 4, 3, 9, id="rests side by side on cores of three crossbars"),
+        pytest.param(9, 4, 1, 2, id="three channels on each core"),
+        pytest.param(12, 4, 1, 2, id="three of four channels on each core"),
     ],
 )
 def test_what_a_matrix_has_on_its_diagonal(rows: int, columns: int, crossbars: int, count: int):
@@ -296,7 +369,7 @@ def test_parts_of_different_sizes():
     assert check(depthwise(matrix), target) == 4
 
 
-@pytest.mark.parametrize("crossbars", [64])
+@pytest.mark.parametrize("crossbars", [1, 64])
 def test_rows_of_zeros_take_no_crossbar(crossbars: int):
     matrix = random_matrix(18, 6)
     matrix.reshape(6, 3, 6)[:, 1] = 0
@@ -304,7 +377,61 @@ def test_rows_of_zeros_take_no_crossbar(crossbars: int):
     assert check(depthwise(matrix), target) == 2
 
 
-@pytest.mark.parametrize("crossbars", [64])
+@pytest.mark.parametrize("crossbars", [1, 64])
 def test_a_matrix_of_zeros(crossbars: int):
     target = Target("small", rows=6, columns=2, crossbars=crossbars)
     assert check(depthwise(np.zeros((18, 6), np.float32)), target) == 0
+
+
+# What must not go unnoticed.
+
+
+def chain() -> ModuleOp:
+    """A convolution of 45 rows in five stages that add up."""
+    body = weights(random_matrix(45, 7)) + WINDOW.replace("PAD", "0.5") + ADDED
+    module = by_hand((8, 9, 5), "6x7", body, 7, 2)
+    cut(module, Target("small", rows=10))
+    return module
+
+
+def swap_sums(pipeline: PipelineOp) -> None:
+    """Let two stages write each the sum of the other."""
+    one, other = (next(stage.writes()) for stage in list(pipeline.stages())[1:3])
+    one.object, other.object = other.object, one.object
+
+
+def skip_a_sum(pipeline: PipelineOp) -> None:
+    """Add to the sum before the last one."""
+    stages = list(pipeline.stages())
+    before = next(stages[1].writes()).object
+    read = next(read for read in stages[3].reads() if "sum" in read.object.string_value())
+    read.object = before
+
+
+def swap_rows(pipeline: PipelineOp) -> None:
+    """Give two stages each the matrix of the other."""
+    one, other = list(crossbars(pipeline))[1:3]
+    one.properties["value"], other.properties["value"] = (
+        other.properties["value"],
+        one.properties["value"],
+    )
+
+
+def shift_rows(pipeline: PipelineOp) -> None:
+    """Let a stage read the window beside its own."""
+    reads = list(pipeline.stages())[2].reads()
+    read = next(read for read in reads if read.object.string_value() == "a")
+    beside = isl.Map("{ [h, w, c] -> [h, w + 1, c] }")
+    read.access = MapAttr(read.access.data.apply_range(beside))
+
+
+@pytest.mark.parametrize("change", [swap_sums, skip_a_sum, swap_rows, shift_rows])
+def test_wrong_tiles_are_noticed(change: Callable[[PipelineOp], None]):
+    module = chain()
+    pipeline = pipeline_of(module)
+    inputs = random_stream(Pipeline(pipeline).inputs, IMAGES, 1)
+    expected = Pipeline(pipeline).run(inputs)
+    change(pipeline)
+    with pytest.raises((AssertionError, CmcError)):
+        verify_module(module)
+        assert_close(Pipeline(pipeline).run(inputs), expected)
