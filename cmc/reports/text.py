@@ -23,9 +23,9 @@ def format_report(report: Report, width: int) -> str:
 
 def format_table(report: Report) -> str:
     """One line a core: what it runs, what of it that takes, and what it waited for."""
-    units = list(dict.fromkeys(unit for core in report.cores for unit in core.loads))
-    busy = [(f"{unit} busy", unit) for unit in units]
-    header = ("core", "stages", "crossbars", "cells used", "busy", *(name for name, _ in busy))
+    units = sorted({unit for core in report.cores for unit in core.loads})
+    busy = [f"{unit} busy" for unit in units]
+    header = ("core", "stages", "crossbars", "cells used", "busy", *busy, "SRAM bytes")
     rows = [
         (
             core.name,
@@ -33,13 +33,13 @@ def format_table(report: Report) -> str:
             f"{core.crossbars:,}" if core.crossbars else "",
             _format_of(core.cells_used, core.cells) if core.crossbars else "",
             _format_share(report, core.load),
-            *(_format_share(report, core.loads.get(unit, 0)) for _, unit in busy),
+            *(_format_share(report, core.loads.get(unit, 0)) for unit in units),
             _format_of(core.sram_bytes, report.target.sram_bytes) if core.sram_bytes else "",
             _format_waiting(core),
         )
         for core in report.cores
     ]
-    return "\n".join(_align([(*header, "SRAM bytes", "waiting on"), *rows]))
+    return "\n".join(_align([(*header, "waiting on"), *rows]))
 
 
 def format_picture(report: Report, width: int) -> str:
