@@ -93,10 +93,10 @@ def test_the_listing_of_the_readme_is_the_core_that_is_written_by_hand():
     assert shows(lines(listing), printed(chip))
 
 
-def test_the_transcript_of_the_readme_is_what_a_run_prints(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("transcript", blocks(README, "console"))
+def test_transcripts_of_the_readme_are_what_a_run_prints(
+    transcript: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    (transcript,) = blocks(README, "console")
     command, _, printed = transcript.partition("\n")
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("COLUMNS", "100")

@@ -10,7 +10,7 @@ from cmc.api import make_context
 from cmc.dialects.cmpipe import target_of
 from cmc.files.parsing import parse_file
 from cmc.reports.text import format_report
-from cmc.simulator import chip_of, simulate
+from cmc.simulator import Mode, chip_of, simulate
 from cmc.simulator.load import Chip, load
 from cmc.simulator.usage import bound_by, cells, loads
 from end_to_end import lower
@@ -93,11 +93,12 @@ def test_a_crossbar_without_limits_is_as_large_as_its_matrix(target: str, size: 
     assert cells(crossbar, target_of(loaded.op)) == size
 
 
-def test_a_report_of_units_that_stages_share():
+@pytest.mark.parametrize("mode", ["bulk", "interpret"])
+def test_a_report_of_units_that_stages_share(mode: Mode):
     """Two poolings take turns at a digital unit, which then binds."""
     module = made(PIPELINE.replace("latency 9 interval 9", "latency 10 interval 10"))
     x = np.ones((4, 4, 8), np.float32)
-    report = simulate(module, {"x": x}, "interpret").report
+    report = simulate(module, {"x": x}, mode).report
     data = json.loads(report.to_json())
     assert (data["interval_ns"], data["bound_by"]) == (96, "the digital unit of core @poolings")
     assert (data["crossbars"], data["cells_used"], data["cells"]) == (1, 12, 128)
