@@ -43,12 +43,6 @@ def format_passes(passes: tuple[ModulePass, ...]) -> str:
     return f"{_ANCHOR}\n{lines}\n)" if passes else f"{_ANCHOR})"
 
 
-def quoted(text: str) -> str:
-    """`text` as the value of a pass's option, whatever its characters."""
-    escaped = "".join(f"\\{c}" if c in '"\\' else c for c in text)
-    return f'"{escaped}"'
-
-
 def _flatten(text: str) -> list[str]:
     """The elements of a pipeline, those inside `builtin.module(...)` in their place."""
     elements: list[str] = []

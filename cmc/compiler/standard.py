@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-from cmc.compiler.pass_list import quoted
 from cmc.targets import IDEAL
 
 BufferPolicy = Literal["minimal", "throughput", "whole"]
@@ -16,7 +15,7 @@ def standard_pipeline(
     `target` is a preset, or a file that describes a target. Slots that were just computed need no
     check for deadlocks.
     """
-    on = "" if target == IDEAL.name else f"{{target={quoted(target)}}}"
+    on = "" if target == IDEAL.name else f"{{target={_quoted(target)}}}"
     return (
         "nn-canonicalize",
         "nn-fold-batch-norm",
@@ -28,3 +27,9 @@ def standard_pipeline(
         f"cmpipe-size-buffers{{policy={buffers}}}",
         "convert-cmpipe-to-cmctrl{check=false}",
     )
+
+
+def _quoted(text: str) -> str:
+    """`text` as the value of a pass's option, whatever its characters."""
+    escaped = "".join(f"\\{c}" if c in '"\\' else c for c in text)
+    return f'"{escaped}"'
