@@ -113,6 +113,20 @@ def test_many_stages_and_waits_are_counted():
     assert line.endswith("  @e 4, @d 3, @c 2, 1 more")
 
 
+@pytest.mark.parametrize(
+    ("cycles", "text"),
+    [
+        (12, "0.012 µs, 12 cycles: 83,333,333 images"),
+        (12.5, "0.0125 µs, 12.5 cycles: 80,000,000 images"),
+        (3_160_705, "3,160.7 µs, 3,160,705 cycles: 316.385 images"),
+        (3_160_705_123, "3,160,705 µs, 3,160,705,123 cycles: 0.316385 images"),
+    ],
+)
+def test_intervals_of_any_length(cycles: float, text: str):
+    report = Report(9, 10, cycles, (core("conv1", 10, 0, 1, 10),))
+    assert f"\ninterval {text} per second\n" in format_report(report, 100)
+
+
 def test_a_short_stream_asks_a_longer_one_for_its_interval():
     cores = (core("conv1", 10, 0, 1, 10),)
     report = Report(1, 10, None, cores, 10, "@conv1 in core @on_conv1", IDEAL, lambda: 12.0)

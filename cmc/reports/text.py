@@ -69,13 +69,12 @@ def format_totals(report: Report) -> str:
     """How long the stream took, how long an image takes, what binds, and what is used."""
     text = f"{_count(report.images, 'image')} in {_count(report.cycles, 'cycle')}"
     if report.cycles_per_image is not None:
-        text += f", {report.cycles_per_image:,.6g} cycles per image in steady state"
+        text += f", {_format_number(report.cycles_per_image)} cycles per image in steady state"
     lines = [text, f"latency {_format_time(report, report.latency)}"]
     if report.interval is not None and report.images_per_second is not None:
-        rate = report.images_per_second
         lines += [
             f"interval {_format_time(report, report.interval)}: "
-            f"{rate:,.{0 if rate >= 100 else 2}f} images per second",
+            f"{_format_number(report.images_per_second)} images per second",
             f"bound by {report.bound_by}, "
             f"{_format_share(report, max(core.load for core in report.cores))} busy",
         ]
@@ -100,7 +99,13 @@ def _count(number: int, what: str) -> str:
 
 
 def _format_time(report: Report, cycles: float) -> str:
-    return f"{report.target.ns(cycles) / 1000:,.6g} µs, {cycles:,.6g} cycles"
+    return f"{_format_number(report.target.ns(cycles) / 1000)} µs, {_format_number(cycles)} cycles"
+
+
+def _format_number(number: float) -> str:
+    """Whole numbers as they are, others to six digits."""
+    whole = number >= 100_000 or number == round(number)
+    return f"{number:,.0f}" if whole else f"{number:,.6g}"
 
 
 def _format_of(used: int, available: int | None) -> str:
