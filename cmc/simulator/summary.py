@@ -22,8 +22,8 @@ LONG = 10**6
 """Images of a stream that is long enough for all images after some first ones to be alike."""
 
 
-def summarize(chip: Chip, times: Times) -> Report:
-    """The report of a stream that is through."""
+def summarize(chip: Chip, times: Times, cycles_per_image: float | None) -> Report:
+    """The report of a stream that is through, and of which this is known of its `steady` state."""
     target, waiting = target_of(chip.op), Waiting(times)
     programs = {
         writer.sym_name.data: _program(chip.programs[writer.sym_name.data], writer, waiting, target)
@@ -46,7 +46,7 @@ def summarize(chip: Chip, times: Times) -> Report:
     return Report(
         times.images,
         1 + max(r.last_cycle for r in programs.values()),
-        _steady(times),
+        cycles_per_image,
         tuple(cores),
         int(times.ends(1)[0]),
         bound_by(chip),
@@ -58,7 +58,7 @@ def summarize(chip: Chip, times: Times) -> Report:
 def _interval(chip: Chip) -> float | None:
     """Cycles from one image's end to the next one's in a long stream."""
     times = solve(chip.flow, LONG)
-    return _steady(times) if times.complete else None
+    return steady(times) if times.complete else None
 
 
 def _of_core(
@@ -88,7 +88,7 @@ def _program(
     )
 
 
-def _steady(times: Times) -> float | None:
+def steady(times: Times) -> float | None:
     """Cycles from one image's end to the next one's, once that no longer changes."""
     if len(times.periods) == len(times.starts):
         return float(max(times.periods.values()))

@@ -1,5 +1,6 @@
 // RUN: cmc-opt %s -p 'cmpipe-derive-control,cmpipe-size-buffers{policy=minimal},convert-cmpipe-to-cmctrl' -o %t.mlir
 // RUN: cmc run %t.mlir --random 1 --images 2 --mode interpret | filecheck %s
+// RUN: cmc run %t.mlir --random 1 --images 2 | filecheck %s
 
 // Two inputs that the GCU sends through one port: a vector of @a takes it for 2 cycles, one of @b for
 // 1. The ring of @a has one slot, that of @b, too, and @add takes one vector of each.

@@ -1,5 +1,6 @@
 // RUN: cmc-opt %s -p 'cmpipe-derive-control,cmpipe-size-buffers{policy=whole},convert-cmpipe-to-cmctrl' -o %t.mlir
 // RUN: cmc run %t.mlir --random 1 --images 2 --mode interpret | filecheck %s
+// RUN: cmc run %t.mlir --random 1 --images 2 | filecheck %s
 
 // Two poolings on one core, which has one digital unit. They read the same eight pixels in pairs,
 // and write four results each. An iteration has the digital unit to itself from its start on: that
