@@ -61,7 +61,8 @@ def format_picture(report: Report, width: int) -> str:
     images = max(starts.length // one.iterations for one, starts in shown)
     what = "image 0" if images == 1 else f"images 0 to {images - 1}"
     per_column = (end - begin) / columns
-    title = f"{what}, cycles {begin:,} to {end - 1:,}, {per_column:,.3g} a column, '.' is idle"
+    scale = f"{per_column:,.0f}" if per_column >= 100 else f"{per_column:.3g}"
+    title = f"{what}, cycles {begin:,} to {end - 1:,}, {scale} a column, '.' is idle"
     return "\n".join([title, *lines])
 
 
