@@ -108,7 +108,6 @@ def test_cores_of_very_many_crossbars(network: Network, target: Target):
 @given(networks(), targets, st.sampled_from(["minimal", "throughput"]))
 def test_chips_of_small_crossbars(network: Network, target: Target, policy: BufferPolicy):
     """What is cut is compiled as any other pipeline: outputs, both modes, and the proof."""
-    target = replace(target, issue_interval=0)
 
     def put_target(pipeline: PipelineOp) -> None:
         pipeline.target = TargetAttr(target)
