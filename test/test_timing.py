@@ -152,7 +152,6 @@ def test_the_slowest_ends_last_in_the_end():
     ends = [max(4 * n + 99, 8 * n - 1) for n in range(1, 41)]
     assert times.ends(40).tolist() == ends
     assert times.ends(2).tolist() == ends[:2]
-    assert times.settled == 25
 
 
 def test_who_is_not_stuck_runs_on():

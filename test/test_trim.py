@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+import numpy as np
 import onnx
 from hypothesis import example, given
 from onnx import NodeProto, helper
 
 from cmc.passes.cmpipe_size_buffers import slots_by_policy
 from cmc.sizing.throughput import period, throughput_slots
-from cmc.sizing.trim import LARGEST
-from cmc.timing.flow import Flow
+from cmc.sizing.trim import LARGEST, trimmed
+from cmc.timing.flow import Edge, Flow, Process, Steps
+from cmc.timing.runs import Runs
 from cmc.timing.solver import solve
 from conftest import examples
 from networks import Network, tangled_networks
@@ -93,3 +95,36 @@ def test_images_that_would_come_by_twos_come_evenly():
     add = helper.make_node("Add", ["d", "b"], ["y"], "y")
     model = counted(chain_model((1, 4), *gemm, add, constants={"w": normal(4, 4)}))
     assert_trim(model.flow, slots_by_policy(model, "throughput"))
+
+
+def steps(awaits: Sequence[int], reaches: Sequence[int]) -> Steps:
+    """A machine that reaches so far when it has awaited so many signals."""
+    return Steps.of(Runs.of(np.array(awaits)), Runs.of(np.array(reaches)))
+
+
+def test_parts_may_be_uneven_where_others_hide_it():
+    """With a slot less, one part is uneven for ever, and no image is through later."""
+    shapes = {"a": (3, 2), "b": (1, 5), "c": (3, 5), "d": (3, 1), "e": (4, 1)}
+    processes = {name: Process(name, *shape) for name, shape in shapes.items()}
+    each = steps([1, 2, 3], [1, 2, 3])
+    edges = (
+        Edge("a for b", "a", "b", steps([1], [1]), steps([1], [3])),
+        Edge("a for c", "a", "c", each, steps([1, 3], [1, 3])),
+        Edge("b for d", "b", "d", steps([1], [3]), steps([3], [1])),
+        Edge("c for d", "c", "d", steps([2, 3], [1, 3]), each),
+        Edge("d for e", "d", "e", steps([1, 2, 3], [2, 3, 4]), steps([2, 4], [1, 3])),
+    )
+    flow = Flow(processes, edges)
+    assert_trim(flow, trimmed(flow, throughput_slots(flow)))
+
+
+def test_the_slowest_part_ends_last_in_the_end():
+    """Slots of a part that is fast, but takes long, do not matter from some image on."""
+    shapes = {"a": (4, 1), "b": (4, 100), "c": (8, 1)}
+    processes = {name: Process(name, *shape) for name, shape in shapes.items()}
+    each = steps([1, 2, 3, 4], [1, 2, 3, 4])
+    flow = Flow(processes, (Edge("a for b", "a", "b", each, each),))
+    slots = trimmed(flow, throughput_slots(flow))
+    on_time = solve(flow.with_slots(throughput_slots(flow)), 200).ends(200).tolist()
+    assert solve(flow.with_slots(slots), 200).ends(200).tolist() == on_time
+    assert solve(flow.with_slots([slots[0] - 1]), 200).ends(200).tolist() != on_time

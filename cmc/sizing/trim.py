@@ -9,9 +9,11 @@ elsewhere never let a ring be smaller, so one pass over the rings is enough.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import lcm
 
 import numpy as np
 
+from cmc.poly.evaluate import Ints
 from cmc.timing.flow import Flow
 from cmc.timing.solver import solve
 from cmc.timing.times import Times
@@ -19,8 +21,8 @@ from cmc.timing.times import Times
 LARGEST = 1 << 12
 """Iterations of an image, times channels, up to which it takes less than half a second."""
 
-STREAM = 64
-"""Images after which a stream counts only if each is the one before, so many cycles later."""
+STREAM = 256
+"""Images after which a stream counts only if some are as those before, so many cycles later."""
 
 
 def trimmed(flow: Flow, slots: Sequence[int]) -> list[int]:
@@ -34,7 +36,7 @@ def trimmed(flow: Flow, slots: Sequence[int]) -> list[int]:
         return list(slots)
     trim = list(slots)
     on_time = solve(flow.with_slots(trim), STREAM)
-    if not on_time.alike:
+    if not _span(on_time):
         return trim
     for place, most in enumerate(slots):
         fewest, step = most, 1
@@ -55,7 +57,45 @@ def _as_early(times: Times, others: Times) -> bool:
 
     Some of its parts may be slower all the same, if others are not through before them.
     """
-    if not times.complete or not times.alike:
+    if not times.complete or not _span(times):
         return False
-    images = max(times.settled, others.settled) + 1
-    return np.array_equal(times.ends(images), others.ends(images))
+    images = max(_settled(times), _settled(others)) + lcm(_span(times), _span(others))
+    return np.array_equal(_ends(times, images), _ends(others, images))
+
+
+def _span(times: Times) -> int:
+    """How many images, the last that are solved, come again and again; 0 if none do."""
+    if not times.leaps:
+        return 0
+    processes = times.flow.processes
+    (span,) = {leap.count // processes[p].iterations for p, (leap,) in times.leaps.items()}
+    return span
+
+
+def _ends(times: Times, images: int) -> Ints:
+    """When each image of a stream is through, however long that is.
+
+    Its last images that are solved come again and again.
+    """
+    numbers, span = np.arange(1, images + 1), _span(times)
+    ends: list[Ints] = []
+    for name, process in times.flow.processes.items():
+        again = np.maximum(0, -((times.solved[name] - numbers) // span))
+        last = (numbers - again * span) * process.iterations - 1
+        (leap,) = times.leaps[name]
+        ends.append(times.starts[name].at(last) + process.latency + again * leap.rise)
+    return np.max(ends, axis=0)
+
+
+def _settled(times: Times) -> int:
+    """The image after which those of the slowest processes end last."""
+    span, most = _span(times), 0
+    paces: list[tuple[int, Ints]] = []
+    for name, process in times.flow.processes.items():
+        most = max(most, times.solved[name])
+        last = (times.solved[name] - np.arange(span)) * process.iterations - 1
+        paces.append((times.leaps[name][0].rise, times.starts[name].at(last) + process.latency))
+    pace = max(rise for rise, _ in paces)
+    ends = np.max([ends for rise, ends in paces if rise == pace], axis=0)
+    ahead = [-((ends - early) // (pace - rise)).min() for rise, early in paces if rise < pace]
+    return most + span * max(0, *map(int, ahead), 0)

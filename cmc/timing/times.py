@@ -82,29 +82,6 @@ class Times:
         skipped = sum(leap.times * leap.count for leap in passed)
         return iteration + skipped, cycle + sum(leap.later for leap in passed)
 
-    @property
-    def alike(self) -> bool:
-        """Whether it is known that each image is the one before, so much later, in the end."""
-        processes = self.flow.processes
-        return len(self.leaps) == len(processes) and all(
-            [leap.count for leap in leaps] == [processes[name].iterations]
-            for name, leaps in self.leaps.items()
-        )
-
-    @property
-    def settled(self) -> int:
-        """The image from which on it is one process that ends last, an image every so many cycles.
-
-        Where images are `alike` in the end.
-        """
-        paces = [
-            (self.periods[name], self.starts[name].last + process.latency)
-            for name, process in self.flow.processes.items()
-        ]
-        pace, end = max(paces)
-        ahead = [-((end - other) // (pace - slow)) for slow, other in paces if slow < pace]
-        return max(self.solved.values()) + max([0, *ahead])
-
     def ends(self, images: int) -> Ints:
         """When each of the first images is through: when all of its iterations have ended."""
         ends: list[Ints] = []
