@@ -18,26 +18,36 @@ from onnx_models import chain_model, normal
 from test_sizes import convolution, residual_network
 
 
-def two_convolutions() -> ModuleOp:
-    """A chip of two cores, with a crossbar of 36 x 4 each and rings of the same size."""
+def two_convolutions(cores: int | None = None) -> ModuleOp:
+    """A chip with two crossbars of 36 x 4, on two cores or one, and a ring for each."""
     nodes = convolution("x", "a"), convolution("a", "y")
     module = import_model(chain_model((1, 4, 6, 6), *nodes, constants={"w": normal(4, 4, 3, 3)}))
-    lower(module, "nn-to-cmctrl{buffers=minimal}")
+    lower(module, "nn-canonicalize", "convert-nn-to-cmpipe", "cmpipe-derive-control")
+    pipeline_of(module).target = TargetAttr(Target(cores=cores, crossbars=2))
+    lower(module, "cmpipe-assign-cores", "cmpipe-size-buffers{policy=minimal}")
+    lower(module, "convert-cmpipe-to-cmctrl")
+    prove(chip_of(module))
     return module
 
 
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        (Target(crossbars=1, cores=1), "2 cores are needed, and target ideal has 1"),
+        (Target(cores=1), "2 cores are needed, and target ideal has 1"),
         (Target(sram_bytes=200), "240 bytes of SRAM are needed, and core @core0 has 200: the ring"),
     ],
 )
 def test_a_chip_of_another_target_is_refused(target: Target, message: str):
     module = two_convolutions()
-    prove(chip_of(module))
     chip_of(module).target = TargetAttr(target)
     with pytest.raises(CmcError, match=message):
+        prove(chip_of(module))
+
+
+def test_a_core_with_too_few_crossbars_is_refused():
+    module = two_convolutions(cores=1)
+    chip_of(module).target = TargetAttr(Target(crossbars=1))
+    with pytest.raises(CmcError, match="2 crossbars are needed, and core @core0 has 1: @a needs 1"):
         prove(chip_of(module))
 
 

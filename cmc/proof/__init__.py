@@ -11,9 +11,9 @@ for first and last points.
 
 Beside control it covers what control is about: the loops of programs run the iterations that are
 claimed, the writers of an object partition its elements, every element that is read comes into a
-ring of its writer and reader, bodies hold what a core can do, rings and constants lie
-apart, credits are slots, and nothing computes with more bits than a control unit has. What the
-verifier refuses before it is taken for granted: ports that do not fill their objects, names that
-hide others, stages that read what depends on them, and counts that hardware does not have. What
-bodies compute is not proved.
+ring of its writer and reader, bodies hold what a core can do, rings and constants lie apart,
+credits are slots, nothing computes with more bits than a control unit has, and there is no more of
+anything than the target has. What the verifier refuses before it is taken for granted: ports that
+do not fill their objects, names that hide others, stages that read what depends on them, and counts
+that hardware does not have. What bodies compute is not proved.
 """
