@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from cmc.diagnostics import describe_location
 from cmc.dialects.cmctrl import ChipOp, CoreOp
-from cmc.dialects.cmpipe import target_of
+from cmc.dialects.cmpipe import CrossbarOp, StageOp, target_of
 from cmc.errors import CmcError
 from cmc.fitting.refusal import too_much
 from cmc.targets import Target
@@ -13,11 +15,13 @@ from cmc.targets import Target
 def expect_limits(chip: ChipOp) -> None:
     """CmcError that names what a chip needs too much of, how much there is, and who needs most.
 
-    Its cores are as many as those of its target or fewer. Each has crossbars for all of its stages,
-    and SRAM for rings and constants.
+    Its cores are as many as those of its target or fewer. Each has crossbars that are as large as
+    their matrices, for all of its stages, and SRAM for rings and constants.
     """
     target, cores = target_of(chip), list(chip.cores())
     for core in cores:
+        for stage in core.stages():
+            _expect_matrices(stage, target)
         crossbars = {f"@{s.sym_name.data}": len(list(s.crossbars())) for s in core.stages()}
         if sum(crossbars.values()) > target.crossbars:
             raise too_much(
@@ -30,6 +34,24 @@ def expect_limits(chip: ChipOp) -> None:
             "stages to them with cmpipe-assign-cores",
             f"chip @{chip.sym_name.data}",
         )
+
+
+def matrix_size(crossbar: CrossbarOp) -> tuple[int, int]:
+    """The rows and columns that a matrix takes; blocks on its diagonal lie apart in both."""
+    *blocks, rows, columns = crossbar.value.shape
+    return prod(blocks) * rows, prod(blocks) * columns
+
+
+def _expect_matrices(stage: StageOp, target: Target) -> None:
+    for crossbar in stage.crossbars():
+        sizes = zip(matrix_size(crossbar), (target.rows, target.columns), strict=True)
+        for what, (need, limit) in zip(("rows", "columns"), sizes, strict=True):
+            if limit is not None and need > limit:
+                raise CmcError(
+                    f"the matrix @{crossbar.sym_name.data} of @{stage.sym_name.data} has {need} "
+                    f"{what}, and a crossbar has {limit}: cut it with cmpipe-tile-crossbars",
+                    describe_location(crossbar),
+                )
 
 
 def _expect_sram(core: CoreOp, target: Target) -> None:

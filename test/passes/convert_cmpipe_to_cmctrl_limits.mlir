@@ -2,6 +2,40 @@
 
 // What a chip needs of its target, and how much that has.
 
+// CHECK: error: the matrix @w of @conv has 3 rows, and a crossbar has 2: cut it with cmpipe-tile-crossbars
+cmpipe.pipeline @rows on #cmpipe.target<rows = 2> {
+  cmpipe.object @a : memref<8xvector<3xf32>>
+  cmpipe.object @b : memref<8xvector<1xf32>>
+  cmpipe.input @a_stream "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x3x8xf32>
+  cmpipe.stage @conv in #poly.set<"{ [w] : 0 <= w < 8 }"> {
+    cmpipe.crossbar @w #nn.weights<[[1.0], [2.0], [1.0]]> : tensor<3x1xf32>
+    %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<3xf32>
+    %y = cmpipe.mxv @w %v : vector<3xf32> -> vector<1xf32>
+    cmpipe.write %y, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+  }
+  cmpipe.core @core0 runs [@conv]
+}
+
+// -----
+
+// Blocks on the diagonal have rows and columns of their own.
+
+// CHECK: error: the matrix @w of @conv has 4 columns, and a crossbar has 3: cut it with cmpipe-tile-crossbars
+cmpipe.pipeline @columns on #cmpipe.target<rows = 3, columns = 3> {
+  cmpipe.object @a : memref<8xvector<2xf32>>
+  cmpipe.object @b : memref<8xvector<4xf32>>
+  cmpipe.input @a_stream "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x2x8xf32>
+  cmpipe.stage @conv in #poly.set<"{ [w] : 0 <= w < 8 }"> {
+    cmpipe.crossbar @w #nn.weights<[[[1.0, 2.0]], [[3.0, 4.0]]]> : tensor<2x1x2xf32>
+    %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<2xf32>
+    %y = cmpipe.mxv @w %v : vector<2xf32> -> vector<4xf32>
+    cmpipe.write %y, @b #poly.map<"{ [w] -> [w] }"> : vector<4xf32>
+  }
+  cmpipe.core @core0 runs [@conv]
+}
+
+// -----
+
 // CHECK: error: 3 crossbars are needed, and core @core0 has 2: @second needs 2, @first 1
 cmpipe.pipeline @crossbars on #cmpipe.target<crossbars = 2> {
   cmpipe.object @a : memref<8xvector<1xf32>>
