@@ -23,7 +23,9 @@ from xdsl.transforms.dead_code_elimination import dce
 from cmc.dialects import nn
 from cmc.files.weights import ArrayWeights
 from cmc.passes.nn_rewriting import channel_constant, constant_like, replace
+from cmc.semantics.elementwise import ELEMENTWISE
 from cmc.semantics.operators import compute
+from cmc.semantics.stages import STAGES
 from cmc.window import Window
 
 
@@ -207,6 +209,32 @@ class FoldPadIntoAveragePool(RewritePattern):
             replace(rewriter, op, nn.AveragePoolOp(pad.input, window, count_include_pad=True))
 
 
+class ActivateParts(RewritePattern):
+    """An activation of what is concatenated is one of each part, where all of them are computed.
+
+    It joins the stages that compute them, if nothing else wants them as they are.
+    """
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: nn.TensorOp, rewriter: PatternRewriter) -> None:
+        if type(op) not in ELEMENTWISE or len(op.operands) != 1:
+            return
+        concat = op.operands[0].owner
+        if not isinstance(concat, nn.ConcatOp) or not concat.result.has_one_use():
+            return
+        if not all(type(v.owner) in _COMPUTING and v.has_one_use() for v in concat.inputs):
+            return
+        parts = [
+            type(op).create(operands=[part], result_types=[part.type], properties=op.properties)
+            for part in concat.inputs
+        ]
+        together = nn.ConcatOp([part.result for part in parts], concat.axis.value.data)
+        replace(rewriter, op, *parts, together)
+
+
+_COMPUTING = {*ELEMENTWISE, *STAGES, nn.BatchNormOp}
+
+
 def _padded_window(window: Window, pad: nn.PadOp) -> Window | None:
     """`window` with the pads of `pad` as well, if these are constants around spatial axes only.
 
@@ -253,6 +281,7 @@ PATTERNS: tuple[RewritePattern, ...] = (
     FoldPadIntoConv(),
     FoldPadIntoMaxPool(),
     FoldPadIntoAveragePool(),
+    ActivateParts(),
 )
 """In the order in which they are tried."""
 

@@ -210,6 +210,29 @@ func.func @pad_into_average_pool(%x: tensor<1x2x4x4xf32>) -> (tensor<1x2x4x4xf32
   func.return %1, %3 : tensor<1x2x4x4xf32>, tensor<1x2x6x6xf32>
 }
 
+// CHECK-LABEL: func.func @activation_of_parts
+func.func @activation_of_parts(%x: tensor<1x2x4x4xf32>) -> (tensor<1x4x4x4xf32>, tensor<1x4x4x4xf32>) {
+  // CHECK:      %[[W:.*]] = nn.constant
+  // CHECK-NEXT: %[[A:.*]] = nn.conv %x, %[[W]]
+  // CHECK-NEXT: %[[B:.*]] = nn.max_pool %x
+  // CHECK-NEXT: %[[C:.*]] = nn.clip %[[A]] min 0.5 : tensor<1x2x4x4xf32>
+  // CHECK-NEXT: %[[D:.*]] = nn.clip %[[B]] min 0.5 : tensor<1x2x4x4xf32>
+  // CHECK-NEXT: nn.concat %[[C]], %[[D]] axis 1
+  %w = nn.constant #nn.weights<splat 1.0 shape [2, 2, 1, 1]> : tensor<2x2x1x1xf32>
+  %0 = nn.conv %x, %w : (tensor<1x2x4x4xf32>, tensor<2x2x1x1xf32>) -> tensor<1x2x4x4xf32>
+  %1 = nn.max_pool %x kernel [3, 3] pads [1, 1, 1, 1] : (tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32>
+  %2 = nn.concat %0, %1 axis 1 : (tensor<1x2x4x4xf32>, tensor<1x2x4x4xf32>) -> tensor<1x4x4x4xf32>
+  %3 = nn.clip %2 min 0.5 : tensor<1x4x4x4xf32>
+  // What nothing computes would need a stage of its own.
+  // CHECK-NEXT: %[[E:.*]] = nn.conv %x, %[[W]]
+  // CHECK-NEXT: %[[F:.*]] = nn.concat %[[E]], %x axis 1
+  // CHECK-NEXT: nn.relu %[[F]]
+  %4 = nn.conv %x, %w : (tensor<1x2x4x4xf32>, tensor<2x2x1x1xf32>) -> tensor<1x2x4x4xf32>
+  %5 = nn.concat %4, %x axis 1 : (tensor<1x2x4x4xf32>, tensor<1x2x4x4xf32>) -> tensor<1x4x4x4xf32>
+  %6 = nn.relu %5 : tensor<1x4x4x4xf32>
+  func.return %3, %6 : tensor<1x4x4x4xf32>, tensor<1x4x4x4xf32>
+}
+
 // CHECK-LABEL: func.func @dead
 func.func @dead(%x: tensor<1x4xf32>) -> tensor<1x4xf32> {
   // CHECK-NEXT: func.return %x
