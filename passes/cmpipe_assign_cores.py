@@ -13,7 +13,7 @@ from itertools import count
 from typing import NamedTuple
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ModuleOp, NameLoc
 from xdsl.passes import ModulePass
 from xdsl.utils.symbol_table import get_name_if_symbol
 
@@ -109,13 +109,22 @@ class _Assignment:
         if large := {title: count for title, count in needed.items() if count > each}:
             raise too_large(name, "a core", each, large, self._where)
         if sum(needed.values()) > self.cores * each:
-            raise too_much(name, "the chip", self.cores * each, needed, self._where)
+            raise too_much(name, "the chip", self.cores * each, self._layers(needed), self._where)
 
     def _no_place(self, needs: Sequence[Need]) -> CmcError:
         """Stages do not fit together, although there is enough of everything in all."""
         resources = self._crossbars(needs), self._bytes(needs)
         scarce = max(resources, key=lambda one: Fraction(sum(one.needed.values()), one.each))
         return too_scattered(scarce.name, self.cores, scarce.each, scarce.needed, self._where)
+
+    def _layers(self, needed: Mapping[str, int]) -> dict[str, int]:
+        """What the stages of each layer of the network need together, by its name."""
+        layers: dict[str, int] = {}
+        for stage in self.pipeline.stages():
+            title, layer = f"@{stage.sym_name.data}", stage.location
+            name = f"'{layer.desc.data}'" if isinstance(layer, NameLoc) else title
+            layers[name] = layers.get(name, 0) + needed[title]
+        return layers
 
     def _crossbars(self, needs: Sequence[Need]) -> _Resource:
         needed = {f"@{need.name}": need.crossbars for need in needs}

@@ -78,3 +78,14 @@ def test_rings_are_shorter_where_there_is_no_room_for_longer_ones():
     assert least != fitted != asked
     with pytest.raises(CmcError, match="1120 bytes of SRAM are needed, and core @core2 has 1119"):
         sized(1119)
+
+
+def test_layers_that_need_most_are_named_as_the_network_names_them():
+    """Each convolution is cut into two stages."""
+    nodes = convolution("x", "a"), convolution("a", "y")
+    module = import_model(chain_model((1, 4, 6, 6), *nodes, constants={"w": normal(4, 4, 3, 3)}))
+    lower(module, "nn-canonicalize", "convert-nn-to-cmpipe")
+    pipeline_of(module).target = TargetAttr(Target(cores=3, rows=18))
+    lower(module, "cmpipe-tile-crossbars", "cmpipe-derive-control")
+    with pytest.raises(CmcError, match="4 crossbars are needed, and the chip has 3: 'a' needs 2, "):
+        lower(module, "cmpipe-assign-cores")
