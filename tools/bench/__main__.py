@@ -7,6 +7,8 @@ from dataclasses import asdict
 
 from cmc.errors import CmcError
 from cmc.files.output import check_output, replacing_text
+from cmc.tools.bench.events import HEAD as HEAD_OF_EVENTS
+from cmc.tools.bench.events import measure_events
 from cmc.tools.bench.footprint import Footprint, measure_footprint
 from cmc.tools.bench.large import measure_large
 from cmc.tools.bench.networks import choose_networks
@@ -18,6 +20,7 @@ from cmc.tools.bench.table import Cell, format_table
 from cmc.tools.bench.targets import (
     Target,
     compilation_targets,
+    event_targets,
     interpreter_targets,
     large_targets,
     network_targets,
@@ -76,6 +79,14 @@ def _interpreter(options: Options) -> Measured:
     return rates, list(interpreter_targets(rates))
 
 
+def _events(options: Options) -> Measured:
+    rows = list(measure_events())
+    _print(
+        "Stages that share units, streams of any length", HEAD_OF_EVENTS, [r.cells() for r in rows]
+    )
+    return [asdict(row) for row in rows], [t for row in rows for t in event_targets(row)]
+
+
 def _compilation(options: Options) -> Measured:
     from cmc.tools.bench.compilation import control_ratio, scale_images, scale_layers
 
@@ -103,6 +114,7 @@ _SECTIONS: dict[Section, Callable[[Options], Measured]] = {
     "large": _large,
     "networks": _networks,
     "interpreter": _interpreter,
+    "events": _events,
     "compilation": _compilation,
 }
 """In an order in which this process is still small when it measures others' memory."""

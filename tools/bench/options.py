@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from cmc.tools.command import ArgumentParser, positive
 
-Section = Literal["startup", "scale", "large", "networks", "interpreter", "compilation"]
+Section = Literal["startup", "scale", "large", "networks", "interpreter", "events", "compilation"]
 
 
 class Options(argparse.Namespace):

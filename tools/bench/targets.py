@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cmc.tools.bench.table import Cell
 
 if TYPE_CHECKING:
+    from cmc.tools.bench.events import Row as EventRow
     from cmc.tools.bench.large import Large
     from cmc.tools.bench.network import Row
     from cmc.tools.bench.scale import Cost
@@ -73,6 +74,13 @@ def interpreter_targets(rates: Mapping[str, float]) -> Iterator[Target]:
     """What must hold of core iterations a second."""
     for policy, rate in rates.items():
         yield Target(f"interpret, {policy} rings: core iterations/s", rate, 60_000, more=True)
+
+
+def event_targets(row: EventRow) -> Iterator[Target]:
+    """What must hold where stages share units."""
+    what = f"{row.network} on {row.target}"
+    yield Target(f"{what}: a processor's seconds", row.found.first, row.most)
+    yield Target(f"{what}: iterations/s", row.found.rate, 500_000, more=True)
 
 
 def compilation_targets(
