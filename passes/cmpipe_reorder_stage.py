@@ -27,21 +27,25 @@ def reorder(stage: StageOp, order: isl.Map) -> None:
 
     CmcError if `order` does not give each iteration one place of its own.
     """
-    domain = stage.domain.data
-    rank = stage.iteration_rank()
-
-    def dims(relation: isl.Map) -> int:
-        return relation.dim(isl.dim_type.in_)
-
-    if dims(order) != rank:
+    domain, dims = stage.domain.data, order.dim(isl.dim_type.in_)
+    if dims != stage.iteration_rank():
         raise _error(
             stage,
-            f"the new order is of {dims(order)} dimensions, and the domain has {rank}: "
+            f"the new order is of {dims} dimensions, and the domain has {stage.iteration_rank()}: "
             f"{', '.join(_names(domain))}",
         )
+    _check_one_place_each(stage, order.intersect_domain(domain))
+    run_as(stage, order)
+
+
+def run_as(stage: StageOp, order: isl.Map) -> None:
+    """Let a stage run those of its iterations that `order` has, each i as iteration `order(i)`.
+
+    `order` is one to one. What other iterations wrote of the object is left to other writers.
+    """
+    domain, rank = stage.domain.data, stage.iteration_rank()
     names = _new_names(order, _names(domain))
     order = order.intersect_domain(domain)
-    _check_one_place_each(stage, order)
     iterations = order.range().coalesce()
     for position, name in enumerate(names):
         if name is not None:
@@ -49,12 +53,13 @@ def reorder(stage: StageOp, order: isl.Map) -> None:
 
     def moved(access: isl.Map) -> MapAttr:
         """The access from new iterations, and the places in a window that may follow them."""
-        window = isl.Set.universe(isl.Space.set_alloc(order.get_ctx(), 0, dims(access) - rank))
+        dims = access.dim(isl.dim_type.in_)
+        window = isl.Set.universe(isl.Space.set_alloc(order.get_ctx(), 0, dims - rank))
         exact = access.apply_domain(order.product(window.identity()).flatten())
         # Nothing is read or written outside of the domain: what only says so is left out.
         simple = exact.gist_domain(iterations.product(window).flatten()).coalesce()
         result = simple if simple.is_single_valued() else exact
-        places = (access.get_dim_name(isl.dim_type.in_, d) for d in range(rank, dims(access)))
+        places = (access.get_dim_name(isl.dim_type.in_, d) for d in range(rank, dims))
         for position, name in enumerate((*names, *places)):
             if name is not None:
                 result = result.set_dim_name(isl.dim_type.in_, position, name)

@@ -145,11 +145,14 @@ def subject(name: str) -> ModuleOp:
             return compiled(forks(), "minimal")
         case "gaps":
             return compiled(gaps(), "minimal")
+        case "columns" | "copies":
+            by_hand = (ROOT / "test" / "writers" / f"{name}.mlir").read_text()
+            return run_passes(parsed(by_hand), to_chip("minimal"))
         case _:
             return compiled(find_trained(name), "throughput")
 
 
-SMALL = ("pair", "digits", "tiles", "forks", "gaps")
+SMALL = ("pair", "digits", "tiles", "forks", "gaps", "columns", "copies")
 
 
 def test_the_proof_is_independent_of_what_it_proves():

@@ -128,7 +128,7 @@ def test_a_stage_does_not_read_what_it_writes():
         parsed(chip.replace(at, ring + machines + at))
 
 
-@pytest.mark.parametrize("name", ["pair", "gaps"])
+@pytest.mark.parametrize("name", ["pair", "gaps", "columns"])
 def test_damage_is_refused_in_one_line_or_leaves_control_as_it_is(name: str):
     module, known = subject(name), Known()
     outputs = sum(1 for op in module.walk() if op.name == "cmpipe.output")
