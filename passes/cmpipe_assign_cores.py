@@ -67,32 +67,44 @@ class _Assignment:
         there is no room for these.
         """
         model = CountedPipeline(self.pipeline)
-        needs = self._needs(model, throughput_slots(model.flow))
+        needs = self._needs(model, self._held(model, throughput_slots(model.flow)))
         self._expect_room(self._crossbars(needs))
         places = assigned(needs, self.room)
         if places is None:
-            needs = self._needs(model, slots_by_policy(model, "minimal"))
+            held = self._held(model, slots_by_policy(model, "minimal"))
+            for parts in held.values():
+                if sum(parts.values()) > self.room.bytes:
+                    raise too_much("bytes of SRAM", "a core", self.room.bytes, parts, self._where)
+            needs = self._needs(model, held)
             self._expect_room(self._bytes(needs))
             places = assigned(needs, self.room)
         if places is None:
             raise self._no_place(needs)
         self._rewrite(places)
 
-    def _needs(self, model: CountedPipeline, slots: Sequence[int]) -> list[Need]:
-        """What the stages need, each after those that it reads from, with so many slots."""
-        width, bytes = self.target.element_bytes, dict.fromkeys(model.iterations, 0)
+    def _held(self, model: CountedPipeline, slots: Sequence[int]) -> dict[str, dict[str, int]]:
+        """The bytes of what each stage has in SRAM, by a title, with so many slots."""
+        width = self.target.element_bytes
+        held = {
+            name: {f"the constants of @{name}": width * sum(n for _, n in stage.constants())}
+            for stage in self.pipeline.stages()
+            for name in (stage.sym_name.data,)
+        }
         for op, given, few in zip(model.channels, model.slots, slots, strict=True):
             vector = find_object(op, op.object).vector
-            bytes[op.channel.reader] += (given or few) * vector * width
+            held[op.channel.reader][f"the ring of {op.channel}"] = (given or few) * vector * width
+        return held
+
+    def _needs(self, model: CountedPipeline, held: Mapping[str, Mapping[str, int]]) -> list[Need]:
+        """What the stages need, each after those that it reads from."""
 
         def need(stage: StageOp, follows: Sequence[str]) -> Need:
             name = stage.sym_name.data
-            constants = sum(floats for _, floats in stage.constants()) * width
             process = model.flow.processes[name]
             cycles = {unit: n * process.iterations for unit, n in stage.occupied.items()}
             pace = process.iterations * process.pace
             crossbars = len(list(stage.crossbars()))
-            return Need(name, crossbars, bytes[name] + constants, cycles, pace, follows)
+            return Need(name, crossbars, sum(held[name].values()), cycles, pace, follows)
 
         stages = {stage.sym_name.data: stage for stage in self.pipeline.stages()}
         writers = writers_of(stages.values())

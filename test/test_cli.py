@@ -448,3 +448,8 @@ def test_interrupts_end_in_one_line(
     assert main(["compile", str(digits), "-o", str(tmp_path / "out.mlir")]) == 130
     assert capsys.readouterr().err == "interrupted\n"
     assert not list(tmp_path.iterdir())
+
+
+def test_an_empty_name_is_no_target(digits: Path, fail: Run, tmp_path: Path):
+    error = fail("compile", digits, "--target", "", "-o", tmp_path / "d.mlir")
+    assert "no such target" in error

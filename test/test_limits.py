@@ -49,7 +49,7 @@ def test_a_chip_of_another_target_is_refused(target: Target, message: str):
 def test_a_core_with_too_few_crossbars_is_refused():
     module = two_convolutions(cores=1)
     chip_of(module).target = TargetAttr(Target(crossbars=1))
-    with pytest.raises(CmcError, match="2 crossbars are needed, and core @core0 has 1: @a needs 1"):
+    with pytest.raises(CmcError, match="2 crossbars are needed, and core @core0 has 1: 1 for @a"):
         prove(chip_of(module))
 
 
@@ -87,5 +87,5 @@ def test_layers_that_need_most_are_named_as_the_network_names_them():
     lower(module, "nn-canonicalize", "convert-nn-to-cmpipe")
     pipeline_of(module).target = TargetAttr(Target(cores=3, rows=18))
     lower(module, "cmpipe-tile-crossbars", "cmpipe-derive-control")
-    with pytest.raises(CmcError, match="4 crossbars are needed, and the chip has 3: 'a' needs 2, "):
+    with pytest.raises(CmcError, match="4 crossbars are needed, and the chip has 3: 2 for 'a', "):
         lower(module, "cmpipe-assign-cores")

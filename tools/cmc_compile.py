@@ -20,6 +20,6 @@ def make_program(options: Options) -> cmc.Program:
         options.model,
         shapes=dict(options.shape),
         buffers=options.buffers or "throughput",
-        target=options.target or IDEAL.name,
+        target=IDEAL.name if options.target is None else options.target,
         track=track,
     )

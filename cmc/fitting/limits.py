@@ -59,5 +59,5 @@ def _expect_sram(core: CoreOp, target: Target) -> None:
     if sum(needs.values()) > target.sram_capacity:
         where = describe_location(core)
         error = too_much("bytes of SRAM", core.title, target.sram_capacity, needs, where)
-        hint = "use smaller rings (--buffers minimal), or a target with more SRAM"
+        hint = "it takes smaller rings (--buffers minimal, unless they are), or more SRAM"
         raise CmcError(f"{error.message}; {hint}", error.where)

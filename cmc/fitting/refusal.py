@@ -16,11 +16,11 @@ def too_much(
     """Parts need more of a resource in all than there is of it.
 
     `needs` says how much each part needs, by its title: `412 crossbars are needed, and the chip has
-    64: @conv5 needs 96, @conv4 48, and 12 others 268`.
+    64: 96 for @conv5, 48 for @conv4, and 268 for 12 others`.
     """
     total = sum(needs.values())
     return CmcError(
-        f"{total} {resource} are needed, and {whose} has {capacity}: {_most(needs)}", where
+        f"{total} {resource} are needed, and {whose} has {capacity}: {_shares(needs)}", where
     )
 
 
@@ -31,7 +31,9 @@ def too_large(
 
     `a core has 64 crossbars, and @conv5 needs 96, @conv4 72`.
     """
-    return CmcError(f"{whose} has {capacity} {resource}, and {_most(needs)}", where)
+    (first, most), *others = _largest(needs)
+    parts = [f"{first} needs {most}", *(f"{part} {need}" for part, need in others)]
+    return CmcError(f"{whose} has {capacity} {resource}, and {', '.join(parts)}", where)
 
 
 def too_scattered(
@@ -39,20 +41,24 @@ def too_scattered(
 ) -> CmcError:
     """Parts need no more of a resource than there is, and no way was found to give it to them.
 
-    `9 of 10 crossbars are needed, and no way was found to fit them on 5 cores of 2: @a needs 2`.
+    `9 of 10 crossbars are needed, and no way was found to fit them on 5 cores of 2: 2 for @a`.
     """
     return CmcError(
         f"{sum(needs.values())} of {cores * each} {resource} are needed, and no way was found to "
-        f"fit them on {cores} cores of {each}: {_most(needs)}",
+        f"fit them on {cores} cores of {each}: {_shares(needs)}",
         where,
     )
 
 
-def _most(needs: Mapping[str, int]) -> str:
+def _shares(needs: Mapping[str, int]) -> str:
+    return ", ".join(f"{need} for {part}" for part, need in _largest(needs))
+
+
+def _largest(needs: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Those that need most, most first, and the rest in one."""
     most = sorted((item for item in needs.items() if item[1]), key=lambda item: -item[1])
-    named = [f"{part} {need}" for part, need in most[:_NAMED]]
-    named[0] = "{} needs {}".format(*most[0])
-    if rest := most[_NAMED:]:
+    named, rest = most[:_NAMED], most[_NAMED:]
+    if rest:
         others = "another one" if len(rest) == 1 else f"{len(rest)} others"
-        named.append(f"and {others} {sum(need for _, need in rest)}")
-    return ", ".join(named)
+        named.append((others, sum(need for _, need in rest)))
+    return named

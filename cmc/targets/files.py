@@ -92,11 +92,11 @@ def read(text: str, where: str) -> Description:
         table = tomllib.loads(text, parse_float=Decimal)
     except (ValueError, RecursionError) as error:
         raise CmcError(f"this is not TOML: {error}", where) from error
-    figures = {name: _figure(name, given, where) for name, given in table.items()}
-    known = {key.name: key for key in KEYS}
-    for name in figures:
+    known = {key.name for key in KEYS}
+    for name in table:
         if name not in known:
             raise CmcError(_unknown(name), where)
+    figures = {name: _figure(name, given, where) for name, given in table.items()}
     for key in KEYS:
         if key.required and key.name not in figures:
             raise CmcError(f"{key.name} is missing: {key.kind.allowed}. {key.meaning}", where)

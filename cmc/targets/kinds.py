@@ -127,7 +127,7 @@ class Time(Kind):
 
     @property
     def allowed(self) -> str:
-        return f"a number of ns {'above' if self.least else 'from'} 0"
+        return f"a number of ns {'above' if self.least else 'from'} 0, at most {LARGEST} cycles"
 
     @property
     def held(self) -> str:
@@ -146,11 +146,11 @@ class Rate(Kind):
 
     @property
     def allowed(self) -> str:
-        return f"a number of bytes per ns above 0{_or_unlimited(True)}"
+        return f"a number of bytes per ns above 0 up to {LARGEST}{_or_unlimited(True)}"
 
     @property
     def held(self) -> str:
-        return f"a number of bytes per cycle above 0{_or_unlimited(True)}"
+        return f"a number of bytes per cycle above 0 up to {LARGEST}{_or_unlimited(True)}"
 
     def read(self, given: object, clock: Fraction) -> Value:
         return None if given == UNLIMITED else self.normal(_number(given) / clock)
@@ -170,7 +170,7 @@ class Measure(Kind):
 
     @property
     def allowed(self) -> str:
-        return "a number above 0"
+        return f"a number above 0 up to {LARGEST}"
 
     def normal(self, value: object) -> Value:
         if not 0 < (number := _number(value)) <= LARGEST:

@@ -5,7 +5,7 @@
 // Rings have their slots before they are laid out, and fit into the SRAM of their core.
 
 // SIZES: error: channel @a from @a_stream to @add has no slots: size the buffers first
-// SRAM:  error: 32 bytes of SRAM are needed, and core @core0 has 31: the ring of @a from @a_stream to @add needs 16, the constants of @add 16; use smaller rings
+// SRAM:  error: 32 bytes of SRAM are needed, and core @core0 has 31: 16 for the ring of @a from @a_stream to @add, 16 for the constants of @add; it takes smaller rings
 // FITS:  cmctrl.ring @a from @a_stream to @add at 0 slots 1
 cmpipe.pipeline @main on #cmpipe.target<name = "small", sram_bytes = 31> {
   cmpipe.object @a : memref<8xvector<4xf32>>

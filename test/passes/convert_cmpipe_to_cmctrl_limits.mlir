@@ -36,7 +36,7 @@ cmpipe.pipeline @columns on #cmpipe.target<rows = 3, columns = 3> {
 
 // -----
 
-// CHECK: error: 3 crossbars are needed, and core @core0 has 2: @second needs 2, @first 1
+// CHECK: error: 3 crossbars are needed, and core @core0 has 2: 2 for @second, 1 for @first
 cmpipe.pipeline @crossbars on #cmpipe.target<crossbars = 2> {
   cmpipe.object @a : memref<8xvector<1xf32>>
   cmpipe.object @b : memref<8xvector<1xf32>>
