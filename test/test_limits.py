@@ -36,7 +36,10 @@ def two_convolutions(cores: int | None = None) -> ModuleOp:
         (Target(rows=35), "the matrix @weights of @a has 36 rows, and a crossbar has 35"),
         (Target(columns=3), "the matrix @weights of @a has 4 columns, and a crossbar has 3"),
         (Target(cores=1), "2 cores are needed, and target ideal has 1"),
-        (Target(sram_bytes=200), "240 bytes of SRAM are needed, and core @core0 has 200: 240 for the ring"),
+        (
+            Target(sram_bytes=200),
+            "240 bytes of SRAM are needed, and core @core0 has 200: 240 for the ring",
+        ),
     ],
 )
 def test_a_chip_of_another_target_is_refused(target: Target, message: str):

@@ -1,6 +1,7 @@
 """What a report says that an image takes of a chip."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from xdsl.dialects.builtin import ModuleOp
 from cmc.api import make_context
 from cmc.dialects.cmpipe import target_of
 from cmc.files.parsing import parse_file
-from cmc.reports.text import format_report
+from cmc.reports.text import format_report, format_totals
 from cmc.simulator import Mode, chip_of, simulate
 from cmc.simulator.load import Chip, load
 from cmc.simulator.usage import bound_by, cells, loads
@@ -109,3 +110,7 @@ def test_a_report_of_units_that_stages_share(mode: Mode):
     assert columns[1][:6] == ["convolutions", "conv", "1", "12 of 128", "83%", "83%"]
     assert columns[2][:5] == ["poolings", "max, sum", "100%", "100%", "192"]
     assert columns[2][5].startswith("the digital unit ")
+    assert data["interval_bound_ns"] == 96
+    assert "bound by the digital unit of core @poolings, 100% busy\n" in format_totals(report)
+    slower = format_totals(replace(report, cycles_per_image=120.0))
+    assert "80% busy: the interval is 25.0% longer than its 96 cycles\n" in slower

@@ -160,6 +160,11 @@ class Report:
         return None if self.interval is None else load / self.interval
 
     @property
+    def bound(self) -> int:
+        """The cycles that an image takes of what binds: the interval is that, or longer."""
+        return max(core.load for core in self.cores)
+
+    @property
     def crossbars(self) -> int:
         return sum(core.crossbars for core in self.cores)
 
@@ -189,6 +194,7 @@ class Report:
             "cycles_per_image": self.cycles_per_image,
             "target": self.target.name,
             "interval_ns": None if self.interval is None else self.target.ns(self.interval),
+            "interval_bound_ns": self.target.ns(self.bound),
             "latency_ns": self.target.ns(self.latency),
             "images_per_second": self.images_per_second,
             "bound_by": self.bound_by,

@@ -76,11 +76,19 @@ def format_totals(report: Report) -> str:
         lines += [
             f"interval {_format_time(report, report.interval)}: "
             f"{_format_number(report.images_per_second)} images per second",
-            f"bound by {report.bound_by}, "
-            f"{_format_share(report, max(core.load for core in report.cores))} busy",
+            f"bound by {report.bound_by}, {_format_bound(report)}",
         ]
     lines.append(_format_used(report))
     return "\n".join(lines)
+
+
+def _format_bound(report: Report) -> str:
+    """How far from its bound the interval is."""
+    share = f"{_format_share(report, report.bound)} busy"
+    if report.interval is None or not 0 < report.bound < report.interval:
+        return share
+    above = f"{report.interval / report.bound - 1:.1%}"
+    return f"{share}: the interval is {above} longer than its {_count(report.bound, 'cycle')}"
 
 
 def _format_used(report: Report) -> str:
