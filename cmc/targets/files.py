@@ -199,7 +199,7 @@ def _lines(description: Description) -> Iterator[str]:
 
 
 def explained(key: Key) -> str:
-    """What may be given for a key, and what it is if nothing is given."""
+    """What may be given for a key, and with which topologies."""
     allowed = f"{key.kind.allowed[:1].upper()}{key.kind.allowed[1:]}"
     parts = [f"{allowed}."]
     if key.of:

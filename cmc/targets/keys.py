@@ -35,7 +35,7 @@ TOPOLOGIES = ("all-to-all", "bus", "chain", "mesh", "torus", "edges")
 
 GROUPS: dict[str, tuple[Key, ...]] = {
     "The chip": (
-        Key("name", "name", "", Text(), "The name of the target.", required=True),
+        Key("name", "name", "", Text(), "What reports and errors call the target.", required=True),
         Key(
             "clock_ghz",
             "clock_ghz",

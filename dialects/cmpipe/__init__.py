@@ -18,7 +18,7 @@ cmpipe.pipeline @convolution {
 
 An *object* is an array of vectors. A *stage* is one perfect loop nest, executed in lexicographic
 order of its domain; its body reads windows of objects and writes one vector an iteration. With the
-matrix and the constants that it needs it is complete in itself: a *core* only lists stages. A
+matrices and the constants that it needs it is complete in itself: a *core* only lists stages. A
 *channel* leads from a writer of an object to one of its readers and says what waits for what.
 
 Every element of an object is written once an image. Most objects have one writer; several write one

@@ -218,8 +218,8 @@ def expect_name(name: StringAttr) -> None:
 class ObjectOp(IRDLOperation):
     """An array of vectors, written once an image, one vector at a time.
 
-    In a pipeline or a chip it travels: from the stage that writes it, or the input, to every stage
-    that reads it. In a stage it is a constant, with its `value` in the SRAM of the stage's core.
+    In a pipeline or a chip it travels: from the stages or inputs that write it to all stages that
+    read it. In a stage it is a constant, with its `value` in the SRAM of the stage's core.
 
     ```mlir
     cmpipe.object @b : memref<28x28xvector<8xf32>>

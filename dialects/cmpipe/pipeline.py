@@ -172,8 +172,8 @@ class Writer(IRDLOperation, ABC):
     An object may have several writers, each of which writes some of its elements.
 
     An iteration's result can be used `latency` cycles after its start; the next one may start
-    after `interval` cycles. Both are 1 unless given. From its start on it `occupies` units that all
-    writers of a core share, or of the GCU.
+    after `interval` cycles. Both are 1 unless given. From its start on it `occupies` units of its
+    core, or of the GCU, which other writers there may have to wait for.
     """
 
     sym_name = prop_def(SymbolNameConstraint())
@@ -345,7 +345,7 @@ class OutputOp(_PortOp):
 class StageOp(Writer, IterationScope):
     """One perfect loop nest with one body, executed in lexicographic order of its domain.
 
-    It is complete in itself: beside the body it holds the crossbar and the constants that the body
+    It is complete in itself: beside the body it holds the crossbars and the constants that the body
     needs. Its `interval` is that of its crossbars.
 
     ```mlir
@@ -388,7 +388,7 @@ class StageOp(Writer, IterationScope):
         return next(self.writes()).relation(self.iterations)
 
     def held(self) -> Iterator[ObjectOp | CrossbarOp]:
-        """The constants and the crossbar that the stage holds."""
+        """The constants and the crossbars that the stage holds."""
         for op in self.body.ops:
             if isinstance(op, ObjectOp | CrossbarOp):
                 yield op
