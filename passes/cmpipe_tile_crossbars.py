@@ -25,6 +25,7 @@ from xdsl.passes import ModulePass
 
 from cmc.dialects.cmpipe import (
     CoreOp,
+    CrossbarOp,
     MxvOp,
     ObjectOp,
     PipelineOp,
@@ -85,7 +86,7 @@ class _Tiling:
         """Cut what a stage has of matrices, if they do not fit the crossbars of one core."""
         products = [op for op in stage.body.ops if isinstance(op, MxvOp)]
         matrices = {m.crossbar.root_reference.data: m for m in products}
-        fit = all(self._fits(find_crossbar(m, m.crossbar).value.shape) for m in products)
+        fit = all(self._fits(find_crossbar(m, m.crossbar)) for m in products)
         if fit and len(matrices) <= self.target.crossbars:
             return
         if len(products) > 1:
@@ -97,11 +98,9 @@ class _Tiling:
             return
         self._cut(stage, products[0])
 
-    def _fits(self, shape: tuple[int, ...]) -> bool:
-        blocks, (rows, columns) = prod(shape[:-2]), shape[-2:]
-        return blocks * rows <= (self.target.rows or blocks * rows) and blocks * columns <= (
-            self.target.columns or blocks * columns
-        )
+    def _fits(self, crossbar: CrossbarOp) -> bool:
+        rows, columns = crossbar.size
+        return rows <= (self.target.rows or rows) and columns <= (self.target.columns or columns)
 
     def _read_all(self, stage: StageOp) -> None:
         """Let a stage find the blocks of what it reads."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from math import prod
-
 from cmc.diagnostics import describe_location
 from cmc.dialects.cmctrl import ChipOp, CoreOp
-from cmc.dialects.cmpipe import CrossbarOp, StageOp, target_of
+from cmc.dialects.cmpipe import StageOp, target_of
 from cmc.errors import CmcError
 from cmc.fitting.refusal import too_much
 from cmc.targets import Target
@@ -36,15 +34,9 @@ def expect_limits(chip: ChipOp) -> None:
         )
 
 
-def matrix_size(crossbar: CrossbarOp) -> tuple[int, int]:
-    """The rows and columns that a matrix takes; blocks on its diagonal lie apart in both."""
-    *blocks, rows, columns = crossbar.value.shape
-    return prod(blocks) * rows, prod(blocks) * columns
-
-
 def _expect_matrices(stage: StageOp, target: Target) -> None:
     for crossbar in stage.crossbars():
-        sizes = zip(matrix_size(crossbar), (target.rows, target.columns), strict=True)
+        sizes = zip(crossbar.size, (target.rows, target.columns), strict=True)
         for what, (need, limit) in zip(("rows", "columns"), sizes, strict=True):
             if limit is not None and need > limit:
                 raise CmcError(

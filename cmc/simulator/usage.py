@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from math import prod
 
 from cmc.dialects.cmctrl import CoreOp, GcuOp
 from cmc.dialects.cmpipe import CrossbarOp, StageOp
@@ -48,6 +47,5 @@ def loads(chip: Chip, side: GcuOp | CoreOp) -> dict[str, int]:
 
 def cells(crossbar: CrossbarOp, target: Target) -> int:
     """The cells of a crossbar: where it has no limit, it is as large as its matrix."""
-    *blocks, rows, columns = crossbar.value.shape
-    count = prod(blocks)
-    return (target.rows or count * rows) * (target.columns or count * columns)
+    rows, columns = crossbar.size
+    return (target.rows or rows) * (target.columns or columns)

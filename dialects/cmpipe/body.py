@@ -193,10 +193,10 @@ class MxvOp(IRDLOperation):
         )
 
     def verify_(self) -> None:
-        *blocks, inputs, outputs = find_crossbar(self, self.crossbar).value.shape
+        rows, columns = find_crossbar(self, self.crossbar).size
         for what, values, expected in (
-            ("input", self.vectors, prod(blocks) * inputs),
-            ("result", (self.product,), prod(blocks) * outputs),
+            ("input", self.vectors, rows),
+            ("result", (self.product,), columns),
         ):
             found = sum(prod(vector_shape(value.type)) for value in values)
             if found != expected:

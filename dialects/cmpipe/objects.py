@@ -307,6 +307,12 @@ class CrossbarOp(IRDLOperation):
             }
         )
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """The rows and columns that are taken; blocks on the diagonal lie apart in both."""
+        *blocks, rows, columns = self.value.shape
+        return prod(blocks) * rows, prod(blocks) * columns
+
     def verify_(self) -> None:
         if not isinstance(self.parent_op(), IterationScope | None):
             raise VerifyException("a crossbar belongs to a stage")
