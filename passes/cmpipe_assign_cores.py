@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from graphlib import TopologicalSorter
 from itertools import count
 from typing import NamedTuple
 
@@ -22,9 +21,8 @@ from cmc.dialects.cmpipe import (
     PipelineOp,
     StageOp,
     find_object,
-    read_from,
+    stages_before,
     target_of,
-    writers_of,
 )
 from cmc.errors import CmcError
 from cmc.fitting.cores import ENDLESS, Need, Room, assigned
@@ -107,13 +105,8 @@ class _Assignment:
             return Need(name, crossbars, sum(held[name].values()), cycles, pace, follows)
 
         stages = {stage.sym_name.data: stage for stage in self.pipeline.stages()}
-        writers = writers_of(stages.values())
-        follows = {
-            name: [channel.writer for channel in read_from(stage, writers)]
-            for name, stage in stages.items()
-        }
-        order = TopologicalSorter(follows).static_order()
-        return [need(stages[name], follows[name]) for name in order]
+        before = stages_before(self.pipeline)
+        return [need(stages[name], follows) for name, follows in before.items()]
 
     def _expect_room(self, resource: _Resource) -> None:
         """CmcError where a stage does not fit on any core, or all do not fit on all."""

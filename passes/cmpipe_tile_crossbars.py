@@ -12,9 +12,8 @@ All that changes is what stages read, compute and write: control is derived afte
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from graphlib import TopologicalSorter
 from math import prod
 
 import islpy as isl
@@ -34,7 +33,7 @@ from cmc.dialects.cmpipe import (
     find_crossbar,
     find_object,
     object_type,
-    read_from,
+    stages_before,
     target_of,
     vector_shape,
     writers_of,
@@ -71,9 +70,10 @@ class _Tiling:
         )
 
     def run(self) -> None:
-        for stage in _in_order(self.pipeline):
-            self._read_all(stage)
-            self._fit(stage)
+        stages = {stage.sym_name.data: stage for stage in self.pipeline.stages()}
+        for name in stages_before(self.pipeline):
+            self._read_all(stages[name])
+            self._fit(stages[name])
         for port in self.pipeline.outputs():
             blocks = self.blocked.get(port.object.root_reference.data)
             if blocks is not None:
@@ -245,17 +245,6 @@ class _Tiling:
             new.location = core.location
             block.insert_op_before(new, core)
             self.cores[own] = new
-
-
-def _in_order(pipeline: PipelineOp) -> Iterator[StageOp]:
-    """The stages, each after those that write what it reads."""
-    stages = {stage.sym_name.data: stage for stage in pipeline.stages()}
-    writers = writers_of(stages.values())
-    before = {
-        name: [channel.writer for channel in read_from(stage, writers)]
-        for name, stage in stages.items()
-    }
-    yield from [stages[name] for name in TopologicalSorter(before).static_order()]
 
 
 def tile(pipeline: PipelineOp, target: Target, report: bool = False) -> None:

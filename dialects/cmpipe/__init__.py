@@ -77,6 +77,7 @@ from cmc.dialects.cmpipe.pipeline import (
     expect_ports,
     read_by,
     read_from,
+    stages_before,
     writers_of,
 )
 from cmc.dialects.cmpipe.target import TargetAttr
@@ -124,6 +125,7 @@ __all__ = [
     "object_type",
     "read_by",
     "read_from",
+    "stages_before",
     "stored_floats",
     "target_of",
     "vector_length",

@@ -689,3 +689,14 @@ def read_from(stage: StageOp, writers: Mapping[str, Sequence[Writer]]) -> dict[C
                 channel = Channel(object, writer.sym_name.data, stage.sym_name.data)
                 found[channel] = reads if part.is_equal(reads) else part
     return found
+
+
+def stages_before(pipeline: PipelineOp) -> dict[str, list[str]]:
+    """The stages that each stage reads from, by their names; each stage stands after those."""
+    stages = {stage.sym_name.data: stage for stage in pipeline.stages()}
+    writers = writers_of(stages.values())
+    before = {
+        name: [channel.writer for channel in read_from(stage, writers)]
+        for name, stage in stages.items()
+    }
+    return {name: before[name] for name in TopologicalSorter(before).static_order()}
