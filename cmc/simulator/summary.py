@@ -77,7 +77,7 @@ def _program(
         program.name,
         program.iterations,
         own.first,
-        own.last + process.latency - 1 + times.later(program.name),
+        times.last(program.name) + process.latency - 1,
         times.images * program.iterations,
         waiting.of(program.name),
         times.of_images(program.name, min(SHOWN, times.images)),

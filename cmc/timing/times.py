@@ -71,9 +71,20 @@ class Times:
         }
         return deadlock(self.flow, self.solved, self.begun, skipped)
 
-    def later(self, process: str) -> int:
-        """By how much the last iteration of the stream is later than the last that is solved."""
-        return sum(leap.later for leap in self.leaps.get(process, ()))
+    def at(self, process: str, iterations: Ints) -> Ints:
+        """When iterations of a process begin, which are counted over the whole stream."""
+        place, later = iterations, np.zeros_like(iterations)
+        for leap in self.leaps.get(process, ()):
+            beyond = place >= leap.end
+            times = np.minimum((place - leap.end) // max(leap.count, 1) + 1, leap.times)
+            place = place - np.where(beyond, times * leap.count, 0)
+            later += np.where(beyond, (times if leap.count else leap.times) * leap.rise, 0)
+        return self.starts[process].at(place) + later
+
+    def last(self, process: str) -> int:
+        """When the last iteration of a process begins, in a stream that is through."""
+        count = self.images * self.flow.processes[process].iterations
+        return int(self.at(process, np.array([count - 1]))[0])
 
     def in_stream(self, process: str, iteration: int) -> tuple[int, int]:
         """Which of the stream an iteration is that is solved, and when it begins there."""
@@ -84,16 +95,11 @@ class Times:
 
     def ends(self, images: int) -> Ints:
         """When each of the first images is through: when all of its iterations have ended."""
-        ends: list[Ints] = []
-        for name, process in self.flow.processes.items():
-            last = np.arange(1, images + 1) * process.iterations - 1
-            later = np.full_like(last, process.latency)
-            for leap in self.leaps.get(name, ()):
-                beyond = last >= leap.end
-                times = np.minimum((last - leap.end) // max(leap.count, 1) + 1, leap.times)
-                last -= np.where(beyond, times * leap.count, 0)
-                later += np.where(beyond, (times if leap.count else leap.times) * leap.rise, 0)
-            ends.append(self.starts[name].at(last) + later)
+        through = np.arange(1, images + 1)
+        ends = [
+            self.at(name, through * process.iterations - 1) + process.latency
+            for name, process in self.flow.processes.items()
+        ]
         return np.max(ends, axis=0)
 
     def of_images(self, process: str, images: int) -> Runs:
