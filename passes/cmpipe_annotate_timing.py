@@ -39,6 +39,7 @@ from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 
 from cmc.dialects.cmpipe import (
+    ElementwiseOp,
     InputOp,
     MxvOp,
     PipelineOp,
@@ -57,7 +58,7 @@ from cmc.poly.counting import Iterations
 from cmc.poly.relations import box
 from cmc.targets import Target
 
-_ARITHMETIC = (*arith.Arith.operations, *math.Math.operations)
+_ARITHMETIC = (*arith.Arith.operations, *math.Math.operations, ElementwiseOp)
 
 
 @dataclass(frozen=True)

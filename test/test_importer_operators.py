@@ -1,16 +1,17 @@
 """What imported operators compute, beside onnxruntime: every form of each in every opset."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import onnx
 import pytest
+from onnx import helper
 
 from cmc.importer import import_model
 from cmc.reference import Reference
 from cmc.semantics.network import evaluate
-from onnx_models import int64, normal, one_node_model
+from onnx_models import Array, float_type, graph_model, int64, normal, one_node_model
 
 Case = onnx.ModelProto
 case = one_node_model
@@ -137,6 +138,72 @@ def elements() -> Iterator[Case]:
         yield case("Clip", (1, 9), bounds)
 
 
+def composites() -> Iterator[Case]:
+    """What ONNX defines by operators on whole tensors."""
+    yield case("LayerNormalization", (1, 3, 4), [normal(4), normal(4, seed=1)], 17)
+    yield case("LayerNormalization", (1, 3, 4, 5), [normal(4, 5), normal(4, 5)], 20, axis=-2)
+    yield case("GroupNormalization", (1, 4, 5, 5), [normal(4), normal(4)], 21, num_groups=2)
+    yield case("RMSNormalization", (1, 3, 4), [normal(4)], 23)
+    yield case("MeanVarianceNormalization", (1, 3, 4, 4))
+    yield case("MeanVarianceNormalization", (1, 3, 4, 4), axes=[2, 3])
+    yield case("LogSoftmax", (1, 3, 4), axis=1)
+    yield case("LogSoftmax", (1, 3, 4), axis=-1)
+    for op in ("ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSumExp"):
+        yield case(op, (1, 3, 4), [int64(1)], 18)
+        yield case(op, (1, 3, 4), [int64(-1)], 18, keepdims=0)
+    yield case("CenterCropPad", (1, 3, 4), [int64(2, 6)], 18, axes=[1, 2])
+    yield case("Attention", (1, 2, 4, 8), [(1, 2, 6, 8), (1, 2, 6, 8)], 23)
+    yield case("Attention", (1, 4, 16), [(1, 6, 16), (1, 6, 16)], 23, q_num_heads=2, kv_num_heads=2)
+    yield case("RotaryEmbedding", (1, 2, 4, 8), [normal(1, 4, 4), normal(1, 4, 4, seed=1)], 23)
+
+
+def functions() -> Iterator[Case]:
+    """Functions of an element, and what ONNX defines by them."""
+    for op in ("Log", "Erf", "Floor", "Ceil", "Sign", "Softplus", "Elu", "Selu", "Softsign"):
+        yield case(op, (1, 3, 4))
+    for op in ("Elu", "Selu", "ThresholdedRelu", "Shrink"):
+        yield case(op, (1, 3, 4), opset=22, alpha=None if op == "Shrink" else 0.3)
+        yield case(op, (1, 3, 4), opset=10)
+    yield case("Round", (1, 3, 4))
+    yield case("Celu", (1, 3, 4), alpha=0.7)
+    yield case("Mish", (1, 3, 4), opset=18)
+    yield case("Swish", (1, 3, 4), opset=24, alpha=0.7)
+    for approximate in (None, "none", "tanh"):
+        yield case("Gelu", (1, 3, 4), opset=20, approximate=approximate)
+
+
+def choices() -> Iterator[Case]:
+    """Comparisons, logic, and what they choose."""
+    for op, other in itertools.product(
+        ("Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal"),
+        (normal(4), normal(1, 3, 4, seed=7), (1, 3, 1)),
+    ):
+        yield choice(helper.make_node(op, ["x", "b"], ["c"], "compare"), other=other)
+    for op in ("And", "Or", "Xor"):
+        nodes = [
+            helper.make_node("Less", ["x", "b"], ["l"], "less"),
+            helper.make_node("Cast", ["x"], ["t"], "cast", to=onnx.TensorProto.BOOL),
+            helper.make_node(op, ["l", "t"], ["o"], "logic"),
+            helper.make_node("Not", ["o"], ["c"], "not"),
+        ]
+        yield choice(*nodes, other=normal(3, 1))
+
+
+def choice(*nodes: onnx.NodeProto, other: Array | tuple[int, ...]) -> Case:
+    """`c`, which `nodes` compute of `x` and `b`, as a number, and what it chooses of both."""
+    inputs, constants = [float_type("x", (1, 3, 4))], dict[str, Array]()
+    if isinstance(other, tuple):
+        inputs.append(float_type("b", other))
+    else:
+        constants["b"] = other
+    chosen = [
+        helper.make_node("Where", ["c", "x", "b"], ["y0"], "where"),
+        helper.make_node("Cast", ["c"], ["y1"], "number", to=onnx.TensorProto.FLOAT),
+    ]
+    outputs = [float_type("y0", None), float_type("y1", None)]
+    return graph_model([*nodes, *chosen], inputs, outputs, constants, 16)
+
+
 def reshapes() -> Iterator[Case]:
     for target in (int64(0, -1), int64(1, 2, 6), int64(-1, 4)):
         yield case("Reshape", (1, 3, 4), [target])
@@ -186,6 +253,69 @@ def slices() -> Iterator[Case]:
     yield case("Split", (1, 9, 10), opset=18, outputs=4, axis=2, num_outputs=4)
     yield case("Concat", (1, 3, 4), [(1, 2, 4), normal(1, 5, 4)], axis=1)
     yield case("Concat", (1, 3, 4), [(1, 3, 2)], axis=-1)
+    yield case("Split", (1, 5), opset=18, outputs=2, axis=1, num_outputs=2)
+
+
+def gathers() -> Iterator[Case]:
+    for indices in (int64(2, 0, -1), int64(0, 1, 2, 0, 2), np.array([[2, 0], [1, 1]]), np.array(1)):
+        yield case("Gather", (1, 3, 4), [indices], axis=1)
+        yield case("Gather", (1, 4, 3), [indices], axis=-1)
+    for target in (int64(2, 3, 4), int64(2, 1, 1, 4), int64(4), int64(3, 1)):
+        yield case("Expand", (1, 3, 1), [target])
+    yield case("Tile", (1, 3, 4), [int64(1, 2, 3)])
+    yield case("Tile", (1, 3, 4), [int64(2, 1, 1)])
+    for mode in (None, "DCR", "CRD"):
+        yield case("DepthToSpace", (1, 8, 3, 4), blocksize=2, mode=mode)
+    yield case("SpaceToDepth", (1, 2, 4, 6), blocksize=2)
+
+
+def resizes() -> Iterator[Case]:
+    for transformation, rounding in itertools.product(
+        ("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_half_pixel_for_nn"),
+        ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil"),
+    ):
+        opset = 11 if transformation.startswith("tf") else 13
+        for scales in ((1, 1, 2, 3), (1, 1, 0.6, 0.4)):
+            yield resize(transformation, scales, rounding=rounding, opset=opset)
+    for transformation, mode in itertools.product(
+        ("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"), ("linear", "cubic")
+    ):
+        yield resize(transformation, sizes=(1, 2, 8, 7), mode=mode)
+        yield resize(transformation, (1, 1, 0.8, 0.6), mode=mode)
+    yield resize("half_pixel_symmetric", (1, 1, 2.3, 0.6), opset=19, mode="linear")
+    region = np.array([0, 0, 0.4, 0.6, 1, 1, 1.3, 0.9], np.float32)
+    yield resize("tf_crop_and_resize", sizes=(1, 2, 3, 3), region=region, mode="linear")
+    for scale in (2.0, 0.5):
+        yield case("Resize", (1, 2, 4, 4), [np.array([1, 1, scale, 3], np.float32)], 10)
+        yield case("Upsample", (1, 2, 4, 4), [np.array([1, 1, 2, scale + 1], np.float32)], 9)
+    yield case("Upsample", (1, 2, 4, 4), opset=7, scales=[1.0, 1.0, 2.0, 3.0])
+    scales = np.array([1, 1, 2, 2], np.float32)
+    yield case("Upsample", (1, 2, 4, 4), [scales], 9, mode="linear")
+
+
+def resize(
+    transformation: str,
+    scales: Sequence[float] = (),
+    sizes: Sequence[int] | None = None,
+    region: Array | None = None,
+    mode: str | None = None,
+    rounding: str | None = None,
+    opset: int = 13,
+) -> Case:
+    return case(
+        "Resize",
+        (1, 2, 5, 4),
+        [
+            np.zeros(0, np.float32) if region is None else region,
+            np.array(scales, np.float32),
+            *([] if sizes is None else [int64(*sizes)]),
+        ],
+        opset,
+        coordinate_transformation_mode=transformation,
+        mode=mode,
+        nearest_mode=rounding,
+        extrapolation_value=9.0,
+    )
 
 
 def pads() -> Iterator[Case]:
@@ -218,8 +348,13 @@ CASES = [
     *matrices(),
     *normalizations(),
     *elements(),
+    *functions(),
+    *choices(),
+    *composites(),
     *reshapes(),
     *slices(),
+    *gathers(),
+    *resizes(),
     *pads(),
     *reductions(),
 ]
@@ -235,7 +370,7 @@ def describe(model: onnx.ModelProto) -> str:
 def test_operator(model: onnx.ModelProto):
     inputs = {
         info.name: np.abs(normal(*(dim.dim_value for dim in info.type.tensor_type.shape.dim)))
-        if model.graph.node[0].op_type in ("Pow", "Sqrt")
+        if model.graph.node[0].op_type in ("Pow", "Sqrt", "Log")
         else normal(*(dim.dim_value for dim in info.type.tensor_type.shape.dim), seed=7)
         for info in model.graph.input
     }

@@ -24,6 +24,7 @@ from cmc.errors import CmcError
 from cmc.files.weights import ArrayWeights
 from cmc.importer.batch import Batch
 from cmc.importer.folding import fold
+from cmc.importer.functions import expand
 from cmc.importer.inputs import FLOATS, resolve_inputs, type_name
 from cmc.importer.load import Array, Model, load_model
 from cmc.importer.node import Node, Value, as_float32
@@ -79,7 +80,7 @@ class Graph:
         self._used: set[str] = set()
 
     def translate(self) -> ModuleOp:
-        self._translate_nodes(self.model.proto.graph)
+        self._translate_nodes(self.model.proto.graph, self.model.opset)
         results = [self._output(info) for info in self.outputs]
         self._block.add_op(ReturnOp(*results))
         block = self._block if self._batch is None else self._batch.of_one(self._block)
@@ -99,7 +100,7 @@ class Graph:
         self._values, self._constants = dict(self._values), dict(self._constants)
         for tensor in graph.initializer:
             self._values[tensor.name] = self.model.array(tensor)
-        self._translate_nodes(graph)
+        self._translate_nodes(graph, self.model.opset)
         results: list[Value] = []
         for info in graph.output:
             value = self._find(info.name)
@@ -109,13 +110,21 @@ class Graph:
         self._values, self._constants = outer
         return results
 
-    def _translate_nodes(self, graph: onnx.GraphProto) -> None:
+    def expand(self, node: Node) -> Sequence[Value | None] | None:
+        """The results of the nodes that ONNX defines a node by; None if it does not."""
+        expanded = expand(node)
+        if expanded is None:
+            return None
+        self._translate_nodes(*expanded)
+        return [self._find(name) if self.is_used(name) else None for name in node.proto.output]
+
+    def _translate_nodes(self, graph: onnx.GraphProto, opset: int) -> None:
         """Translate the nodes that the outputs of `graph` depend on, in order."""
         check_names(graph)
         nodes, used = _live_nodes(graph)
         self._used |= used
         for proto in nodes:
-            node = Node(proto, self.model.opset, self)
+            node = Node(proto, opset, self)
             try:
                 results = _translate_node(node)
             except VerifyException as error:
@@ -244,6 +253,8 @@ def _translate_node(node: Node) -> Sequence[Value | None]:
         result = folded
     elif node.op_type in TENSOR_OPERATORS:
         result = TENSOR_OPERATORS[node.op_type](node)
+    elif (expanded := node.graph.expand(node)) is not None:
+        result = expanded
     else:
         raise node.error(
             f"operator {node.op_type!r} is not supported: express it by other operators, or "

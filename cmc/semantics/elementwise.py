@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Concatenate
 
 import numpy as np
+from numpy.typing import NDArray
 from xdsl.dialects import arith, math
 from xdsl.ir import Operation, SSAValue
 
 from cmc.dialects import nn
-from cmc.dialects.cmpipe import vector_shape
+from cmc.dialects.cmpipe import EqualOp, LessEqualOp, LessOp, SelectOp, vector_shape
+from cmc.erf import erf
 from cmc.semantics.builder import Floats, StageBuilder
 from cmc.semantics.operator import ElementwiseOperator, OpT, of
 
@@ -86,6 +88,29 @@ def _emit_sigmoid(op: nn.SigmoidOp, body: StageBuilder, x: Sequence[SSAValue]) -
     return body.add(arith.DivfOp(one, body.add(arith.AddfOp(one, exponential))))
 
 
+def _sign(op: nn.SignOp, x: Floats) -> Floats:
+    return np.sign(x)
+
+
+def _emit_sign(op: nn.SignOp, body: StageBuilder, x: Sequence[SSAValue]) -> SSAValue:
+    zero = _like(body, 0.0, x[0])
+    positive, negative = body.add(LessOp(zero, x[0])), body.add(LessOp(x[0], zero))
+    return body.add(arith.SubfOp(positive, negative))
+
+
+def _truth(function: Callable[..., NDArray[np.bool_]]) -> Callable[..., Floats]:
+    """A comparison of numpy as ones and zeros."""
+
+    def compute(x: Floats, y: Floats) -> Floats:
+        return function(x, y).astype(np.float32)
+
+    return compute
+
+
+def _where(condition: Floats, lhs: Floats, rhs: Floats) -> Floats:
+    return np.where(condition != 0, lhs, rhs)
+
+
 _register(nn.ReluOp, _relu, _emit_relu)
 _register(nn.LeakyReluOp, _leaky_relu, _emit_leaky_relu)
 _register(nn.ClipOp, _clip, _emit_clip)
@@ -102,6 +127,16 @@ _register_same(nn.DivOp, np.divide, arith.DivfOp)
 _register_same(nn.MaximumOp, np.maximum, arith.MaximumfOp)
 _register_same(nn.MinimumOp, np.minimum, arith.MinimumfOp)
 _register_same(nn.PowOp, np.power, math.PowFOp)
+_register_same(nn.LogOp, np.log, math.LogOp)
+_register_same(nn.ErfOp, erf, math.ErfOp)
+_register_same(nn.FloorOp, np.floor, math.FloorOp)
+_register_same(nn.CeilOp, np.ceil, math.CeilOp)
+_register_same(nn.RoundOp, np.rint, math.RoundEvenOp)
+_register(nn.SignOp, _sign, _emit_sign)
+_register_same(nn.LessOp, _truth(np.less), LessOp)
+_register_same(nn.LessEqualOp, _truth(np.less_equal), LessEqualOp)
+_register_same(nn.EqualOp, _truth(np.equal), EqualOp)
+_register_same(nn.WhereOp, _where, SelectOp)
 
 
 def operand(body: StageBuilder, value: SSAValue) -> SSAValue:

@@ -9,6 +9,7 @@ from typing import Concatenate
 
 import islpy as isl
 import numpy as np
+from numpy.typing import NDArray
 from xdsl.ir import Operation
 
 from cmc.dialects import nn
@@ -183,8 +184,60 @@ def _concat_places(op: nn.ConcatOp) -> Places:
     return places, None
 
 
+def _gather(op: nn.GatherOp, x: Floats) -> Floats:
+    return x.take(np.array(op.indices.get_values(), np.intp), op.axis.value.data)
+
+
+def _gather_places(op: nn.GatherOp) -> Places:
+    axis, rank = op.axis.value.data, len(nn.shape_of(op.input))
+    chosen = _table(rank, f"t{axis}", np.array(op.indices.get_values(), np.int64))
+    axes = [chosen if a == axis else _map(rank, [f"t{a}"]) for a in range(rank)]
+    return [reduce(isl.Map.flat_range_product, axes)], None
+
+
+def _table(rank: int, at: str, indices: NDArray[np.int64]) -> isl.Map:
+    """One coordinate: the index at place `at`, by the shortest form there is.
+
+    Either one formula holds for all places, or one for each run of equal steps.
+    """
+    formula = _periodic(at, indices)
+    if formula is not None:
+        return _map(rank, [formula])
+    steps = np.diff(indices)
+    pieces: list[isl.Map] = []
+    start = 0
+    while start < len(indices):
+        step = int(steps[start]) if start < len(steps) else 0
+        other = np.flatnonzero(steps[start:] != step)
+        stop = start + 1 + (int(other[0]) if len(other) else len(indices) - 1 - start)
+        place = f"{int(indices[start]) - step * start} + {step}*{at}"
+        pieces.append(_map(rank, [place], f": {start} <= {at} < {stop}"))
+        start = stop
+    return union(pieces)
+
+
+def _periodic(at: str, indices: NDArray[np.int64]) -> str | None:
+    """The indices as a rounded fraction or a remainder, if they grow by as much every period."""
+    for period in range(1, len(indices) // 2 + 1):
+        growth = indices[period:] - indices[:-period]
+        if len(growth) and np.any(growth != growth[0]):
+            continue
+        first, rise = int(indices[0]), int(growth[0])
+        if period == 1:
+            return f"{first} + {rise}*{at}"
+        places = np.arange(len(indices))
+        for offset in range(first * period, (first + 1) * period):
+            if np.array_equal(indices, (rise * places + offset) // period):
+                return f"floor(({rise}*{at} + {offset})/{period})"
+        if rise == 0 and np.array_equal(indices, first + places % period):
+            return f"{first} + ({at} mod {period})"
+        return None
+    return None
+
+
 _register(nn.TransposeOp, _transpose, _transpose_places)
 _register(nn.SliceOp, _slice, _slice_places)
 _register(nn.ReshapeOp, _reshape, _reshape_places)
 _register(nn.PadOp, _pad, _pad_places)
 _register(nn.ConcatOp, _concat, _concat_places)
+_register(nn.GatherOp, _gather, _gather_places)

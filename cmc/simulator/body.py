@@ -14,21 +14,32 @@ from xdsl.utils.hints import isa
 
 from cmc.dialects.cmpipe import (
     ConstantOp,
+    EqualOp,
     JoinOp,
+    LessEqualOp,
+    LessOp,
     MxvOp,
     ReadOp,
     ReduceOp,
     ReductionKind,
+    SelectOp,
     WriteOp,
     find_crossbar,
     vector_shape,
 )
+from cmc.erf import erf
 from cmc.errors import CmcError
 from cmc.simulator.gather import Floats
 
 Ufunc = Callable[..., Floats]
 
-ELEMENTWISE: Mapping[type[Operation], np.ufunc] = {
+
+def _select(condition: Floats, lhs: Floats, rhs: Floats, out: Floats) -> None:
+    # What is selected may lie where the result goes.
+    np.copyto(out, np.where(condition != 0, lhs, rhs))
+
+
+ELEMENTWISE: Mapping[type[Operation], Callable[..., object]] = {
     arith.AddfOp: np.add,
     arith.SubfOp: np.subtract,
     arith.MulfOp: np.multiply,
@@ -41,6 +52,7 @@ ELEMENTWISE: Mapping[type[Operation], np.ufunc] = {
     math.AbsFOp: np.absolute,
     math.CeilOp: np.ceil,
     math.CosOp: np.cos,
+    math.ErfOp: erf,
     math.ExpOp: np.exp,
     math.Exp2Op: np.exp2,
     math.ExpM1Op: np.expm1,
@@ -53,6 +65,10 @@ ELEMENTWISE: Mapping[type[Operation], np.ufunc] = {
     math.SqrtOp: np.sqrt,
     math.TanhOp: np.tanh,
     math.TruncOp: np.trunc,
+    LessOp: np.less,
+    LessEqualOp: np.less_equal,
+    EqualOp: np.equal,
+    SelectOp: _select,
 }
 """The operations that act on vectors element by element."""
 

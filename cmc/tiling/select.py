@@ -15,6 +15,7 @@ from xdsl.utils.symbol_table import get_name_if_symbol
 from cmc.dialects.cmpipe import (
     ConstantOp,
     CrossbarOp,
+    ElementwiseOp,
     JoinOp,
     MxvOp,
     ObjectOp,
@@ -300,8 +301,9 @@ def named_as(access: isl.Map, old: isl.Map) -> isl.Map:
 def _is_elementwise(op: Operation) -> bool:
     """Whether each place of the result follows from the same place of the operands."""
     stock = op.name.partition(".")[0] in (arith.Arith.name, math.Math.name)
+    known = stock or isinstance(op, ElementwiseOp)
     types = {value.type for value in (*op.operands, *op.results)}
-    return stock and len(op.results) == 1 and len(op.operands) > 0 and len(types) == 1
+    return known and len(op.results) == 1 and len(op.operands) > 0 and len(types) == 1
 
 
 def _constant(op: Operation) -> Float32Array | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC
 from collections.abc import Sequence
 from enum import auto
 from math import prod
+from typing import ClassVar
 
 import islpy as isl
 from xdsl.dialects import arith
@@ -247,6 +249,87 @@ class JoinOp(IRDLOperation):
                 f"{self.result.type} has {length} places along its last axis, and what it is "
                 f"joined of has {found}"
             )
+
+
+class ElementwiseOp(IRDLOperation, ABC):
+    """An operation on each place of vectors of one type."""
+
+    TYPE: ClassVar = VarConstraint("Type", base(VectorType))
+
+    traits = traits_def(Pure())
+
+
+class CompareOp(ElementwiseOp, ABC):
+    """1.0 where two vectors compare so, 0.0 elsewhere, and where either is not a number."""
+
+    lhs = operand_def(ElementwiseOp.TYPE)
+    rhs = operand_def(ElementwiseOp.TYPE)
+    result = result_def(ElementwiseOp.TYPE)
+
+    assembly_format = "$lhs `,` $rhs attr-dict `:` type($result)"
+
+    def __init__(self, lhs: SSAValue, rhs: SSAValue):
+        super().__init__(operands=[lhs, rhs], result_types=[lhs.type])
+
+
+@irdl_op_definition
+class LessOp(CompareOp):
+    """1.0 where `lhs < rhs`.
+
+    ```mlir
+    %c = cmpipe.less %a, %b : vector<16xf32>
+    ```
+    """
+
+    name = "cmpipe.less"
+
+
+@irdl_op_definition
+class LessEqualOp(CompareOp):
+    """1.0 where `lhs <= rhs`.
+
+    ```mlir
+    %c = cmpipe.less_equal %a, %b : vector<16xf32>
+    ```
+    """
+
+    name = "cmpipe.less_equal"
+
+
+@irdl_op_definition
+class EqualOp(CompareOp):
+    """1.0 where `lhs == rhs`.
+
+    ```mlir
+    %c = cmpipe.equal %a, %b : vector<16xf32>
+    ```
+    """
+
+    name = "cmpipe.equal"
+
+
+@irdl_op_definition
+class SelectOp(ElementwiseOp):
+    """`lhs` where the condition is not 0, `rhs` elsewhere.
+
+    `arith.select` has one condition for a whole vector.
+
+    ```mlir
+    %v = cmpipe.select %c, %a, %b : vector<16xf32>
+    ```
+    """
+
+    name = "cmpipe.select"
+
+    condition = operand_def(ElementwiseOp.TYPE)
+    lhs = operand_def(ElementwiseOp.TYPE)
+    rhs = operand_def(ElementwiseOp.TYPE)
+    result = result_def(ElementwiseOp.TYPE)
+
+    assembly_format = "$condition `,` $lhs `,` $rhs attr-dict `:` type($result)"
+
+    def __init__(self, condition: SSAValue, lhs: SSAValue, rhs: SSAValue):
+        super().__init__(operands=[condition, lhs, rhs], result_types=[lhs.type])
 
 
 class ReductionKind(StrEnum):

@@ -149,6 +149,90 @@ class AbsOp(UnaryOp):
 
 
 @irdl_op_definition
+class LogOp(UnaryOp):
+    """The natural logarithm.
+
+    Example:
+
+    ```mlir
+    %y = nn.log %x : tensor<1x8x28x28xf32>
+    ```
+    """
+
+    name = "nn.log"
+
+
+@irdl_op_definition
+class ErfOp(UnaryOp):
+    """The error function.
+
+    Example:
+
+    ```mlir
+    %y = nn.erf %x : tensor<1x8x28x28xf32>
+    ```
+    """
+
+    name = "nn.erf"
+
+
+@irdl_op_definition
+class FloorOp(UnaryOp):
+    """The largest integer that is not above `x`.
+
+    Example:
+
+    ```mlir
+    %y = nn.floor %x : tensor<1x8x28x28xf32>
+    ```
+    """
+
+    name = "nn.floor"
+
+
+@irdl_op_definition
+class CeilOp(UnaryOp):
+    """The smallest integer that is not below `x`.
+
+    Example:
+
+    ```mlir
+    %y = nn.ceil %x : tensor<1x8x28x28xf32>
+    ```
+    """
+
+    name = "nn.ceil"
+
+
+@irdl_op_definition
+class RoundOp(UnaryOp):
+    """The nearest integer, the even one of two.
+
+    Example:
+
+    ```mlir
+    %y = nn.round %x : tensor<1x8x28x28xf32>
+    ```
+    """
+
+    name = "nn.round"
+
+
+@irdl_op_definition
+class SignOp(UnaryOp):
+    """1 where `x` is positive, -1 where it is negative, else 0.
+
+    Example:
+
+    ```mlir
+    %y = nn.sign %x : tensor<1x8x28x28xf32>
+    ```
+    """
+
+    name = "nn.sign"
+
+
+@irdl_op_definition
 class LeakyReluOp(SameShapeOp):
     """`x` where it is not negative, `alpha * x` elsewhere.
 
@@ -303,3 +387,79 @@ class PowOp(BinaryOp):
     """
 
     name = "nn.pow"
+
+
+@irdl_op_definition
+class LessOp(BinaryOp):
+    """1 where `lhs < rhs`, else 0.
+
+    Example:
+
+    ```mlir
+    %z = nn.less %x, %y : (tensor<1x8x28x28xf32>, tensor<8x1x1xf32>) -> tensor<1x8x28x28xf32>
+    ```
+    """
+
+    name = "nn.less"
+
+
+@irdl_op_definition
+class LessEqualOp(BinaryOp):
+    """1 where `lhs <= rhs`, else 0.
+
+    Example:
+
+    ```mlir
+    %z = nn.less_equal %x, %y : (tensor<1x8x28x28xf32>, tensor<8x1x1xf32>) -> tensor<1x8x28x28xf32>
+    ```
+    """
+
+    name = "nn.less_equal"
+
+
+@irdl_op_definition
+class EqualOp(BinaryOp):
+    """1 where both are the same, else 0.
+
+    Example:
+
+    ```mlir
+    %z = nn.equal %x, %y : (tensor<1x8x28x28xf32>, tensor<8x1x1xf32>) -> tensor<1x8x28x28xf32>
+    ```
+    """
+
+    name = "nn.equal"
+    traits = traits_def(Pure(), Canonical(), Commutative())
+
+
+@irdl_op_definition
+class WhereOp(TensorOp):
+    """`lhs` where `condition` is not 0, `rhs` elsewhere; all three are broadcast.
+
+    Example:
+
+    ```mlir
+    %z = nn.where %c, %x, %y
+      : (tensor<1x8x4x4xf32>, tensor<1x8x4x4xf32>, tensor<1xf32>) -> tensor<1x8x4x4xf32>
+    ```
+    """
+
+    name = "nn.where"
+    condition = operand_def(F32Tensor)
+    lhs = operand_def(F32Tensor)
+    rhs = operand_def(F32Tensor)
+    traits = traits_def(Pure(), Canonical())
+    assembly_format = (
+        "$condition `,` $lhs `,` $rhs attr-dict `:` functional-type(operands, results)"
+    )
+
+    def __init__(self, condition: Operand, lhs: Operand, rhs: Operand):
+        shape = broadcast_shape(*map(shape_of, (condition, lhs, rhs)))
+        super().__init__(operands=[condition, lhs, rhs], result_types=[tensor_type(shape)])
+
+    def result_shape(self) -> Shape:
+        return broadcast_shape(*map(shape_of, self.operands))
+
+    def carried(self, operand: int) -> Axes:
+        rank = len(shape_of(self.result))
+        return tuple(range(rank - len(shape_of(self.operands[operand])), rank))

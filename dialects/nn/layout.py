@@ -249,6 +249,41 @@ class SliceOp(TensorOp):
         )
 
 
+@irdl_op_definition
+class GatherOp(TensorOp):
+    """Element `i` of the result along `axis` is element `indices[i]` of the input.
+
+    Example:
+
+    ```mlir
+    %y = nn.gather %x axis 3 indices [0, 0, 1, 1]
+      : (tensor<1x16x4x2xf32>) -> tensor<1x16x4x4xf32>
+    ```
+    """
+
+    name = "nn.gather"
+    input = operand_def(F32Tensor)
+    axis = prop_def(IntegerAttr[I64])
+    indices = prop_def(DenseArrayBase.constr(i64))
+    traits = traits_def(Pure(), Canonical())
+    assembly_format = (
+        "$input `axis` $axis `indices` $indices attr-dict `:` functional-type(operands, results)"
+    )
+
+    def __init__(self, input: Operand, axis: int, indices: Sequence[int]):
+        super().__init__(
+            operands=[input],
+            properties={"axis": IntegerAttr(axis, i64), "indices": ints(indices)},
+            result_types=[tensor_type(_gather_shape(shape_of(input), axis, indices))],
+        )
+
+    def result_shape(self) -> Shape:
+        return _gather_shape(shape_of(self.input), self.axis.value.data, self.indices.get_values())
+
+    def carried(self, operand: int) -> Axes:
+        return all_but(tuple(range(len(shape_of(self.input)))), self.axis.value.data)
+
+
 class PadMode(StrEnum):
     """What lies beyond the edge."""
 
@@ -351,6 +386,17 @@ def _concat_shape(shapes: Sequence[Shape], axis: int) -> Shape:
                 f"along axis {axis}"
             )
     return (*first[:axis], sum(shape[axis] for shape in shapes), *first[axis + 1 :])
+
+
+def _gather_shape(shape: Shape, axis: int, indices: Sequence[int]) -> Shape:
+    if not 0 <= axis < len(shape):
+        raise VerifyException(f"a tensor of shape {format_shape(shape)} has no axis {axis}")
+    for index in indices:
+        if not 0 <= index < shape[axis]:
+            raise VerifyException(
+                f"index {index} along axis {axis} is not one of its {shape[axis]} elements"
+            )
+    return (*shape[:axis], len(indices), *shape[axis + 1 :])
 
 
 def _pad_shape(shape: Shape, low: Sequence[int], high: Sequence[int], mode: PadMode) -> Shape:

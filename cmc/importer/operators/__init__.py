@@ -14,6 +14,7 @@ from cmc.importer.operators import (
     linear,
     normalization,
     reductions,
+    resize,
     windows,
 )
 
@@ -36,6 +37,7 @@ TENSOR_OPERATORS: Mapping[str, Importer] = {
     **linear.OPERATORS,
     **normalization.OPERATORS,
     **reductions.OPERATORS,
+    **resize.OPERATORS,
     **windows.OPERATORS,
 }
 """Operators that become operations: all but `NEVER_FOLDED` have an input that is not an array."""

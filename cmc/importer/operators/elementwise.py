@@ -71,20 +71,63 @@ def import_reciprocal(node: Node) -> SSAValue:
     return node.emit(nn.DivOp(node.emit_scalar(1.0), node.tensor(0)))
 
 
+def import_softplus(node: Node) -> SSAValue:
+    """`max(x, 0) + log(1 + exp(-|x|))`, where nothing overflows."""
+    tensor = node.tensor(0)
+    power = node.emit(nn.ExpOp(node.emit(nn.NegOp(node.emit(nn.AbsOp(tensor))))))
+    rest = node.emit(nn.LogOp(node.emit(nn.AddOp(power, node.emit_scalar(1.0)))))
+    return node.emit(nn.AddOp(node.emit(nn.ReluOp(tensor)), rest))
+
+
+def import_greater(make: Binary, node: Node) -> SSAValue:
+    return node.emit(make(node.tensor(1), node.tensor(0)))
+
+
+def import_where(node: Node) -> SSAValue:
+    return node.emit(nn.WhereOp(*(node.tensor(index) for index in range(3))))
+
+
+def import_not(node: Node) -> SSAValue:
+    return _not(node, node.tensor(0))
+
+
+def import_xor(node: Node) -> SSAValue:
+    return _not(node, node.emit(nn.EqualOp(node.tensor(0), node.tensor(1))))
+
+
+def import_is_nan(node: Node) -> SSAValue:
+    return _not(node, node.emit(nn.EqualOp(node.tensor(0), node.tensor(0))))
+
+
+def _not(node: Node, truth: SSAValue) -> SSAValue:
+    return node.emit(nn.SubOp(node.emit_scalar(1.0), truth))
+
+
 _UNARY: dict[str, Unary] = {
     "Abs": nn.AbsOp,
+    "Ceil": nn.CeilOp,
+    "Erf": nn.ErfOp,
     "Exp": nn.ExpOp,
+    "Floor": nn.FloorOp,
+    "Log": nn.LogOp,
     "Neg": nn.NegOp,
     "Relu": nn.ReluOp,
+    "Round": nn.RoundOp,
     "Sigmoid": nn.SigmoidOp,
+    "Sign": nn.SignOp,
     "Sqrt": nn.SqrtOp,
     "Tanh": nn.TanhOp,
 }
 
 _BINARY: dict[str, Binary] = {
     "Add": nn.AddOp,
+    "And": nn.MinimumOp,
     "Div": nn.DivOp,
+    "Equal": nn.EqualOp,
+    "Less": nn.LessOp,
+    "LessOrEqual": nn.LessEqualOp,
     "Mul": nn.MulOp,
+    "Or": nn.MaximumOp,
     "Pow": nn.PowOp,
     "Sub": nn.SubOp,
 }
@@ -100,10 +143,17 @@ OPERATORS: dict[str, Callable[[Node], SSAValue]] = {
     **{name: partial(import_binary, make) for name, make in _BINARY.items()},
     **{name: partial(import_variadic, make) for name, make in _VARIADIC.items()},
     "Clip": import_clip,
+    "Greater": partial(import_greater, nn.LessOp),
+    "GreaterOrEqual": partial(import_greater, nn.LessEqualOp),
     "HardSigmoid": import_hard_sigmoid,
     "HardSwish": import_hard_swish,
+    "IsNaN": import_is_nan,
     "LeakyRelu": import_leaky_relu,
     "Mean": import_mean,
+    "Not": import_not,
     "PRelu": import_prelu,
     "Reciprocal": import_reciprocal,
+    "Softplus": import_softplus,
+    "Where": import_where,
+    "Xor": import_xor,
 }

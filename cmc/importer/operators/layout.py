@@ -95,8 +95,21 @@ def import_cast(node: Node) -> Value:
         raise node.error(
             f"it rounds to {dtype}, and cores compute in float32: export the model in float32"
         )
+    if dtype.kind == "b":
+        zero = node.emit(nn.EqualOp(node.tensor(0), node.emit_scalar(0.0)))
+        return node.emit(nn.SubOp(node.emit_scalar(1.0), zero))
     node.reject(dtype.kind != "f", f"a cast of the network's values to {dtype}")
     return node.value(0)
+
+
+def import_cast_like(node: Node) -> Value:
+    """A tensor of the network is like any other; arrays have types."""
+    value, other = node.value(0), node.value(1)
+    dtype = np.dtype(np.float32) if isinstance(other, SSAValue) else other.dtype
+    if not isinstance(value, SSAValue):
+        return value.astype(dtype)
+    node.reject(dtype.kind != "f", f"a cast of the network's values to {dtype}")
+    return value
 
 
 def import_transpose(node: Node) -> SSAValue:
@@ -107,9 +120,11 @@ def import_transpose(node: Node) -> SSAValue:
 
 
 def import_concat(node: Node) -> SSAValue:
-    inputs = [node.tensor(index) for index in range(len(node))]
     axis = node.axis(node.get_int("axis", 1), len(node.shape(0)))
-    return node.emit(nn.ConcatOp(inputs, axis))
+    inputs = [node.tensor(index) for index in range(len(node))]
+    # What has no elements along the axis adds nothing, and cannot be computed.
+    full = [tensor for tensor in inputs if nn.shape_of(tensor)[axis : axis + 1] != (0,)]
+    return node.emit(nn.ConcatOp(full or inputs, axis))
 
 
 def import_slice(node: Node) -> SSAValue:
@@ -147,7 +162,7 @@ def import_split(node: Node) -> Sequence[SSAValue | None]:
     sizes = node.ints("split", 1, 13)
     if sizes is None:
         size = -(-shape[axis] // parts)
-        sizes = [min(size, shape[axis] - size * part) for part in range(parts)]
+        sizes = [max(0, min(size, shape[axis] - size * part)) for part in range(parts)]
     if len(sizes) != parts or sum(sizes) != shape[axis] or min(sizes) < 0:
         raise node.error(f"sizes {sizes} do not split axis {axis} of {list(shape)} in {parts}")
     results: list[SSAValue | None] = []
@@ -159,6 +174,86 @@ def import_split(node: Node) -> Sequence[SSAValue | None]:
         results.append(node.emit(_slice(node.tensor(0), ranges)) if used else None)
         start += size
     return results
+
+
+def import_gather(node: Node) -> SSAValue:
+    tensor, shape = node.tensor(0), node.shape(0)
+    axis = node.axis(node.get_int("axis", 0), len(shape))
+    indices = node.known(1, "the indices")
+    if indices is None or indices.dtype.kind not in "iu":
+        raise node.error("the indices are not integers")
+    chosen = [int(index) + shape[axis] * int(index < 0) for index in indices.reshape(-1)]
+    gathered = node.emit(nn.GatherOp(tensor, axis, chosen))
+    if indices.ndim == 1:
+        return gathered
+    wanted = (*shape[:axis], *indices.shape, *shape[axis + 1 :])
+    return node.emit(nn.ReshapeOp(gathered, wanted))
+
+
+def import_expand(node: Node) -> SSAValue:
+    given = node.known_ints(1, "the shape")
+    if given is None:
+        raise node.error("the shape is missing")
+    tensor, shape = node.tensor(0), node.shape(0)
+    rank = max(len(shape), len(given))
+    shape = (*(1,) * (rank - len(shape)), *shape)
+    wanted = (*(1,) * (rank - len(given)), *given)
+    if shape != nn.shape_of(tensor):
+        tensor = node.emit(nn.ReshapeOp(tensor, shape))
+    for axis, (size, target) in enumerate(zip(shape, wanted, strict=True)):
+        if size != target and 1 not in (size, target):
+            raise node.error(f"shapes {list(shape)} and {given} do not broadcast")
+        if size == 1 and target != 1:
+            tensor = node.emit(nn.GatherOp(tensor, axis, [0] * target))
+    return tensor
+
+
+def import_tile(node: Node) -> SSAValue:
+    repeats = node.known_ints(1, "the repeats")
+    tensor, shape = node.tensor(0), node.shape(0)
+    if repeats is None or len(repeats) != len(shape) or min(repeats, default=1) < 0:
+        raise node.error(f"repeats {repeats} do not fit the {len(shape)} axes of the input")
+    for axis, (size, times) in enumerate(zip(shape, repeats, strict=True)):
+        if times != 1:
+            tensor = node.emit(nn.GatherOp(tensor, axis, [*range(size)] * times))
+    return tensor
+
+
+def import_depth_to_space(node: Node) -> SSAValue:
+    """The block's place is in front of the channels, or behind them in mode `CRD`."""
+    first, channels, rows, columns, block = _blocks(node)
+    mode = node.get_string("mode", "DCR")
+    node.reject(mode not in ("DCR", "CRD"), f"mode {mode!r}")
+    if channels % block**2:
+        raise node.error(f"{channels} channels are no blocks of {block} x {block}")
+    kept = channels // block**2
+    if mode == "DCR":
+        split, perm = (block, block, kept), (0, 3, 4, 1, 5, 2)
+    else:
+        split, perm = (kept, block, block), (0, 1, 4, 2, 5, 3)
+    tensor = node.emit(nn.ReshapeOp(node.tensor(0), (first, *split, rows, columns)))
+    tensor = node.emit(nn.TransposeOp(tensor, perm))
+    return node.emit(nn.ReshapeOp(tensor, (first, kept, rows * block, columns * block)))
+
+
+def import_space_to_depth(node: Node) -> SSAValue:
+    first, channels, rows, columns, block = _blocks(node)
+    if rows % block or columns % block:
+        raise node.error(f"{rows} x {columns} places are no blocks of {block} x {block}")
+    rows, columns = rows // block, columns // block
+    split = (first, channels, rows, block, columns, block)
+    tensor = node.emit(nn.ReshapeOp(node.tensor(0), split))
+    tensor = node.emit(nn.TransposeOp(tensor, (0, 3, 5, 1, 2, 4)))
+    return node.emit(nn.ReshapeOp(tensor, (first, channels * block**2, rows, columns)))
+
+
+def _blocks(node: Node) -> tuple[int, int, int, int, int]:
+    """The four extents of the input, and that of a block."""
+    shape, block = node.shape(0), node.get_int("blocksize", 0)
+    if len(shape) != 4 or block < 1:
+        raise node.error(f"a tensor of shape {list(shape)} has no blocks of size {block}")
+    first, channels, rows, columns = shape
+    return first, channels, rows, columns, block
 
 
 def import_pad(node: Node) -> SSAValue:
@@ -191,6 +286,7 @@ def _pad_value(node: Node) -> float:
 
 
 VALUE_OPERATORS = {
+    "CastLike": import_cast_like,
     "Dropout": import_dropout,
     "Flatten": import_flatten,
     "Identity": import_identity,
@@ -202,8 +298,13 @@ VALUE_OPERATORS = {
 OPERATORS = {
     "Cast": import_cast,
     "Concat": import_concat,
+    "DepthToSpace": import_depth_to_space,
+    "Expand": import_expand,
+    "Gather": import_gather,
     "Pad": import_pad,
     "Slice": import_slice,
+    "SpaceToDepth": import_space_to_depth,
     "Split": import_split,
+    "Tile": import_tile,
     "Transpose": import_transpose,
 }

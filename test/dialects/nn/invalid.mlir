@@ -265,3 +265,19 @@ func.func @f() {
   %0 = nn.constant #nn.weights<elided shape [2] sha256 "12"> : tensor<2xf32>
   func.return
 }
+
+// -----
+
+// CHECK: error: 'nn.gather' op index 4 along axis 1 is not one of its 4 elements
+func.func @f(%x: tensor<1x4xf32>) {
+  %0 = nn.gather %x axis 1 indices [0, 4] : (tensor<1x4xf32>) -> tensor<1x2xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: error: 'nn.gather' op a tensor of shape [1, 4] has no axis 2
+func.func @f(%x: tensor<1x4xf32>) {
+  %0 = nn.gather %x axis 2 indices [0] : (tensor<1x4xf32>) -> tensor<1x4xf32>
+  func.return
+}

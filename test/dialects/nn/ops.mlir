@@ -164,6 +164,34 @@ func.func @layout(%x: tensor<1x4x6x6xf32>) -> tensor<1x144xf32> {
   func.return %9 : tensor<1x144xf32>
 }
 
+// CHECK-LABEL: func.func @choices
+func.func @choices(%x: tensor<1x8x4x4xf32>, %c: tensor<8x1x1xf32>) -> tensor<1x8x4x8xf32> {
+  // CHECK-NEXT: %0 = nn.log %x : tensor<1x8x4x4xf32>
+  %0 = nn.log %x : tensor<1x8x4x4xf32>
+  // CHECK-NEXT: %1 = nn.erf %0 : tensor<1x8x4x4xf32>
+  %1 = nn.erf %0 : tensor<1x8x4x4xf32>
+  // CHECK-NEXT: %2 = nn.floor %1 : tensor<1x8x4x4xf32>
+  %2 = nn.floor %1 : tensor<1x8x4x4xf32>
+  // CHECK-NEXT: %3 = nn.ceil %2 : tensor<1x8x4x4xf32>
+  %3 = nn.ceil %2 : tensor<1x8x4x4xf32>
+  // CHECK-NEXT: %4 = nn.round %3 : tensor<1x8x4x4xf32>
+  %4 = nn.round %3 : tensor<1x8x4x4xf32>
+  // CHECK-NEXT: %5 = nn.sign %4 : tensor<1x8x4x4xf32>
+  %5 = nn.sign %4 : tensor<1x8x4x4xf32>
+  // CHECK-NEXT: %6 = nn.less %5, %c : (tensor<1x8x4x4xf32>, tensor<8x1x1xf32>) -> tensor<1x8x4x4xf32>
+  %6 = nn.less %5, %c : (tensor<1x8x4x4xf32>, tensor<8x1x1xf32>) -> tensor<1x8x4x4xf32>
+  // CHECK-NEXT: %7 = nn.less_equal %6, %c : (tensor<1x8x4x4xf32>, tensor<8x1x1xf32>) -> tensor<1x8x4x4xf32>
+  %7 = nn.less_equal %6, %c : (tensor<1x8x4x4xf32>, tensor<8x1x1xf32>) -> tensor<1x8x4x4xf32>
+  // CHECK-NEXT: %8 = nn.equal %7, %c : (tensor<1x8x4x4xf32>, tensor<8x1x1xf32>) -> tensor<1x8x4x4xf32>
+  %8 = nn.equal %7, %c : (tensor<1x8x4x4xf32>, tensor<8x1x1xf32>) -> tensor<1x8x4x4xf32>
+  // CHECK-NEXT: %9 = nn.where %8, %x, %c : (tensor<1x8x4x4xf32>, tensor<1x8x4x4xf32>, tensor<8x1x1xf32>) -> tensor<1x8x4x4xf32>
+  %9 = nn.where %8, %x, %c : (tensor<1x8x4x4xf32>, tensor<1x8x4x4xf32>, tensor<8x1x1xf32>) -> tensor<1x8x4x4xf32>
+  // CHECK-NEXT: %10 = nn.gather %9 axis 3 indices [0, 0, 1, 1, 2, 2, 3, 3] : (tensor<1x8x4x4xf32>) -> tensor<1x8x4x8xf32>
+  %10 = nn.gather %9 axis 3 indices [0, 0, 1, 1, 2, 2, 3, 3] : (tensor<1x8x4x4xf32>) -> tensor<1x8x4x8xf32>
+  // GENERIC: "nn.gather"(%9) <{axis = 3 : i64, indices = array<i64: 0, 0, 1, 1, 2, 2, 3, 3>}>
+  func.return %10 : tensor<1x8x4x8xf32>
+}
+
 // Numbers are shortest decimals; infinite ones have names.
 // CHECK-LABEL: func.func @numbers
 func.func @numbers(%x: tensor<1x4xf32>) -> tensor<1x6xf32> {
