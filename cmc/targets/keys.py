@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cmc.targets.kinds import Choice, Edges, Flag, Grid, Kind, Measure, Rate, Text, Time, Whole
+from cmc.targets.kinds import (
+    Choice,
+    Edges,
+    Flag,
+    Grid,
+    Kind,
+    Measure,
+    Rate,
+    Text,
+    Time,
+    Whole,
+    shown_limit,
+)
 from cmc.targets.target import SRAM_BYTES, Target
 
 
@@ -209,11 +221,7 @@ def misfits(target: Target) -> Iterator[tuple[Key, str]]:
             yield key, f"{what} it belongs to {' and '.join(key.of)}"
     grid, edges = (next(k for k in KEYS if k.field == name) for name in ("grid", "edges"))
     if target.grid is not None and target.grid[0] * target.grid[1] != target.cores:
-        yield grid, f"expected all cores, and cores is {_count(target.cores)}"
+        yield grid, f"expected all cores, and cores is {shown_limit(target.cores)}"
     for edge in target.edges or ():
         if target.cores is not None and max(edge) >= target.cores:
             yield edges, f"expected cores from 0 to {target.cores - 1}, not {max(edge)}"
-
-
-def _count(number: int | None) -> str:
-    return "unlimited" if number is None else str(number)

@@ -15,7 +15,7 @@ Value = str | int | float | Fraction | tuple["Value", ...] | None
 """What a field of a target holds."""
 
 LARGEST = (1 << 31) - 1
-"""Of what is counted in hardware, and of cycles."""
+"""Of what is counted in hardware: things of a target, slots, credits and cycles."""
 
 UNLIMITED = "unlimited"
 """How a file says that there is no limit."""
@@ -213,6 +213,11 @@ class Edges(Kind):
         if any(one == other for one, other in pairs) or len(set(pairs)) < len(pairs):
             raise WrongValue
         return tuple(pairs)
+
+
+def shown_limit(number: int | None) -> str:
+    """A number of things, of which there may also be as many as are wanted, for a person."""
+    return UNLIMITED if number is None else str(number)
 
 
 def _or_unlimited(limit: bool) -> str:

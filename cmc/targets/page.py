@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from cmc.targets.files import default, describe, explained, presets
 from cmc.targets.keys import GROUPS, Key
+from cmc.targets.kinds import shown_limit
 
 _HEAD = """\
 # Targets
@@ -56,20 +57,18 @@ def _lines() -> Iterator[str]:
     for name in presets():
         description = describe(name)
         target = description.target
-        crossbars = f"{target.crossbars} of {_count(target.rows)} x {_count(target.columns)}"
+        crossbars = (
+            f"{target.crossbars} of {shown_limit(target.rows)} x {shown_limit(target.columns)}"
+        )
         source = description.figures["cores"].source or "unit times and no limits"
         mxv = f"{target.ns(target.mxv):g} ns"
-        yield f"| `{name}` | {_count(target.cores)} | {crossbars} | {mxv} | {source} |"
+        yield f"| `{name}` | {shown_limit(target.cores)} | {crossbars} | {mxv} | {source} |"
 
 
 def _default(key: Key) -> str:
     if key.required:
         return "must be given"
     return f"`{value}`" if (value := default(key)) else "none"
-
-
-def _count(number: int | None) -> str:
-    return "unlimited" if number is None else str(number)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from fractions import Fraction
 import numpy as np
 
 from cmc.poly.evaluate import Ints, spans
-from cmc.timing.flow import Flow, connected, waits_of
-from cmc.timing.kernel import NEVER, run
+from cmc.timing.flow import NEVER, Flow, connected, waits_of
+from cmc.timing.kernel import run
 from cmc.timing.layout import Layout
 from cmc.timing.runs import Runs
 from cmc.timing.times import Leap, Times

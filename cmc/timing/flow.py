@@ -28,7 +28,7 @@ from cmc.errors import CmcError
 from cmc.timing.runs import Runs, held
 
 NEVER = np.iinfo(np.int64).max
-"""A count that is never reached."""
+"""A count, or a time, that is never reached."""
 
 
 class Deadlock(CmcError):

@@ -11,9 +11,7 @@ from importlib import import_module
 from typing import NamedTuple, ParamSpec, TypeVar
 
 from cmc.poly.evaluate import Ints
-
-NEVER = (1 << 63) - 1
-"""The time of what does not happen."""
+from cmc.timing.flow import NEVER
 
 _A = ParamSpec("_A")
 _R = TypeVar("_R")

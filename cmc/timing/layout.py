@@ -9,8 +9,8 @@ from itertools import accumulate
 import numpy as np
 
 from cmc.poly.evaluate import Ints
-from cmc.timing.flow import Flow, Process, Steps
-from cmc.timing.kernel import NEVER, Plan, State
+from cmc.timing.flow import NEVER, Flow, Process, Steps
+from cmc.timing.kernel import Plan, State
 from cmc.timing.runs import held
 
 _KEPT = 1 << 20

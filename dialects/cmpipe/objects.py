@@ -42,6 +42,7 @@ from cmc.dialects.nn.weights import WeightsAttr
 from cmc.dialects.poly import MapAttr, is_name
 from cmc.poly.relations import box
 from cmc.targets import IDEAL, Target
+from cmc.targets.kinds import LARGEST
 
 ObjectType = MemRefType[VectorType]
 """An array of vectors: `memref<28x28xvector<16xf32>>` is 28 by 28 vectors of 16 channels."""
@@ -193,10 +194,6 @@ def expect_dims(access: MapAttr, what: str, inputs: int, outputs: int, meaning: 
         for tuple in (space.domain(), space.range())
     ):
         raise VerifyException(f"{what} should map tuples without names, and is {access.data}")
-
-
-LARGEST = (1 << 31) - 1
-"""Of what is counted in hardware: slots, credits and cycles."""
 
 
 def expect_count(what: str, given: int, least: int = 1) -> None:
