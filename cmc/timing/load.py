@@ -27,8 +27,12 @@ class Load:
 
 def title_of(unit: str, side: str) -> str:
     """A unit of a core, or of the GCU, for a person."""
-    what = "digital unit" if unit == "digital" else unit
-    return f"the {what} of {f'core @{side}' if side else 'the GCU'}"
+    return f"{unit_title(unit)} of {f'core @{side}' if side else 'the GCU'}"
+
+
+def unit_title(unit: str) -> str:
+    """A unit, for a person who knows of which core it is."""
+    return "the digital unit" if unit == "digital" else f"the {unit}"
 
 
 def loads(flow: Flow) -> Iterator[Load]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cmc.poly.evaluate import Ints
+from cmc.timing.load import unit_title
 from cmc.timing.runs import Runs
 from cmc.timing.times import Times
 
@@ -59,7 +60,7 @@ class Waiting:
         for unit in process.occupies:
             taken, given_back = self._turns(process.side, unit)
             before = np.searchsorted(taken, starts.expanded()) - 1
-            yield f"the {unit} unit", Runs.array(given_back[before]) + (own - starts)
+            yield unit_title(unit), Runs.array(given_back[before]) + (own - starts)
 
     def _turns(self, side: str, unit: str) -> tuple[Ints, Ints]:
         """When a unit is taken and given back, after a first time; one after the other has it."""

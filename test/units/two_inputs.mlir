@@ -14,7 +14,7 @@
 // So @a waits for its slot each time, 2 cycles longer than for its own last vector. @b has its slot in
 // cycle 4 as well, and waits for the port last: 3 cycles from one vector's end to the next one's start.
 
-// CHECK:      GCU a_stream, b_stream {{.*}} the port unit 21, room in @a from @a_stream to @add 14
+// CHECK:      GCU a_stream, b_stream {{.*}} the port 21, room in @a from @a_stream to @add 14
 // CHECK-NEXT: core0 add {{.*}} data in @b from @b_stream to @add 21
 
 // CHECK:      a_stream |0...0...0...0...1...1...1...1...|
