@@ -144,13 +144,14 @@ def composites() -> Iterator[Case]:
     yield case("LayerNormalization", (1, 3, 4, 5), [normal(4, 5), normal(4, 5)], 20, axis=-2)
     yield case("GroupNormalization", (1, 4, 5, 5), [normal(4), normal(4)], 21, num_groups=2)
     yield case("RMSNormalization", (1, 3, 4), [normal(4)], 23)
+    yield case("InstanceNormalization", (1, 3, 4, 5), [normal(3), normal(3, seed=1)])
+    yield case("InstanceNormalization", (1, 3, 7), [normal(3), normal(3, seed=1)], 22, epsilon=0.1)
     yield case("MeanVarianceNormalization", (1, 3, 4, 4))
     yield case("MeanVarianceNormalization", (1, 3, 4, 4), axes=[2, 3])
     yield case("LogSoftmax", (1, 3, 4), axis=1)
     yield case("LogSoftmax", (1, 3, 4), axis=-1)
-    for op in ("ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSumExp"):
-        yield case(op, (1, 3, 4), [int64(1)], 18)
-        yield case(op, (1, 3, 4), [int64(-1)], 18, keepdims=0)
+    yield case("ReduceLogSumExp", (1, 3, 4), [int64(1)], 18)
+    yield case("ReduceLogSumExp", (1, 3, 4), [int64(-1)], 18, keepdims=0)
     yield case("CenterCropPad", (1, 3, 4), [int64(2, 6)], 18, axes=[1, 2])
     yield case("Attention", (1, 2, 4, 8), [(1, 2, 6, 8), (1, 2, 6, 8)], 23)
     yield case("Attention", (1, 4, 16), [(1, 6, 16), (1, 6, 16)], 23, q_num_heads=2, kv_num_heads=2)
@@ -338,6 +339,9 @@ def reductions() -> Iterator[Case]:
         if axes is not None or keepdims:
             for op in ("ReduceMean", "ReduceMax", "ReduceSum"):
                 yield case(op, (1, 3, 4, 5), operands, opset=18, keepdims=keepdims)
+    for op in ("ReduceMin", "ReduceL1", "ReduceL2", "ReduceSumSquare"):
+        yield case(op, (1, 3, 4, 5), opset=13, axes=[2, 3])
+        yield case(op, (1, 3, 4, 5), [int64(1)], opset=18, keepdims=0)
     yield case("ReduceMean", (1, 3), opset=18, noop_with_empty_axes=1)
     yield case("ReduceMean", (1, 3), [int64(1)], opset=18)
 

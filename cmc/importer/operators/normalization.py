@@ -6,6 +6,7 @@ from xdsl.ir import SSAValue
 
 from cmc.dialects import nn
 from cmc.importer.node import Node
+from cmc.window import Window
 
 
 def import_batch_normalization(node: Node) -> SSAValue:
@@ -17,6 +18,24 @@ def import_batch_normalization(node: Node) -> SSAValue:
             *(node.tensor(index) for index in range(5)), epsilon=node.get_float("epsilon", 1e-5)
         )
     )
+
+
+def import_instance_normalization(node: Node) -> SSAValue:
+    """Each channel without its mean, over its deviation, times `scale`, plus `bias`."""
+    tensor, (_, channels, *spatial) = node.tensor(0), node.shape(0)
+    scale, bias = (
+        node.emit(nn.ReshapeOp(node.tensor(index), (channels, *(1,) * len(spatial))))
+        for index in (1, 2)
+    )
+    everything = Window.of(spatial)
+    mean = node.emit(nn.AveragePoolOp(tensor, everything))
+    centred = node.emit(nn.SubOp(tensor, mean))
+    square = node.emit(nn.MulOp(centred, centred))
+    variance = node.emit(nn.AveragePoolOp(square, everything))
+    epsilon = node.emit_scalar(node.get_float("epsilon", 1e-5))
+    deviation = node.emit(nn.SqrtOp(node.emit(nn.AddOp(variance, epsilon))))
+    scaled = node.emit(nn.MulOp(node.emit(nn.DivOp(centred, deviation)), scale))
+    return node.emit(nn.AddOp(scaled, bias))
 
 
 def import_lrn(node: Node) -> SSAValue:
@@ -46,6 +65,7 @@ def import_softmax(node: Node) -> SSAValue:
 
 OPERATORS = {
     "BatchNormalization": import_batch_normalization,
+    "InstanceNormalization": import_instance_normalization,
     "LRN": import_lrn,
     "Softmax": import_softmax,
 }

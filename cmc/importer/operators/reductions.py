@@ -14,8 +14,12 @@ Pool = Callable[[SSAValue, Window], nn.TensorOp]
 
 
 def import_reduction(make: Pool, axes_are_inputs_since: int, node: Node) -> SSAValue:
-    """A pool whose window is all of the reduced axes."""
-    tensor, shape = node.tensor(0), node.shape(0)
+    return _reduce(make, axes_are_inputs_since, node, node.tensor(0))
+
+
+def _reduce(make: Pool, axes_are_inputs_since: int, node: Node, tensor: SSAValue) -> SSAValue:
+    """A pool whose window is all of the axes that the node reduces."""
+    shape = nn.shape_of(tensor)
     given = node.ints("axes", 1, axes_are_inputs_since)
     if not given and node.get_int("noop_with_empty_axes", 0):
         return tensor
@@ -43,16 +47,41 @@ def _pool(make: Pool, node: Node, tensor: SSAValue, axes: list[int]) -> SSAValue
     return node.emit(make(rows, Window.of((length,))))
 
 
+def import_reduce_min(node: Node) -> SSAValue:
+    negative = node.emit(nn.NegOp(node.tensor(0)))
+    return node.emit(nn.NegOp(_reduce(nn.MaxPoolOp, 18, node, negative)))
+
+
 def import_reduce_sum(node: Node) -> SSAValue:
-    mean = import_reduction(nn.AveragePoolOp, 13, node)
-    if mean is node.tensor(0):
+    return _sum(13, node, node.tensor(0))
+
+
+def import_l1(node: Node) -> SSAValue:
+    return _sum(18, node, node.emit(nn.AbsOp(node.tensor(0))))
+
+
+def import_l2(node: Node) -> SSAValue:
+    return node.emit(nn.SqrtOp(import_sum_square(node)))
+
+
+def import_sum_square(node: Node) -> SSAValue:
+    return _sum(18, node, node.emit(nn.MulOp(node.tensor(0), node.tensor(0))))
+
+
+def _sum(axes_are_inputs_since: int, node: Node, tensor: SSAValue) -> SSAValue:
+    mean = _reduce(nn.AveragePoolOp, axes_are_inputs_since, node, tensor)
+    if mean is tensor:
         return mean
     count = prod(node.shape(0)) // prod(nn.shape_of(mean))
     return node.emit(nn.MulOp(mean, node.emit_scalar(count)))
 
 
 OPERATORS: dict[str, Callable[[Node], SSAValue]] = {
+    "ReduceL1": import_l1,
+    "ReduceL2": import_l2,
     "ReduceMax": partial(import_reduction, nn.MaxPoolOp, 18),
     "ReduceMean": partial(import_reduction, nn.AveragePoolOp, 18),
+    "ReduceMin": import_reduce_min,
     "ReduceSum": import_reduce_sum,
+    "ReduceSumSquare": import_sum_square,
 }
