@@ -163,7 +163,8 @@ class CmpipeAnnotateTimingPass(ModulePass):
     """Give each stage and input its latency, its interval and the units that it occupies.
 
     `target` is a preset, or a file that describes a target, for pipelines that have another one or
-    none. What they say of times already gives way to what follows from the target.
+    none. What they say of times already gives way to what follows from the target; for `ideal` it
+    stays, as nothing follows from that.
     """
 
     name = "cmpipe-annotate-timing"
