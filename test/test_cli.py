@@ -20,6 +20,20 @@ from onnx_models import chain_model
 
 Run = Callable[..., str]
 
+TWO_CORES = """
+name = "two"
+clock_ghz = 1
+cores = 2
+activation_bits = 32
+sram_bytes = "unlimited"
+crossbars = 8
+rows = "unlimited"
+columns = "unlimited"
+mxv_ns = 1
+mxv_interval_ns = 1
+lanes = 4
+"""
+
 
 @pytest.fixture
 def images() -> NDArray[np.float32]:
@@ -241,6 +255,14 @@ def test_any_number_of_images_is_timed(run: Run, compiled: Path):
     images = 10**30
     text = run("run", compiled, "--timing", "--images", images)
     assert f"{images:,} images in {64 * images + 39:,} cycles, " in text
+
+
+def test_any_number_of_images_takes_turns(run: Run, digits: Path, tmp_path: Path):
+    """On two cores, whose stages share a digital unit."""
+    target, images = tmp_path / "two.toml", 10**30
+    target.write_text(TWO_CORES)
+    text = run("run", digits, "--target", target, "--timing", "--images", images)
+    assert f"{images:,} images in " in text
 
 
 def test_truncated_network_leaves_no_output(fail: Run, digits: Path, tmp_path: Path):

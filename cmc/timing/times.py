@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from cmc.poly.evaluate import Ints
-from cmc.timing.flow import Deadlock, Flow, Wait, deadlock
+from cmc.timing.flow import NEVER, Deadlock, Flow, Wait, deadlock
 from cmc.timing.runs import Runs
 
 
@@ -76,15 +76,19 @@ class Times:
         place, later = iterations, np.zeros_like(iterations)
         for leap in self.leaps.get(process, ()):
             beyond = place >= leap.end
-            times = np.minimum((place - leap.end) // max(leap.count, 1) + 1, leap.times)
+            most = min(leap.times, NEVER)
+            times = np.minimum((place - leap.end) // max(leap.count, 1) + 1, most)
             place = place - np.where(beyond, times * leap.count, 0)
-            later += np.where(beyond, (times if leap.count else leap.times) * leap.rise, 0)
+            later = later + np.where(beyond, times * leap.rise if leap.count else leap.later, 0)
         return self.starts[process].at(place) + later
 
     def last(self, process: str) -> int:
         """When the last iteration of a process begins, in a stream that is through."""
-        count = self.images * self.flow.processes[process].iterations
-        return int(self.at(process, np.array([count - 1]))[0])
+        starts = self.starts[process]
+        before = (
+            leap for leap in self.leaps.get(process, ()) if leap.end < starts.length or leap.count
+        )
+        return starts.last + sum(leap.later for leap in before)
 
     def in_stream(self, process: str, iteration: int) -> tuple[int, int]:
         """Which of the stream an iteration is that is solved, and when it begins there."""
