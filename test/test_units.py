@@ -20,9 +20,11 @@ from cmc.files.parsing import parse_file
 from cmc.passes import get_all_passes
 from cmc.simulator import Mode, chip_of
 from cmc.simulator.load import load
+from cmc.simulator.summary import steady
 from cmc.sizing.model import CountedPipeline
 from cmc.targets import Target
 from cmc.timing.flow import Flow, Process
+from cmc.timing.solver import solve
 from conftest import ROOT
 from end_to_end import Arrays, Result, assert_close, assert_same, compile_with, programs
 from networks import Network, networks, random_inputs, reference
@@ -49,6 +51,14 @@ def test_a_unit_of_one_process_is_an_interval():
         "core1": ["c"],
     }
     assert not Flow.of([p for p in flow.processes.values() if p.name != "a"], []).shared
+
+
+def test_the_end_of_a_stream_is_no_steady_state():
+    units = {"port": 8}
+    flow = Flow.of([Process("a", 8, occupies=units), Process("b", 1, occupies=units)], [])
+    times = solve(flow, images=4)
+    assert times.ends(4).tolist() == [89, 153, 217, 281]
+    assert steady(times) is None
 
 
 def pipelines_by_hand() -> ModuleOp:

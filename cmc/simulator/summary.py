@@ -11,6 +11,7 @@ from cmc.reports.report import ConstantsReport, CoreReport, ProgramReport, Repor
 from cmc.simulator.load import Chip, LoadedProgram
 from cmc.simulator.usage import bound_by, cells, loads
 from cmc.targets import Target
+from cmc.timing.load import bound
 from cmc.timing.solver import solve
 from cmc.timing.times import Times
 from cmc.timing.waiting import Waiting
@@ -89,10 +90,14 @@ def _program(
 
 
 def steady(times: Times) -> float | None:
-    """Cycles from one image's end to the next one's, once that no longer changes."""
+    """Cycles from one image's end to the next one's, once that no longer changes.
+
+    The last images, which fewer others contend with, may come alike and faster than any unit can
+    go on: that is no steady state.
+    """
     if len(times.periods) == len(times.starts):
         return float(max(times.periods.values()))
     if times.images < 3 or any(times.leaps.values()):
         return None
     before, last = np.diff(times.ends(times.images)[-3:]).tolist()
-    return float(last) if last == before else None
+    return float(last) if last == before and last >= bound(times.flow).cycles else None
