@@ -50,6 +50,4 @@ def _expect_sram(core: CoreOp, target: Target) -> None:
     needs = {op.title: op.bytes for op in core.in_sram()}
     if sum(needs.values()) > target.sram_capacity:
         where = describe_location(core)
-        error = too_much("bytes of SRAM", core.title, target.sram_capacity, needs, where)
-        hint = "it takes smaller rings (--buffers minimal, unless they are), or more SRAM"
-        raise CmcError(f"{error.message}; {hint}", error.where)
+        raise too_much("bytes of SRAM", core.title, target.sram_capacity, needs, where)

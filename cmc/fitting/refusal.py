@@ -10,17 +10,25 @@ _NAMED = 5
 """Of those that need something, how many are named."""
 
 
+_HELP = {
+    "crossbars": "a target with more crossbars, or with larger ones",
+    "bytes of SRAM": "smaller rings (--buffers minimal, unless they are), or more SRAM",
+}
+"""What to do if there is too little of a resource."""
+
+
 def too_much(
     resource: str, whose: str, capacity: int, needs: Mapping[str, int], where: str | None
 ) -> CmcError:
     """Parts need more of a resource in all than there is of it.
 
     `needs` says how much each part needs, by its title: `412 crossbars are needed, and the chip has
-    64: 96 for @conv5, 48 for @conv4, and 268 for 12 others`.
+    64: 96 for @conv5, 48 for @conv4, 268 for 12 others; it takes a target with …`.
     """
-    total = sum(needs.values())
     return CmcError(
-        f"{total} {resource} are needed, and {whose} has {capacity}: {_shares(needs)}", where
+        f"{sum(needs.values())} {resource} are needed, and {whose} has {capacity}: "
+        f"{_shares(needs)}; it takes {_HELP[resource]}",
+        where,
     )
 
 
