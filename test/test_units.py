@@ -61,6 +61,15 @@ def test_the_end_of_a_stream_is_no_steady_state():
     assert steady(times) is None
 
 
+def test_parts_that_never_meet_and_share_a_unit_have_no_steady_state():
+    """While the short part has images, the other gets every second turn: later it has them all."""
+    units = {"port": 8}
+    flow = Flow.of([Process("a", 8, occupies=units), Process("b", 1, occupies=units)], [])
+    times = solve(flow, images=1000)
+    assert times.last("a") + 8 == 1000 * 72
+    assert steady(times) is None
+
+
 def pipelines_by_hand() -> ModuleOp:
     path = ROOT / "test" / "passes" / "convert_cmpipe_to_cmctrl.mlir"
     return parse_file(make_context(), path.read_text(), path.name)

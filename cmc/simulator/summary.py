@@ -57,9 +57,14 @@ def summarize(chip: Chip, times: Times, cycles_per_image: float | None) -> Repor
 
 
 def _interval(chip: Chip) -> float | None:
-    """Cycles from one image's end to the next one's in a long stream."""
+    """Cycles from one image's end to the next one's in a long stream, or on an average there."""
     times = solve(chip.flow, LONG)
-    return steady(times) if times.complete else None
+    if not times.complete:
+        return None
+    found = steady(times)
+    if found is not None:
+        return found
+    return max(times.last(n) + p.latency for n, p in chip.flow.processes.items()) / LONG
 
 
 def _of_core(
@@ -93,8 +98,12 @@ def steady(times: Times) -> float | None:
     """Cycles from one image's end to the next one's, once that no longer changes.
 
     The last images, which fewer others contend with, may come alike and faster than any unit can
-    go on: that is no steady state.
+    go on: that is no steady state. Nor is it one where those who share a unit go on at paces of
+    their own, as parts do that never meet: who is through first leaves it to the others.
     """
+    for processes in times.flow.sides.values():
+        if len({times.periods.get(p.name) for p in processes if p.occupies}) > 1:
+            return None
     if len(times.periods) == len(times.starts):
         return float(max(times.periods.values()))
     if times.images < 3 or any(times.leaps.values()):
