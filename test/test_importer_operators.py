@@ -8,6 +8,7 @@ import onnx
 import pytest
 from onnx import helper
 
+from cmc.errors import CmcError
 from cmc.importer import import_model
 from cmc.reference import Reference
 from cmc.semantics.network import evaluate
@@ -385,3 +386,10 @@ def test_operator(model: onnx.ModelProto):
     for name, array in expected.items():
         assert found[name].size == array.size
         np.testing.assert_allclose(found[name].reshape(array.shape), array, rtol=1e-4, atol=1e-5)
+
+
+def test_what_depends_on_rounding_is_refused():
+    """onnxruntime and onnx's evaluator take different elements here."""
+    model = resize("half_pixel_symmetric", (1, 1, 0.6, 1), rounding="floor", opset=19)
+    with pytest.raises(CmcError, match="element 1 of the result lies between two elements"):
+        import_model(model)

@@ -151,7 +151,23 @@ def _nearest(node: Node, axis: _Axis, x: Float32Array) -> Taps:
             chosen = np.ceil(x) if axis.scale < 1 else np.floor(x)
         case other:
             raise node.error(f"nearest_mode {other!r} is not supported")
+    if _transformation(node) == "half_pixel_symmetric" and _is_rounded(axis.scale):
+        borders = np.abs(2 * x - np.rint(2 * x)) < _CLOSE
+        if np.any(borders):
+            raise node.error(
+                f"element {int(np.argmax(borders))} of the result lies between two elements of the "
+                "input, and which of them is taken depends on how half_pixel_symmetric is rounded"
+            )
     return [_within(axis, chosen)], [None]
+
+
+_CLOSE = np.float32(1e-4)
+"""How far from a border between two elements rounding may matter, twice."""
+
+
+def _is_rounded(scale: np.float32 | float) -> bool:
+    """Whether dividing by a scale rounds: it is no power of two."""
+    return bool(np.frexp(scale)[0] != 0.5)
 
 
 def _linear(node: Node, axis: _Axis, x: Float32Array) -> Taps:
