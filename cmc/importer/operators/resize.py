@@ -96,7 +96,7 @@ def _roi(node: Node, count: int) -> list[float]:
         array = node.known(1, "the region of interest")
         if array is None or array.size != 2 * count:
             raise node.error(f"a region of interest of {count} axes needs {2 * count} numbers")
-    return [0.0] * count + [1.0] * count if array is None else [float(x) for x in array.flat]
+    return [0.0] * count + [1.0] * count if array is None else array.reshape(-1).tolist()
 
 
 def _transformation(node: Node) -> str:
