@@ -191,3 +191,18 @@ def spans(counts: Ints) -> tuple[Ints, Ints]:
 def size(extents: Sequence[int]) -> int:
     """The number of points of a box."""
     return reduce(mul, extents, 1)
+
+
+def flat_index(coordinates: Sequence[Ints], shape: Sequence[int], count: int) -> Ints:
+    """Row-major positions in a box of broadcastable coordinates; -1 for what lies outside.
+
+    `count` is the number of points where there are no coordinates.
+    """
+    if not shape:
+        return np.zeros(count, np.int64)
+    flat: Ints | int = 0
+    inside: Bools | bool = True
+    for axis, (c, extent) in enumerate(zip(coordinates, shape, strict=True)):
+        flat = flat + c * size(shape[axis + 1 :])
+        inside = inside & (c >= 0) & (c < extent)
+    return np.where(inside, flat, -1)

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cmc.dialects.cmpipe import ObjectOp, ReadOp
-from cmc.poly.evaluate import Ints, grid, size, tabulate
+from cmc.poly.evaluate import Ints, flat_index, grid, tabulate
 
 Floats = NDArray[np.float32]
-
-
-def flat_index(coordinates: Sequence[Ints], shape: Sequence[int], count: int) -> Ints:
-    """Row-major positions in a box of broadcastable coordinates; -1 for what lies outside.
-
-    `count` is the number of points where there are no coordinates.
-    """
-    if not shape:
-        return np.zeros(count, np.int64)
-    flat: Ints | int = 0
-    inside: NDArray[np.bool_] | bool = True
-    for axis, (c, extent) in enumerate(zip(coordinates, shape, strict=True)):
-        flat = flat + c * size(shape[axis + 1 :])
-        inside = inside & (c >= 0) & (c < extent)
-    return np.where(inside, flat, -1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,12 +37,12 @@ from cmc.dialects.cmpipe import (
 )
 from cmc.errors import CmcError
 from cmc.poly.counting import Iterations, counted
-from cmc.poly.evaluate import Ints, coefficients, size, tabulate
+from cmc.poly.evaluate import Ints, coefficients, flat_index, size, tabulate
 from cmc.poly.extremes import lexmax, lexmin
 from cmc.poly.order import Box, Order, in_order, lexicographic
 from cmc.poly.relations import nameless
 from cmc.simulator.expand import read_order, visits
-from cmc.simulator.gather import Gather, flat_index
+from cmc.simulator.gather import Gather
 from cmc.simulator.machines import MachineReader
 from cmc.simulator.ports import Port
 from cmc.timing.flow import Edge, Flow, Process

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from cmc.dialects.cmpipe import InputOp, OutputOp, find_object
-from cmc.poly.evaluate import Ints, coefficients, grid, tabulate
-from cmc.simulator.gather import Floats, flat_index
+from cmc.poly.evaluate import Ints, coefficients, flat_index, grid, tabulate
+from cmc.simulator.gather import Floats
 from cmc.streams import image_shape
 
 

@@ -10,8 +10,7 @@ import numpy as np
 from xdsl.ir import Operation, SSAValue
 
 from cmc.dialects.cmpipe import MxvOp, ReadOp, StageOp, find_object, vector_shape
-from cmc.poly.evaluate import Ints, grid, size, tabulate
-from cmc.simulator.gather import flat_index
+from cmc.poly.evaluate import Ints, flat_index, grid, size, tabulate
 from cmc.tiling.plan import Group, Plan
 
 
