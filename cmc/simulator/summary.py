@@ -104,8 +104,8 @@ def steady(times: Times) -> float | None:
     for processes in times.flow.sides.values():
         if len({times.periods.get(p.name) for p in processes if p.occupies}) > 1:
             return None
-    if len(times.periods) == len(times.starts):
-        return float(max(times.periods.values()))
+    if times.period is not None:
+        return float(times.period)
     if times.images < 3 or any(times.leaps.values()):
         return None
     before, last = np.diff(times.ends(times.images)[-3:]).tolist()

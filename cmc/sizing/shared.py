@@ -54,7 +54,7 @@ def pace(flow: Flow, slots: Sequence[int]) -> float:
     iterations = sum(process.iterations for process in flow.processes.values())
     images = max(IMAGES // 16, min(IMAGES, EVENTS // iterations))
     times = solve(flow.with_slots(slots), images)
-    if times.periods.keys() == flow.processes.keys():
-        return float(max(times.periods.values()))
+    if times.period is not None:
+        return float(times.period)
     ends, half = times.ends(images), images // 2
     return float(ends[-1] - ends[half - 1]) / (images - half)

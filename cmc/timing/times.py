@@ -63,6 +63,13 @@ class Times:
         processes = self.flow.processes
         return all(n == self.solved[p] * processes[p].iterations for p, n in self.begun.items())
 
+    @property
+    def period(self) -> Fraction | None:
+        """That of the slowest process; None if no steady state was found for some of them."""
+        if self.periods.keys() != self.flow.processes.keys():
+            return None
+        return max(self.periods.values())
+
     def deadlock(self) -> Deadlock:
         """Why not every iteration begins."""
         skipped = {

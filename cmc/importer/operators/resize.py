@@ -165,7 +165,7 @@ _CLOSE = np.float32(1e-4)
 """How far from a border between two elements rounding may matter, twice."""
 
 
-def _is_rounded(scale: np.float32 | float) -> bool:
+def _is_rounded(scale: float) -> bool:
     """Whether dividing by a scale rounds: it is no power of two."""
     return bool(np.frexp(scale)[0] != 0.5)
 
