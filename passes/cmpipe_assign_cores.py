@@ -20,7 +20,6 @@ from cmc.dialects.cmpipe import (
     CoreOp,
     PipelineOp,
     StageOp,
-    find_object,
     stages_before,
     target_of,
 )
@@ -66,7 +65,10 @@ class _Assignment:
         """
         model = CountedPipeline(self.pipeline)
         needs = self._needs(model, self._held(model, throughput_slots(model.flow)))
-        self._expect_room(self._crossbars(needs))
+        crossbars = self._crossbars(needs)
+        if large := {title: n for title, n in crossbars.needed.items() if n > crossbars.each}:
+            raise too_large(crossbars.name, "a core", crossbars.each, large, self._where)
+        self._expect_room(crossbars)
         places = assigned(needs, self.room)
         if places is None:
             held = self._held(model, slots_by_policy(model, "minimal"))
@@ -82,15 +84,13 @@ class _Assignment:
 
     def _held(self, model: CountedPipeline, slots: Sequence[int]) -> dict[str, dict[str, int]]:
         """The bytes of what each stage has in SRAM, by a title, with so many slots."""
-        width = self.target.element_bytes
-        held = {
-            name: {f"the constants of @{name}": width * sum(n for _, n in stage.constants())}
-            for stage in self.pipeline.stages()
-            for name in (stage.sym_name.data,)
-        }
-        for op, given, few in zip(model.channels, model.slots, slots, strict=True):
-            vector = find_object(op, op.object).vector
-            held[op.channel.reader][f"the ring of {op.channel}"] = (given or few) * vector * width
+        held: dict[str, dict[str, int]] = {}
+        for stage in self.pipeline.stages():
+            name, constants = stage.sym_name.data, stage.constant_floats
+            held[name] = {f"the constants of @{name}": self.target.element_bytes * constants}
+        rings = zip(model.channels, model.with_given(slots), model.slot_bytes, strict=True)
+        for op, number, bytes in rings:
+            held[op.channel.reader][f"the ring of {op.channel}"] = number * bytes
         return held
 
     def _needs(self, model: CountedPipeline, held: Mapping[str, Mapping[str, int]]) -> list[Need]:
@@ -109,10 +109,8 @@ class _Assignment:
         return [need(stages[name], follows) for name, follows in before.items()]
 
     def _expect_room(self, resource: _Resource) -> None:
-        """CmcError where a stage does not fit on any core, or all do not fit on all."""
+        """CmcError where all stages together need more than all cores have."""
         name, each, needed = resource
-        if large := {title: count for title, count in needed.items() if count > each}:
-            raise too_large(name, "a core", each, large, self._where)
         if sum(needed.values()) > self.cores * each:
             raise too_much(name, "the chip", self.cores * each, self._layers(needed), self._where)
 

@@ -54,8 +54,7 @@ def _minimal(model: CountedPipeline, live: Sequence[int]) -> list[int]:
     # Where a machine stops early, the pipeline may deadlock with rings of any size.
     if not model.flow.complete:
         return list(live)
-    widths = [find_object(op, op.object).vector for op in model.channels]
-    return minimal_slots(model.flow, live, widths)
+    return minimal_slots(model.flow, live, model.vectors)
 
 
 @dataclass(frozen=True)

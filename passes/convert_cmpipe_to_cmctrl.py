@@ -139,7 +139,7 @@ class _Lowering:
                 programs += self._machines(op, stage)
             programs += [*self._credits(stage), _program(stage)]
         for stage in stages:
-            if floats := sum(floats for _, floats in stage.constants()):
+            if floats := stage.constant_floats:
                 held.append(ConstantsOp(stage.sym_name.data, address))
                 address += floats * width
         moved = [stage.clone() for stage in stages]

@@ -9,7 +9,7 @@ from graphlib import TopologicalSorter
 
 import islpy as isl
 
-from cmc.dialects.cmpipe import ChannelOp, PipelineOp
+from cmc.dialects.cmpipe import ChannelOp, PipelineOp, find_object, target_of
 from cmc.poly.counting import Iterations
 from cmc.poly.relations import nameless
 from cmc.sizing.staircase import staircase
@@ -103,3 +103,18 @@ class CountedPipeline:
     def slots(self) -> list[int]:
         """The slots of each channel, 0 if it has none yet."""
         return [0 if c.slots is None else c.slots.value.data for c in self.channels]
+
+    def with_given(self, slots: Sequence[int]) -> list[int]:
+        """The slots of each channel, or those in `slots` of one that has none yet."""
+        return [given or count for given, count in zip(self.slots, slots, strict=True)]
+
+    @property
+    def vectors(self) -> list[int]:
+        """The floats in a slot of each channel."""
+        return [find_object(op, op.object).vector for op in self.channels]
+
+    @property
+    def slot_bytes(self) -> list[int]:
+        """The bytes of a slot of each channel."""
+        width = target_of(self.pipeline).element_bytes
+        return [width * vector for vector in self.vectors]

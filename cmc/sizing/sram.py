@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from cmc.dialects.cmpipe import find_object, target_of
+from cmc.dialects.cmpipe import target_of
 from cmc.poly.evaluate import Ints
 from cmc.sizing.model import CountedPipeline
 
@@ -29,7 +29,7 @@ class Sram:
         On the others, all rings lose the same part of what they have beyond the least slots, or all
         of it where even that is too much. Slots that a channel has stay as they are.
         """
-        fitted = self._given(slots)
+        fitted = np.array(self.model.with_given(slots), np.int64)
         for channels, room in self._cores:
             width, most = self._width[channels], fitted[channels]
             if width @ most <= room:
@@ -46,20 +46,14 @@ class Sram:
             fitted[channels] = least + (most - least) * fit // _PARTS
         return fitted.tolist()
 
-    def _given(self, slots: Sequence[int]) -> Ints:
-        known = np.array(self.model.slots, np.int64)
-        return np.where(known > 0, known, slots)
-
     @cached_property
     def _least(self) -> Ints:
-        return self._given(self.least())
+        return np.array(self.model.with_given(self.least()), np.int64)
 
     @cached_property
     def _width(self) -> Ints:
         """The bytes of a slot of each channel."""
-        bytes = target_of(self.model.pipeline).element_bytes
-        vectors = [find_object(op, op.object).vector for op in self.model.channels]
-        return bytes * np.array(vectors, np.int64)
+        return np.array(self.model.slot_bytes, np.int64)
 
     @cached_property
     def _cores(self) -> list[tuple[Ints, int]]:
@@ -68,7 +62,7 @@ class Sram:
         readers = [op.channel.reader for op in self.model.channels]
         for core in self.model.pipeline.cores():
             stages = list(core.runs())
-            floats = sum(floats for stage in stages for _, floats in stage.constants())
+            floats = sum(stage.constant_floats for stage in stages)
             names = {stage.sym_name.data for stage in stages}
             channels = np.array([n for n, name in enumerate(readers) if name in names], np.int64)
             room = target.sram_capacity - floats * target.element_bytes

@@ -444,7 +444,7 @@ class ConstantsOp(InSram):
 
     @property
     def bytes(self) -> int:
-        floats = sum(floats for _, floats in self.find_stage().constants())
+        floats = self.find_stage().constant_floats
         return floats * target_of(self).element_bytes
 
 

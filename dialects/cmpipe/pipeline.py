@@ -404,6 +404,11 @@ class StageOp(Writer, IterationScope):
             if floats := stored_floats(op):
                 yield op, floats
 
+    @property
+    def constant_floats(self) -> int:
+        """The floats of all constants that lie in SRAM."""
+        return sum(floats for _, floats in self.constants())
+
     def computed(self) -> Iterator[Operation]:
         """The operations of an iteration, in order."""
         for op in self.body.ops:
