@@ -1,0 +1,179 @@
+"""Where a network is on a chip, as a TOML file: copies of stages, stages of cores, cores' places.
+
+```toml
+[copies.conv1]
+loops = ["h", "w"]
+copies = [2, 3]
+pattern = ["interleaved", "blocks"]
+
+[cores.core0]
+place = 5
+stages = ["conv1_copy0", "pool1"]
+```
+
+Stages have the names that they have once copies are made. A stage without copies is left out of the
+first table, and `place` where places make no difference.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping as Table
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from xdsl.utils.hints import isa
+
+from cmc.errors import CmcError
+from cmc.files.output import replacing_text
+
+
+@dataclass(frozen=True)
+class Copies:
+    """How many copies of a stage there are along some of its loops, in which pattern each."""
+
+    loops: tuple[str, ...]
+    copies: tuple[int, ...]
+    pattern: tuple[str, ...]
+    """Of each loop `interleaved` or `blocks`."""
+
+
+@dataclass(frozen=True)
+class PlacedCore:
+    """The stages of a core, and its place on the chip where that is given."""
+
+    stages: tuple[str, ...]
+    place: int | None = None
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """What a mapping file says, by the names of stages and of cores."""
+
+    copies: Table[str, Copies] = field(default_factory=dict[str, Copies])
+    cores: Table[str, PlacedCore] = field(default_factory=dict[str, PlacedCore])
+    pipelines: int = 1
+    """How many pipelines take turns."""
+
+
+PATTERNS = ("interleaved", "blocks")
+
+
+def read_mapping(path: str) -> Mapping:
+    """The mapping in a file; CmcError names the file and the key that is wrong."""
+    try:
+        text = Path(path).read_bytes().decode()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CmcError(reason[:1].lower() + reason[1:], path) from error
+    except UnicodeDecodeError as error:
+        raise CmcError(f"not UTF-8 text ({error.reason}, byte {error.start})", path) from error
+    return parse_mapping(text, path)
+
+
+def parse_mapping(text: str, where: str) -> Mapping:
+    """The mapping that TOML text describes; `where` names the file in a CmcError."""
+    try:
+        table = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CmcError(f"this is not TOML: {error}", where) from error
+    _expect_keys("", table, {"pipelines", "copies", "cores"}, where)
+    pipelines = table.get("pipelines", 1)
+    if not _is_count(pipelines, 1):
+        raise _expected("pipelines", "a whole number from 1", where)
+    return Mapping(
+        {
+            stage: _copies(f"copies.{stage}", given, where)
+            for stage, given in _part(table, "copies", where).items()
+        },
+        {
+            core: _core(f"cores.{core}", given, where)
+            for core, given in _part(table, "cores", where).items()
+        },
+        pipelines,
+    )
+
+
+def write_mapping(mapping: Mapping, path: Path) -> None:
+    """Write a mapping as a file that says the same."""
+    with replacing_text(path) as stream:
+        stream.write(format_mapping(mapping))
+
+
+def format_mapping(mapping: Mapping) -> str:
+    """A mapping as the text of its file."""
+    parts = [] if mapping.pipelines == 1 else [f"pipelines = {mapping.pipelines}\n"]
+    for stage, copies in mapping.copies.items():
+        fields = ("loops", copies.loops), ("copies", copies.copies), ("pattern", copies.pattern)
+        lines = "".join(f"{name} = {_toml(values)}\n" for name, values in fields)
+        parts.append(f"[copies.{_key(stage)}]\n{lines}")
+    for name, core in mapping.cores.items():
+        place = "" if core.place is None else f"place = {core.place}\n"
+        parts.append(f"[cores.{_key(name)}]\n{place}stages = {_toml(core.stages)}\n")
+    return "\n".join(parts)
+
+
+def _part(table: Table[str, object], name: str, where: str) -> dict[str, object]:
+    given = table.get(name, {})
+    if not isa(given, dict[str, object]):
+        raise _expected(name, "a table", where)
+    return given
+
+
+def _copies(key: str, given: object, where: str) -> Copies:
+    table = _expect_table(key, given, ("loops", "copies", "pattern"), where)
+    loops, copies, pattern = (table.get(part) for part in ("loops", "copies", "pattern"))
+    if not isa(loops, list[str]) or not loops:
+        raise _expected(f"{key}.loops", 'a list of names of loops, ["h", "w"]', where)
+    if not isa(copies, list[int]) or not all(_is_count(number, 1) for number in copies):
+        raise _expected(f"{key}.copies", "a list of whole numbers from 1", where)
+    if not isa(pattern, list[str]) or not set(pattern) <= set(PATTERNS):
+        raise _expected(f"{key}.pattern", 'a list of "interleaved" or "blocks"', where)
+    for part, values in (("copies", copies), ("pattern", pattern)):
+        if len(values) != len(loops):
+            raise _expected(f"{key}.{part}", f"{len(loops)} values, one for each loop", where)
+    return Copies(tuple(loops), tuple(copies), tuple(pattern))
+
+
+def _core(key: str, given: object, where: str) -> PlacedCore:
+    table = _expect_table(key, given, ("stages", "place"), where)
+    stages, place = table.get("stages"), table.get("place")
+    if not isa(stages, list[str]) or not stages:
+        raise _expected(f"{key}.stages", "a list of names of stages", where)
+    if place is not None and not _is_count(place, 0):
+        raise _expected(f"{key}.place", "a whole number from 0", where)
+    return PlacedCore(tuple(stages), place if isinstance(place, int) else None)
+
+
+def _expect_table(key: str, given: object, known: Sequence[str], where: str) -> dict[str, object]:
+    if not isa(given, dict[str, object]):
+        raise _expected(key, f"a table with {' and '.join(known)}", where)
+    _expect_keys(f"{key}.", given, set(known), where)
+    return given
+
+
+def _expect_keys(prefix: str, given: Table[str, object], known: set[str], where: str) -> None:
+    for name in given:
+        if name not in known:
+            message = f"unknown key {prefix}{name}; there is {', '.join(sorted(known))}"
+            raise CmcError(message, where)
+
+
+def _expected(key: str, what: str, where: str) -> CmcError:
+    return CmcError(f"{key}: expected {what}", where)
+
+
+def _is_count(given: object, least: int) -> bool:
+    return isinstance(given, int) and not isinstance(given, bool) and given >= least
+
+
+def _key(name: str) -> str:
+    """A name as a key of TOML: bare where that is allowed."""
+    bare = name.replace("_", "").replace("-", "")
+    return name if bare.isascii() and bare.isalnum() else json.dumps(name, ensure_ascii=False)
+
+
+def _toml(values: Sequence[str] | Sequence[int]) -> str:
+    return f"[{', '.join(json.dumps(value, ensure_ascii=False) for value in values)}]"
