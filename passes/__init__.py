@@ -33,6 +33,11 @@ def get_all_passes() -> dict[str, Callable[[], type[ModulePass]]]:
 
         return CmpipeReorderStagePass
 
+    def get_cmpipe_replicate_stage() -> type[ModulePass]:
+        from cmc.passes.cmpipe_replicate_stage import CmpipeReplicateStagePass
+
+        return CmpipeReplicateStagePass
+
     def get_cmpipe_size_buffers() -> type[ModulePass]:
         from cmc.passes.cmpipe_size_buffers import CmpipeSizeBuffersPass
 
@@ -74,6 +79,7 @@ def get_all_passes() -> dict[str, Callable[[], type[ModulePass]]]:
         "cmpipe-assign-cores": get_cmpipe_assign_cores,
         "cmpipe-derive-control": get_cmpipe_derive_control,
         "cmpipe-reorder-stage": get_cmpipe_reorder_stage,
+        "cmpipe-replicate-stage": get_cmpipe_replicate_stage,
         "cmpipe-size-buffers": get_cmpipe_size_buffers,
         "cmpipe-tile-crossbars": get_cmpipe_tile_crossbars,
         "convert-cmpipe-to-cmctrl": get_convert_cmpipe_to_cmctrl,

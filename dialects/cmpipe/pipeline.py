@@ -346,7 +346,8 @@ class StageOp(Writer, IterationScope):
     """One perfect loop nest with one body, executed in lexicographic order of its domain.
 
     It is complete in itself: beside the body it holds the crossbars and the constants that the body
-    needs. Its `interval` is that of its crossbars.
+    needs. Its `interval` is that of its crossbars. One that shares the work of a slow stage with
+    others says of which it is a `copy`.
 
     ```mlir
     cmpipe.stage @conv in #poly.set<"{ [w] : 0 <= w < 8 }"> latency 3 occupies <digital = 2> {
@@ -360,17 +361,25 @@ class StageOp(Writer, IterationScope):
 
     name = "cmpipe.stage"
 
+    copy_of = opt_prop_def(StringAttr)
     domain = prop_def(SetAttr)
     body = region_def("single_block")
 
     traits = traits_def(NoTerminator(), IsolatedFromAbove(), SymbolTable(), SymbolOpInterface())
 
-    assembly_format = f"$sym_name `in` qualified($domain) {_TIME} $body attr-dict"
+    assembly_format = (
+        f"$sym_name (`copy` `of` $copy_of^)? `in` qualified($domain) {_TIME} $body attr-dict"
+    )
 
     def __init__(self, name: str, domain: SetAttr, body: Region):
         super().__init__(
             properties={"sym_name": StringAttr(name), "domain": domain}, regions=[body]
         )
+
+    @property
+    def origin(self) -> str:
+        """The name of the stage that it is a copy of; its own if it is none."""
+        return self.sym_name.data if self.copy_of is None else self.copy_of.data
 
     def iteration_rank(self) -> int:
         return self.domain.data.dim(isl.dim_type.set)
