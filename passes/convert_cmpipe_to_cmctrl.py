@@ -143,7 +143,7 @@ class _Lowering:
                 held.append(ConstantsOp(stage.sym_name.data, address))
                 address += floats * width
         moved = [stage.clone() for stage in stages]
-        return CoreOp(core.sym_name.data, Region(Block([*moved, *held, *programs])))
+        return CoreOp(core.sym_name.data, Region(Block([*moved, *held, *programs])), core.place)
 
     def _channels_into(self, stage: StageOp) -> list[ChannelOp]:
         """The channels of all that a stage reads, in the order of its reads."""

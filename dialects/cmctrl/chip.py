@@ -13,7 +13,6 @@ from xdsl.dialects.builtin import (
     FlatSymbolRefAttrConstr,
     IntegerAttr,
     StringAttr,
-    SymbolNameConstraint,
     SymbolRefAttr,
     i64,
 )
@@ -48,6 +47,7 @@ from cmc.dialects.cmpipe import (
     ObjectScope,
     OfChannel,
     OutputOp,
+    Placed,
     StageOp,
     StageScope,
     StreamsCallable,
@@ -58,6 +58,7 @@ from cmc.dialects.cmpipe import (
     expect_no_circle,
     expect_own_names,
     expect_partition,
+    expect_places,
     expect_ports,
     find_object,
     read_from,
@@ -111,6 +112,7 @@ class ChipOp(ObjectScope):
             raise VerifyException("a chip has one GCU")
         stages = [stage for core in self.cores() for stage in core.stages()]
         expect_own_names(self, stages)
+        expect_places(self.cores(), target_of(self))
         writers = self._verify_names()
         written = writers_of(writers.values())
         expect_partition(self, written)
@@ -237,11 +239,13 @@ class GcuOp(_Side):
 
 
 @irdl_op_definition
-class CoreOp(_Side, StageScope):
+class CoreOp(_Side, StageScope, Placed):
     """One core: the stages that it runs, its SRAM map, its programs and the machines of its LCU.
 
+    It may have its place on the chip: of cores in a grid these count row by row.
+
     ```mlir
-    cmctrl.core @core0 {
+    cmctrl.core @core0 at 5 {
       cmpipe.stage @conv in #poly.set<"{ [w] : 0 <= w < 8 }"> { ... }
       cmctrl.ring @a from @a_stream to @conv at 0 slots 3
       cmctrl.constants @conv at 12
@@ -255,16 +259,15 @@ class CoreOp(_Side, StageScope):
 
     name = "cmctrl.core"
 
-    sym_name = prop_def(SymbolNameConstraint())
-
     traits = traits_def(
         NoTerminator(), IsolatedFromAbove(), SymbolTable(), SymbolOpInterface(), HasParent(ChipOp)
     )
 
-    assembly_format = "$sym_name $body attr-dict"
+    assembly_format = "$sym_name (`at` $place^)? $body attr-dict"
 
-    def __init__(self, name: str, body: Region):
-        super().__init__(properties={"sym_name": StringAttr(name)}, regions=[body])
+    def __init__(self, name: str, body: Region, place: int | None = None):
+        at = None if place is None else IntegerAttr(place, i64)
+        super().__init__(properties={"sym_name": StringAttr(name), "place": at}, regions=[body])
 
     @property
     def title(self) -> str:

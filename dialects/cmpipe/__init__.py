@@ -18,8 +18,9 @@ cmpipe.pipeline @convolution {
 
 An *object* is an array of vectors. A *stage* is one perfect loop nest, executed in lexicographic
 order of its domain; its body reads windows of objects and writes one vector an iteration. With the
-matrices and the constants that it needs it is complete in itself: a *core* only lists stages. A
-*channel* leads from a writer of an object to one of its readers and says what waits for what.
+matrices and the constants that it needs it is complete in itself: a *core* only lists stages, and
+may have its place on the chip. A *channel* leads from a writer of an object to one of its readers
+and says what waits for what.
 
 Every element of an object is written once an image. Most objects have one writer; several write one
 object between them, each its own elements: columns of a matrix that is cut, copies of a slow stage.
@@ -73,6 +74,7 @@ from cmc.dialects.cmpipe.pipeline import (
     InputOp,
     OutputOp,
     PipelineOp,
+    Placed,
     StageOp,
     StageScope,
     StreamsCallable,
@@ -80,6 +82,7 @@ from cmc.dialects.cmpipe.pipeline import (
     expect_no_circle,
     expect_own_names,
     expect_partition,
+    expect_places,
     expect_ports,
     read_by,
     read_from,
@@ -111,6 +114,7 @@ __all__ = [
     "OfChannel",
     "OutputOp",
     "PipelineOp",
+    "Placed",
     "ReadOp",
     "ReduceOp",
     "ReductionKind",
@@ -130,6 +134,7 @@ __all__ = [
     "expect_no_circle",
     "expect_own_names",
     "expect_partition",
+    "expect_places",
     "expect_ports",
     "find_crossbar",
     "find_object",

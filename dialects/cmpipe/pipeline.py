@@ -58,11 +58,13 @@ from cmc.dialects.cmpipe.objects import (
     expect_dims,
     expect_name,
     find_object,
+    target_of,
 )
 from cmc.dialects.cmpipe.units import Unit, UnitsAttr
 from cmc.dialects.poly import MapAttr, SetAttr
 from cmc.poly.extremes import coordinates, first_point
 from cmc.poly.relations import box, union
+from cmc.targets import Target
 
 
 class StageScope(IRDLOperation, ABC):
@@ -151,6 +153,7 @@ class PipelineOp(ObjectScope, StageScope):
                     f"stage {stage} runs on one core, and is listed {count} times"
                 )
         expect_own_names(self, self.stages())
+        expect_places(self.cores(), target_of(self))
         writers = writers_of(self.writers())
         expect_partition(self, writers)
         reads = [c for stage in self.stages() for c in read_from(stage, writers)]
@@ -527,28 +530,61 @@ def expect_ports(inputs: Sequence[InputOp], outputs: Sequence[OutputOp]) -> None
                 raise VerifyException(f'there are {count} {what}s "{name}"')
 
 
+class Placed(IRDLOperation, ABC):
+    """A core, which may have its place on the chip: of cores in a grid these count row by row."""
+
+    sym_name = prop_def(SymbolNameConstraint())
+    at = opt_prop_def(IntegerAttr[I64], prop_name="place")
+
+    @property
+    def place(self) -> int | None:
+        """The place, from 0 on."""
+        return None if self.at is None else self.at.value.data
+
+    @place.setter
+    def place(self, place: int | None) -> None:
+        self.at = None if place is None else IntegerAttr(place, i64)
+
+
+def expect_places(cores: Iterable[Placed], target: Target) -> None:
+    """Verify that cores have places of the target, each its own, as far as they have any."""
+    taken: dict[int, str] = {}
+    for core in cores:
+        if (place := core.place) is None:
+            continue
+        name = core.sym_name.data
+        if place < 0 or (target.cores is not None and place >= target.cores):
+            last = "on" if target.cores is None else f"to {target.cores - 1}"
+            raise VerifyException(
+                f"core @{name} is at {place}, and target {target.name} has places from 0 {last}"
+            )
+        if place in taken:
+            raise VerifyException(f"core @{taken[place]} and core @{name} are both at {place}")
+        taken[place] = name
+
+
 @irdl_op_definition
-class CoreOp(IRDLOperation):
-    """One core: the stages that it runs, in order.
+class CoreOp(Placed):
+    """One core: the stages that it runs, in order, and its place on the chip if it has one.
 
     ```mlir
-    cmpipe.core @core0 runs [@conv, @pool]
+    cmpipe.core @core0 at 5 runs [@conv, @pool]
     ```
     """
 
     name = "cmpipe.core"
 
-    sym_name = prop_def(SymbolNameConstraint())
     stages = prop_def(ArrayAttr[FlatSymbolRefAttr])
 
     traits = traits_def(SymbolOpInterface(), HasParent(PipelineOp))
 
-    assembly_format = "$sym_name `runs` $stages attr-dict"
+    assembly_format = "$sym_name (`at` $place^)? `runs` $stages attr-dict"
 
-    def __init__(self, name: str, stages: Sequence[str]):
+    def __init__(self, name: str, stages: Sequence[str], place: int | None = None):
         super().__init__(
             properties={
                 "sym_name": StringAttr(name),
+                "place": None if place is None else IntegerAttr(place, i64),
                 "stages": ArrayAttr([SymbolRefAttr(stage) for stage in stages]),
             }
         )

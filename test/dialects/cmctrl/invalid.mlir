@@ -817,3 +817,69 @@ cmctrl.chip @p {
     }
   }
 }
+
+// -----
+
+// CHECK: error: 'cmctrl.chip' op core @c and core @d are both at 1
+cmctrl.chip @p on #cmpipe.target<name = "small", cores = 4, topology = "mesh", grid = [2, 2]> {
+  cmpipe.object @a : memref<vector<1xf32>>
+  cmpipe.object @b : memref<vector<1xf32>>
+  cmpipe.object @x : memref<vector<1xf32>>
+  cmctrl.gcu {
+    cmpipe.input @in "in" @x #poly.map<"{ [c] -> [c] }"> : tensor<1xf32>
+    cmctrl.program @in {
+      cmctrl.start []
+    }
+  }
+  cmctrl.core @c at 1 {
+    cmpipe.stage @s in #poly.set<"{ [] }"> {
+      %v = arith.constant dense<1.0> : vector<1xf32>
+      cmpipe.write %v, @a #poly.map<"{ [] -> [] }"> : vector<1xf32>
+    }
+    cmctrl.program @s {
+      cmctrl.start []
+    }
+  }
+  cmctrl.core @d at 1 {
+    cmpipe.stage @t in #poly.set<"{ [] }"> {
+      %v = arith.constant dense<1.0> : vector<1xf32>
+      cmpipe.write %v, @b #poly.map<"{ [] -> [] }"> : vector<1xf32>
+    }
+    cmctrl.program @t {
+      cmctrl.start []
+    }
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmctrl.chip' op core @d is at 4, and target small has places from 0 to 3
+cmctrl.chip @p on #cmpipe.target<name = "small", cores = 4, topology = "mesh", grid = [2, 2]> {
+  cmpipe.object @a : memref<vector<1xf32>>
+  cmpipe.object @b : memref<vector<1xf32>>
+  cmpipe.object @x : memref<vector<1xf32>>
+  cmctrl.gcu {
+    cmpipe.input @in "in" @x #poly.map<"{ [c] -> [c] }"> : tensor<1xf32>
+    cmctrl.program @in {
+      cmctrl.start []
+    }
+  }
+  cmctrl.core @c at 0 {
+    cmpipe.stage @s in #poly.set<"{ [] }"> {
+      %v = arith.constant dense<1.0> : vector<1xf32>
+      cmpipe.write %v, @a #poly.map<"{ [] -> [] }"> : vector<1xf32>
+    }
+    cmctrl.program @s {
+      cmctrl.start []
+    }
+  }
+  cmctrl.core @d at 4 {
+    cmpipe.stage @t in #poly.set<"{ [] }"> {
+      %v = arith.constant dense<1.0> : vector<1xf32>
+      cmpipe.write %v, @b #poly.map<"{ [] -> [] }"> : vector<1xf32>
+    }
+    cmctrl.program @t {
+      cmctrl.start []
+    }
+  }
+}

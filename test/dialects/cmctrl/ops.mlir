@@ -29,9 +29,9 @@ cmctrl.chip @maxima {
       }
     }
   }
-  // CHECK:      cmctrl.core @core0 {
-  // GENERIC: "cmctrl.core"() <{sym_name = "core0"}>
-  cmctrl.core @core0 {
+  // CHECK:      cmctrl.core @core0 at 2 {
+  // GENERIC: "cmctrl.core"() <{sym_name = "core0", place = 2 : i64}>
+  cmctrl.core @core0 at 2 {
     // CHECK-NEXT: cmpipe.stage @max in #poly.set<"{ [h] : 0 <= h <= 2 }"> latency 4 interval 2 {
     cmpipe.stage @max in #poly.set<"{ [h] : 0 <= h < 3 }"> latency 4 interval 2 {
       %v = cmpipe.read @image #poly.map<"{ [h, w, c] -> [h, w, c] }"> : vector<4x2xf32>

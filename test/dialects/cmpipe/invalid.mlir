@@ -755,3 +755,57 @@ cmpipe.pipeline @p on #cmpipe.target<topology = "mesh", grid = [2, 2]> {
 // CHECK: error: reach of a target: missing for this topology: it belongs to chain
 cmpipe.pipeline @p on #cmpipe.target<topology = "chain"> {
 }
+
+// -----
+
+// CHECK: error: 'cmpipe.pipeline' op core @c and core @d are both at 1
+cmpipe.pipeline @p on #cmpipe.target<name = "small", cores = 4, topology = "mesh", grid = [2, 2]> {
+  cmpipe.object @a : memref<vector<1xf32>>
+  cmpipe.object @b : memref<vector<1xf32>>
+  cmpipe.stage @s in #poly.set<"{ [] }"> {
+    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+    cmpipe.write %v, @a #poly.map<"{ [] -> [] }"> : vector<1xf32>
+  }
+  cmpipe.stage @t in #poly.set<"{ [] }"> {
+    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+    cmpipe.write %v, @b #poly.map<"{ [] -> [] }"> : vector<1xf32>
+  }
+  cmpipe.core @c at 1 runs [@s]
+  cmpipe.core @d at 1 runs [@t]
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.pipeline' op core @d is at 4, and target small has places from 0 to 3
+cmpipe.pipeline @p on #cmpipe.target<name = "small", cores = 4, topology = "mesh", grid = [2, 2]> {
+  cmpipe.object @a : memref<vector<1xf32>>
+  cmpipe.object @b : memref<vector<1xf32>>
+  cmpipe.stage @s in #poly.set<"{ [] }"> {
+    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+    cmpipe.write %v, @a #poly.map<"{ [] -> [] }"> : vector<1xf32>
+  }
+  cmpipe.stage @t in #poly.set<"{ [] }"> {
+    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+    cmpipe.write %v, @b #poly.map<"{ [] -> [] }"> : vector<1xf32>
+  }
+  cmpipe.core @c at 0 runs [@s]
+  cmpipe.core @d at 4 runs [@t]
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.pipeline' op core @c is at -1, and target ideal has places from 0 on
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<vector<1xf32>>
+  cmpipe.object @b : memref<vector<1xf32>>
+  cmpipe.stage @s in #poly.set<"{ [] }"> {
+    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+    cmpipe.write %v, @a #poly.map<"{ [] -> [] }"> : vector<1xf32>
+  }
+  cmpipe.stage @t in #poly.set<"{ [] }"> {
+    %v = cmpipe.constant #nn.weights<[1.0]> : vector<1xf32>
+    cmpipe.write %v, @b #poly.map<"{ [] -> [] }"> : vector<1xf32>
+  }
+  cmpipe.core @c at -1 runs [@s]
+  cmpipe.core @d at 0 runs [@t]
+}

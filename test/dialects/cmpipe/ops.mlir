@@ -104,3 +104,28 @@ cmpipe.pipeline @together {
   }
   cmpipe.core @core runs [@s]
 }
+
+// Cores have places, all of them or some.
+
+// CHECK-LABEL: cmpipe.pipeline @placed
+// GENERIC-LABEL: "cmpipe.pipeline"() <{sym_name = "placed"
+cmpipe.pipeline @placed on #cmpipe.target<cores = 4, topology = "mesh", grid = [2, 2]> {
+  cmpipe.object @a : memref<8xvector<4xf32>>
+  cmpipe.object @b : memref<8xvector<4xf32>>
+  cmpipe.object @c : memref<8xvector<4xf32>>
+  cmpipe.input @a_stream "x" @a #poly.map<"{ [n, c, h] -> [h, c] }"> : tensor<1x4x8xf32>
+  cmpipe.stage @one in #poly.set<"{ [h] : 0 <= h < 8 }"> {
+    %v = cmpipe.read @a #poly.map<"{ [h, c] -> [h, c] }"> : vector<4xf32>
+    cmpipe.write %v, @b #poly.map<"{ [h] -> [h] }"> : vector<4xf32>
+  }
+  cmpipe.stage @other in #poly.set<"{ [h] : 0 <= h < 8 }"> {
+    %v = cmpipe.read @b #poly.map<"{ [h, c] -> [h, c] }"> : vector<4xf32>
+    cmpipe.write %v, @c #poly.map<"{ [h] -> [h] }"> : vector<4xf32>
+  }
+  // CHECK:      cmpipe.core @core0 at 3 runs [@one]
+  // CHECK-NEXT: cmpipe.core @core1 runs [@other]
+  // GENERIC:      "cmpipe.core"() <{sym_name = "core0", place = 3 : i64, stages = [@one]}> : () -> ()
+  // GENERIC-NEXT: "cmpipe.core"() <{sym_name = "core1", stages = [@other]}> : () -> ()
+  cmpipe.core @core0 at 3 runs [@one]
+  cmpipe.core @core1 runs [@other]
+}
