@@ -23,6 +23,11 @@ def get_all_passes() -> dict[str, Callable[[], type[ModulePass]]]:
 
         return CmpipeAssignCoresPass
 
+    def get_cmpipe_balance() -> type[ModulePass]:
+        from cmc.passes.cmpipe_balance import CmpipeBalancePass
+
+        return CmpipeBalancePass
+
     def get_cmpipe_derive_control() -> type[ModulePass]:
         from cmc.passes.cmpipe_derive_control import CmpipeDeriveControlPass
 
@@ -77,6 +82,7 @@ def get_all_passes() -> dict[str, Callable[[], type[ModulePass]]]:
         "cmctrl-verify-control": get_cmctrl_verify_control,
         "cmpipe-annotate-timing": get_cmpipe_annotate_timing,
         "cmpipe-assign-cores": get_cmpipe_assign_cores,
+        "cmpipe-balance": get_cmpipe_balance,
         "cmpipe-derive-control": get_cmpipe_derive_control,
         "cmpipe-reorder-stage": get_cmpipe_reorder_stage,
         "cmpipe-replicate-stage": get_cmpipe_replicate_stage,

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import product
 
 import islpy as isl
 from xdsl.context import Context
@@ -23,36 +23,20 @@ from xdsl.passes import ModulePass
 
 from cmc.dialects.cmpipe import CoreOp, PipelineOp, StageOp
 from cmc.errors import CmcError
+from cmc.fitting.parts import Part, blocks, interleaved
 from cmc.passes.cmpipe_reorder_stage import run_as
+from cmc.poly.counting import Iterations
 from cmc.tiling.select import Names
-
-Part = tuple[range, ...]
-"""Some iterations of a box: for each loop, those values that it takes."""
 
 PATTERNS = ("interleaved", "blocks")
 
 
-def interleaved(loop: range, copies: int) -> list[range]:
-    """A loop for each of some copies, where neighbours belong to different ones."""
-    return [loop[number::copies] for number in range(copies)]
-
-
-def blocks(loop: range, copies: int) -> list[range]:
-    """A loop for each of some copies, in blocks of nearly equal size."""
-    ends = [len(loop) * number // copies for number in range(copies + 1)]
-    return [loop[first:end] for first, end in pairwise(ends)]
-
-
 def box_of(stage: StageOp) -> Part | None:
     """The values that each loop of a stage takes; None if its iterations are not a whole box."""
-    domain = stage.domain.data
-    dims = range(domain.dim(isl.dim_type.set))
-    lows = [domain.dim_min_val(d).to_python() for d in dims]
-    highs = [domain.dim_max_val(d).to_python() for d in dims]
-    loops = tuple(range(low, high + 1) for low, high in zip(lows, highs, strict=True))
-    bounds = " and ".join(f"{loop[0]} <= i{d} <= {loop[-1]}" for d, loop in enumerate(loops))
-    whole = isl.Set(f"{{ [{_names(loops)}] : {bounds or 'true'} }}")
-    return loops if domain.is_equal(whole) else None
+    own = Iterations(stage.domain.data)
+    if not own.is_box:
+        return None
+    return tuple(range(low, high + 1) for low, high in zip(own.lows, own.highs, strict=True))
 
 
 def replicate(stage: StageOp, parts: Sequence[Part], names: Names) -> list[StageOp]:

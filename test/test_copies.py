@@ -18,8 +18,9 @@ from cmc.diagnostics import verify_module
 from cmc.dialects.cmctrl import CoreOp
 from cmc.dialects.cmpipe import PipelineOp
 from cmc.errors import CmcError
+from cmc.fitting.parts import blocks, interleaved
 from cmc.importer import import_model
-from cmc.passes.cmpipe_replicate_stage import blocks, box_of, interleaved, replicate
+from cmc.passes.cmpipe_replicate_stage import box_of, replicate
 from cmc.tiling.select import Names
 from conftest import examples
 from end_to_end import assert_close, assert_same, compile_with, lower

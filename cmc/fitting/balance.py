@@ -1,0 +1,144 @@
+"""How many copies of each stage there are to be, and which of its iterations each of them runs.
+
+For an interval that is wanted, a stage is cut into as few parts as there can be of which none takes
+longer. The shorter it is, the more copies, and the more crossbars. Where stages share the units of
+cores, copies for the interval itself would be too large to be spread evenly over cores; where each
+core has one crossbar, there is nothing to spread. So copies are chosen for several intervals, and
+those are taken with which the assignment to cores leaves least to do for the busiest one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+
+from cmc.fitting.bound import Work
+from cmc.fitting.cores import Need, Room, assigned
+from cmc.fitting.parts import Part, Sharing
+
+_SHARES = (100, 90, 80, 70, 60, 50, 40)
+"""For which parts of the best interval copies are tried, in percent."""
+
+_NEAR = 102
+"""So much of the least load of the busiest core, in percent, is not worth more copies."""
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """Stages that run the same iterations and hand their results on to each other, one by one.
+
+    They are cut in the same way, so that each copy reads from one copy of the stage before it.
+    """
+
+    stages: Sequence[Work]
+    iterations: int
+    sharing: Sharing | None
+    """None if they cannot have copies."""
+
+    @property
+    def pace(self) -> int:
+        """The cycles of an iteration of the slowest of them."""
+        return max(stage.pace for stage in self.stages)
+
+    def most(self, interval: int) -> int:
+        """How many iterations of a copy there are in an interval at most."""
+        return interval // self.pace
+
+    def copies(self, interval: int) -> int | None:
+        """How many copies there have to be; None if no number is enough."""
+        most = self.most(interval)
+        if self.sharing is None or most == 0:
+            return 1 if most >= self.iterations else None
+        return self.sharing.count(most)
+
+    def parts(self, interval: int) -> list[Part] | None:
+        """What each copy runs; None where there is one that runs everything."""
+        most = self.most(interval)
+        return None if self.sharing is None or most >= self.iterations else self.sharing.parts(most)
+
+
+@dataclass(frozen=True, eq=False)
+class Balance:
+    """The layers of a pipeline, and the room on the chip that there is for copies of them."""
+
+    layers: Sequence[Layer]
+    room: Room
+
+    def choose(self, interval: int) -> dict[str, list[Part]]:
+        """What each copy of each stage that has several runs, if no interval has to be shorter.
+
+        There are none where not even the stages themselves fit.
+        """
+        tried: list[tuple[int, int, dict[str, list[Part]]]] = []
+        for each in self._intervals(interval):
+            parts = self._parts(each)
+            busiest = self._busiest(parts)
+            if busiest is not None:
+                tried.append((sum(map(len, parts.values())), busiest, parts))
+        if not tried:
+            return {}
+        least = max(interval, min(busiest for _, busiest, _ in tried))
+        near = [one for one in tried if one[1] * 100 <= least * _NEAR]
+        return min(near, key=lambda one: one[:2])[2]
+
+    def _intervals(self, interval: int) -> Iterator[int]:
+        """Intervals to choose copies for, the longest first, with crossbars enough for each."""
+        shortest = self._shortest()
+        if shortest is not None:
+            yield from {max(shortest, interval * share // 100): None for share in _SHARES}
+
+    def _shortest(self) -> int | None:
+        """The shortest interval with copies for which the chip has crossbars enough."""
+        high = max((layer.pace * layer.iterations for layer in self.layers), default=1)
+        if not self._suffice(high):
+            return None
+        low = 0
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if self._suffice(middle) else (middle, high)
+        return high
+
+    def _suffice(self, interval: int) -> bool:
+        """Whether the chip has crossbars enough for all copies that an interval takes."""
+        crossbars = 0
+        for layer in self.layers:
+            copies = layer.copies(interval)
+            if copies is None:
+                return False
+            crossbars += copies * sum(stage.crossbars for stage in layer.stages)
+        return crossbars <= self.room.cores * self.room.crossbars
+
+    def _parts(self, interval: int) -> dict[str, list[Part]]:
+        return {
+            stage.name: parts
+            for layer in self.layers
+            if (parts := layer.parts(interval)) is not None
+            for stage in layer.stages
+        }
+
+    def _busiest(self, parts: Mapping[str, Sequence[Part]]) -> int | None:
+        """What the busiest core has to do for an image; None where copies find no place on any."""
+        needs = [
+            need
+            for layer in self.layers
+            for stage in layer.stages
+            for need in _needs(stage, parts.get(stage.name))
+        ]
+        places = assigned(needs, self.room)
+        if places is None:
+            return None
+        loads: Counter[tuple[int, str]] = Counter()
+        for need in needs:
+            for unit, cycles in need.cycles.items():
+                loads[places[need.name], unit] += cycles
+        return max([*loads.values(), *(need.pace for need in needs)])
+
+
+def _needs(stage: Work, parts: Sequence[Part] | None) -> Iterator[Need]:
+    """What each copy needs of a core."""
+    counts = [stage.iterations] if parts is None else [prod(map(len, part)) for part in parts]
+    for number, count in enumerate(counts):
+        cycles = {unit: n * count for unit, n in stage.occupies.items()}
+        yield Need(f"{stage.name} {number}", stage.crossbars, 0, cycles, count * stage.pace)
