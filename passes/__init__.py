@@ -33,6 +33,11 @@ def get_all_passes() -> dict[str, Callable[[], type[ModulePass]]]:
 
         return CmpipeDeriveControlPass
 
+    def get_cmpipe_place_cores() -> type[ModulePass]:
+        from cmc.passes.cmpipe_place_cores import CmpipePlaceCoresPass
+
+        return CmpipePlaceCoresPass
+
     def get_cmpipe_reorder_stage() -> type[ModulePass]:
         from cmc.passes.cmpipe_reorder_stage import CmpipeReorderStagePass
 
@@ -84,6 +89,7 @@ def get_all_passes() -> dict[str, Callable[[], type[ModulePass]]]:
         "cmpipe-assign-cores": get_cmpipe_assign_cores,
         "cmpipe-balance": get_cmpipe_balance,
         "cmpipe-derive-control": get_cmpipe_derive_control,
+        "cmpipe-place-cores": get_cmpipe_place_cores,
         "cmpipe-reorder-stage": get_cmpipe_reorder_stage,
         "cmpipe-replicate-stage": get_cmpipe_replicate_stage,
         "cmpipe-size-buffers": get_cmpipe_size_buffers,

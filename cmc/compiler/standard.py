@@ -24,6 +24,7 @@ def standard_pipeline(
         "cmpipe-annotate-timing",
         "cmpipe-derive-control",
         "cmpipe-assign-cores",
+        "cmpipe-place-cores",
         f"cmpipe-size-buffers{{policy={buffers}}}",
         "convert-cmpipe-to-cmctrl{check=false}",
     )
