@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 BIN := $(VENV)/bin
 DIGITS := examples/digits
 
-.PHONY: demo test fuzz bench clean
+.PHONY: demo test fuzz conformance bench clean
 
 demo: $(VENV)/.installed
 	@mkdir -p build
@@ -22,6 +22,10 @@ test: $(VENV)/.installed-test
 # Tests of random examples, five times as many as in `make test` and others in every run.
 fuzz: $(VENV)/.installed-test
 	CMC_FUZZ=5 $(BIN)/python -m pytest -n 2 -m hypothesis $(PYTEST_ARGS)
+
+# All of onnx's tests of operators, for docs/operators.md.
+conformance: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -n 2 --page $(PYTEST_ARGS) test/conformance/node_tests.py
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m cmc.tools.bench
