@@ -249,10 +249,12 @@ def _translate_node(node: Node) -> Sequence[Value | None]:
         raise node.error(error.message) from None
     if node.op_type in VALUE_OPERATORS:
         result = VALUE_OPERATORS[node.op_type](node)
+        node.check_all_read()
     elif node.op_type not in NEVER_FOLDED and (folded := fold(node)) is not None:
         result = folded
     elif node.op_type in TENSOR_OPERATORS:
         result = TENSOR_OPERATORS[node.op_type](node)
+        node.check_all_read()
     elif (expanded := node.graph.expand(node)) is not None:
         result = expanded
     else:

@@ -30,6 +30,7 @@ class Node:
         self.op_type = proto.op_type
         self.name = proto.name or next((name for name in proto.output if name), "")
         self._attributes = {attribute.name: attribute for attribute in proto.attribute}
+        self._read: set[str] = set()
 
     @property
     def where(self) -> str:
@@ -74,13 +75,21 @@ class Node:
 
     def has(self, name: str) -> bool:
         """Whether the node has an attribute of that name."""
+        self._read.add(name)
         return name in self._attributes
 
     def _attribute(self, name: str, kind: int) -> AttributeProto | None:
+        self._read.add(name)
         attribute = self._attributes.get(name)
         if attribute is not None and attribute.type != kind:
             raise self.error(f"attribute {name!r} is of the wrong type")
         return attribute
+
+    def check_all_read(self) -> None:
+        """CmcError if no importer asked for an attribute that may say what to compute."""
+        for name in self._attributes:
+            if name not in self._read and name not in _WITHOUT_EFFECT:
+                raise self.error(f"attribute {name!r} is not supported")
 
     # Inputs
 
@@ -179,6 +188,17 @@ class Node:
         """CmcError if an output from `index` on is used."""
         names = self.proto.output[index:]
         self.reject(any(self.graph.is_used(name) for name in names if name), what)
+
+
+_WITHOUT_EFFECT = frozenset(
+    (
+        *("consumed_inputs", "momentum", "ratio", "saturate", "seed", "spatial", "storage_order"),
+        *("cubic_coeff_a", "exclude_outside", "extrapolation_value", "keep_aspect_ratio_policy"),
+        *("nearest_mode", "value", "then_branch", "else_branch"),
+    )
+)
+"""Attributes that say nothing of what is computed here, of training, of memory, of small types; and
+those that matter only where another attribute or input says so."""
 
 
 def as_float32(array: Array, node: Node, name: str) -> Float32Array:

@@ -158,7 +158,9 @@ def _slice(tensor: SSAValue, ranges: Sequence[range]) -> nn.SliceOp:
 def import_split(node: Node) -> Sequence[SSAValue | None]:
     shape = node.shape(0)
     axis = node.axis(node.get_int("axis", 0), len(shape))
-    parts = len(node.proto.output)
+    parts = node.get_int("num_outputs", len(node.proto.output))
+    if parts != len(node.proto.output):
+        raise node.error(f"it makes {parts} parts, but has {len(node.proto.output)} outputs")
     sizes = node.ints("split", 1, 13)
     if sizes is None:
         size = -(-shape[axis] // parts)
@@ -242,8 +244,11 @@ def import_space_to_depth(node: Node) -> SSAValue:
         raise node.error(f"{rows} x {columns} places are no blocks of {block} x {block}")
     rows, columns = rows // block, columns // block
     split = (first, channels, rows, block, columns, block)
+    perms = {"DCR": (0, 3, 5, 1, 2, 4), "CRD": (0, 1, 3, 5, 2, 4)}
+    mode = node.get_string("mode", "DCR")
+    node.reject(mode not in perms, f"mode {mode!r}")
     tensor = node.emit(nn.ReshapeOp(node.tensor(0), split))
-    tensor = node.emit(nn.TransposeOp(tensor, (0, 3, 5, 1, 2, 4)))
+    tensor = node.emit(nn.TransposeOp(tensor, perms[mode]))
     return node.emit(nn.ReshapeOp(tensor, (first, channels * block**2, rows, columns)))
 
 

@@ -21,7 +21,7 @@ def _reduce(make: Pool, axes_are_inputs_since: int, node: Node, tensor: SSAValue
     """A pool whose window is all of the axes that the node reduces."""
     shape = nn.shape_of(tensor)
     given = node.ints("axes", 1, axes_are_inputs_since)
-    if not given and node.get_int("noop_with_empty_axes", 0):
+    if node.get_int("noop_with_empty_axes", 0) and not given:
         return tensor
     axes = sorted(node.axes(given or range(len(shape)), len(shape)))
     pooled = _pool(make, node, tensor, axes)

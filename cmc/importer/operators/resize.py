@@ -118,6 +118,7 @@ def _coordinates(node: Node, axis: _Axis) -> Float32Array:
         case "pytorch_half_pixel":
             return (at + half) / scale - half if axis.after > 1 else np.zeros_like(at)
         case "align_corners":
+            _check_corners(node, axis)
             return at * (before - 1) / (after - 1) if axis.after > 1 else np.zeros_like(at)
         case "asymmetric":
             return at / scale
@@ -130,6 +131,16 @@ def _coordinates(node: Node, axis: _Axis) -> Float32Array:
             return np.full_like(at, half * (start + end) * (before - 1))
         case other:
             raise node.error(f"coordinate_transformation_mode {other!r} is not supported")
+
+
+def _check_corners(node: Node, axis: _Axis) -> None:
+    """CmcError where the last corner is not that of a whole element."""
+    wanted = axis.scale * axis.before
+    if axis.after > 1 and abs(wanted - axis.after) > 1e-3:
+        raise node.error(
+            f"scale {axis.scale:g} makes {wanted:g} elements of the {axis.before} of axis "
+            f"{axis.axis}, and which of them is the corner to align is not agreed on: give sizes"
+        )
 
 
 Taps = tuple[list[Indices], list[Float32Array | None]]
