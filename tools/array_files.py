@@ -31,6 +31,35 @@ def read_arrays(specs: Iterable[str], shapes: Shapes) -> Arrays:
     return arrays
 
 
+def read_labels(path: Path, shapes: Shapes) -> NDArray[np.int64]:
+    """The class of each image: an array file, or the array of an archive that is no input.
+
+    CmcError if it is none, or not one whole number an image.
+    """
+    with path.open("rb") as stream:
+        try:
+            loaded = np.load(stream, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                found: Arrays = {path.name: loaded}
+            else:
+                with loaded:
+                    found = {name: loaded[name] for name in loaded.files if name not in shapes}
+        except Exception as error:  # of many types, for damages of many kinds
+            raise CmcError(_NO_ARRAYS, str(path)) from error
+    if len(found) != 1:
+        raise CmcError(f"holds {_list(found)} beside inputs: give one array of labels", str(path))
+    (array,) = found.values()
+    if array.dtype.kind not in "iu" or array.ndim != 1:
+        raise CmcError(
+            f"labels are one whole number an image, not {array.dtype} of shape {list(array.shape)}",
+            str(path),
+        )
+    return array.astype(np.int64)
+
+
+_NO_ARRAYS = "not an array file of numpy (.npy, .npz), or damaged"
+
+
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[np.float32]]) -> None:
     """Write an `.npz` archive, whole or not at all."""
     # An archive is written out of order, which a pipe does not allow, nor does `/dev/null`.
@@ -54,7 +83,7 @@ def _read_spec(spec: str, shapes: Shapes) -> Arrays:
         except CmcError:
             raise
         except Exception as error:  # of many types, for damages of many kinds
-            raise CmcError("not an array file of numpy (.npy, .npz), or damaged", file) from error
+            raise CmcError(_NO_ARRAYS, file) from error
 
 
 def _load(stream: IO[bytes], name: str, spec: str, file: str, shapes: Shapes) -> Arrays:

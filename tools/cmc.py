@@ -33,6 +33,10 @@ def _carry_out(arguments: Sequence[str]) -> int:
             from cmc.tools.cmc_run import run_stream
 
             run_stream(options)
+        case "compress":
+            from cmc.tools.cmc_compress import compress_network
+
+            compress_network(options)
         case "targets":
             from cmc.tools.cmc_targets import show_targets
 

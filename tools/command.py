@@ -45,6 +45,14 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def share(text: str) -> float:
+    """An argument that is a number from 0 to 1."""
+    with suppress(ValueError):
+        if 0 <= (number := float(text)) <= 1:
+            return number
+    raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got '{text}'")
+
+
 def dimension(text: str) -> tuple[str, int]:
     """An argument `NAME=N`."""
     name, equals, size = text.rpartition("=")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from cmc.compiler.standard import BufferPolicy
-from cmc.tools.command import ArgumentParser, dimension, natural, positive
+from cmc.tools.command import ArgumentParser, dimension, natural, positive, share
 
 _DEBUG_HELP = "show the traceback of an error"
 
@@ -15,10 +15,10 @@ _DEBUG_HELP = "show the traceback of an error"
 class Options(argparse.Namespace):
     """What was given on the command line.
 
-    `run` has all of it but the last, `compile` the first seven, `targets` only the last.
+    Of it each command has what its parser is given.
     """
 
-    command: Literal["compile", "run", "targets"]
+    command: Literal["compile", "run", "compress", "targets"]
     model: Path
     output: Path | None
     shape: list[tuple[str, int]]
@@ -33,6 +33,8 @@ class Options(argparse.Namespace):
     report: Path | None
     mode: Literal["bulk", "interpret"]
     timing: bool
+    rank_error: float | None
+    labels: Path | None
     name: str | None
 
 
@@ -52,19 +54,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
         "run", help="simulate a chip, or compute a module of any level, on a stream of images"
     )
     run.add_argument("model", type=Path, metavar="MODEL.onnx|MODULE.mlir")
-    run.add_argument(
-        "--input",
-        action="append",
-        default=[],
-        metavar="FILE.npz|NAME=FILE.npy",
-        help="arrays of images, by the names of the network's inputs (repeatable)",
-    )
-    run.add_argument(
-        "--random", type=natural, metavar="SEED", help="random images, the same ones for one seed"
-    )
-    run.add_argument(
-        "--images", type=positive, metavar="N", help="how many images (default: all, or 1 random)"
-    )
+    _add_images(run, "all, or 1 random")
     run.add_argument(
         "--timing",
         action="store_true",
@@ -92,6 +82,31 @@ def parse_options(arguments: Sequence[str]) -> Options:
     )
     _add_compilation(run)
 
+    compress = commands.add_parser(
+        "compress", help="give a network's matrices a lower rank, so that they need less of a chip"
+    )
+    compress.add_argument("model", type=Path, metavar="MODEL.onnx")
+    compress.add_argument(
+        "--rank-error",
+        type=share,
+        metavar="E",
+        help="the largest relative error of a matrix, in the Frobenius norm (default: the least "
+        "with which the network fits the target)",
+    )
+    compress.add_argument(
+        "-o", dest="output", type=Path, metavar="OUT.onnx", help="write the network"
+    )
+    _add_images(compress, "all, or 16 random")
+    compress.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE.npy|FILE.npz",
+        help="the class of each image: how many are right, before and after",
+    )
+    _add_shape(compress)
+    _add_target(compress, "what crossbars are counted on (default: none, only numbers)")
+    compress.add_argument("--debug", action="store_true", help=_DEBUG_HELP)
+
     targets = commands.add_parser("targets", help="what there is to compile for")
     targets.add_argument(
         "name",
@@ -103,7 +118,34 @@ def parse_options(arguments: Sequence[str]) -> Options:
     return parser.parse_args(arguments, Options())
 
 
+def _add_images(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument(
+        "--input",
+        action="append",
+        default=[],
+        metavar="FILE.npz|NAME=FILE.npy",
+        help="arrays of images, by the names of the network's inputs (repeatable)",
+    )
+    parser.add_argument(
+        "--random", type=natural, metavar="SEED", help="random images, the same ones for one seed"
+    )
+    parser.add_argument(
+        "--images", type=positive, metavar="N", help=f"how many images (default: {default})"
+    )
+
+
 def _add_compilation(parser: argparse.ArgumentParser) -> None:
+    _add_shape(parser)
+    parser.add_argument(
+        "--buffers",
+        choices=get_args(BufferPolicy),
+        help="sizes of the ring buffers (default: throughput)",
+    )
+    _add_target(parser, "what to compile for (default: ideal)")
+    parser.add_argument("--debug", action="store_true", help=_DEBUG_HELP)
+
+
+def _add_shape(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--shape",
         action="append",
@@ -112,15 +154,11 @@ def _add_compilation(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=N",
         help="the size of a dimension that the network leaves open (repeatable)",
     )
-    parser.add_argument(
-        "--buffers",
-        choices=get_args(BufferPolicy),
-        help="sizes of the ring buffers (default: throughput)",
-    )
+
+
+def _add_target(parser: argparse.ArgumentParser, help: str) -> None:
     parser.add_argument(
         "--target",
         metavar="NAME|FILE",
-        help="what to compile for: a preset, which `cmc targets` lists, or a TOML file (default: "
-        "ideal)",
+        help=f"a preset, which `cmc targets` lists, or a TOML file: {help}",
     )
-    parser.add_argument("--debug", action="store_true", help=_DEBUG_HELP)

@@ -272,17 +272,17 @@ def _live_nodes(graph: onnx.GraphProto) -> tuple[list[onnx.NodeProto], set[str]]
     for node in reversed(graph.node):
         if not used.isdisjoint(node.output):
             live.append(node)
-            used |= _read_by(node)
+            used |= names_read(node)
     return live[::-1], used
 
 
-def _read_by(node: onnx.NodeProto) -> set[str]:
+def names_read(node: onnx.NodeProto) -> set[str]:
     """The names that a node reads, the graphs within it too."""
     names = set(filter(None, node.input))
     for attribute in node.attribute:
         for graph in (attribute.g, *attribute.graphs):
             names.update(info.name for info in graph.output)
-            names.update(*map(_read_by, graph.node))
+            names.update(*map(names_read, graph.node))
     return names
 
 

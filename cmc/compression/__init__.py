@@ -1,0 +1,1 @@
+"""Networks with matrices of lower rank: less weights, and fewer crossbars, for some accuracy."""

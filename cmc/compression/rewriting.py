@@ -1,0 +1,107 @@
+"""An ONNX network in which two nodes of lower rank take the place of one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import count
+
+import onnx
+from onnx import helper, numpy_helper
+
+from cmc.compression.matrices import Constants, Weights, node_name
+from cmc.importer.graph import names_read
+from cmc.importer.load import Array, Model
+
+Pair = tuple[Weights, tuple[Array, Array]]
+"""Weights, and those of the two nodes in the place of each that has them."""
+
+_FREE_ARRAYS = 4
+"""The version of ONNX's IR from which on arrays need not be declared as inputs as well."""
+
+
+def rewritten(model: Model, constants: Constants, pairs: Sequence[Pair]) -> onnx.ModelProto:
+    """The network with two nodes in the place of each node that has one of the weights.
+
+    The second has the name, the bias and the outputs of the one. Weights that nobody reads any
+    more are gone, and so are the nodes that made them.
+    """
+    result = onnx.ModelProto()
+    result.CopyFrom(model.proto)
+    graph, taken = result.graph, _names(model.proto.graph)
+    nodes = [[node] for node in model.proto.graph.node]
+    for weights, arrays in pairs:
+        names = [_free(f"{weights.name}_{which}", taken) for which in ("left", "right")]
+        for name, array in zip(names, arrays, strict=True):
+            graph.initializer.append(numpy_helper.from_array(array, name))
+            if result.ir_version < _FREE_ARRAYS:
+                type_ = helper.np_dtype_to_tensor_dtype(array.dtype)
+                graph.input.append(helper.make_tensor_value_info(name, type_, array.shape))
+        for number in weights.nodes:
+            (node,) = nodes[number]
+            nodes[number] = _two(node, weights, names, arrays[1].ndim, taken)
+    del graph.node[:]
+    graph.node.extend(node for some in nodes for node in some)
+    _drop_unread(graph, constants)
+    return result
+
+
+def _two(
+    node: onnx.NodeProto, weights: Weights, names: Sequence[str], axes: int, taken: set[str]
+) -> list[onnx.NodeProto]:
+    """The nodes in the place of one: the first gives what lies between, of as few channels as the
+    rank, and the second has all the rest."""
+    first, second = onnx.NodeProto(), onnx.NodeProto()
+    second.CopyFrom(node)
+    between = _free(f"{node.output[0]}_between", taken)
+    convolves = weights.form.kind in ("Conv", "ConvTranspose")
+    if convolves:
+        first.CopyFrom(node)
+        del first.input[2:], second.attribute[:]
+        second.op_type = "Conv"
+        attributes = {"kernel_shape": [1] * (axes - 2), "group": weights.form.groups}
+        second.attribute.extend(map(helper.make_attribute, attributes, attributes.values()))
+    else:
+        first.op_type = "MatMul"
+        first.input.extend(node.input[:2])
+    at = 0 if weights.form.kind == "on the left" else 1
+    first.name = _free(f"{node_name(node)}_left", taken)
+    first.input[at], second.input[at] = names
+    second.input[1 - at] = between
+    del first.output[:]
+    first.output.append(between)
+    return [first, second]
+
+
+def _names(graph: onnx.GraphProto) -> set[str]:
+    """The names of all values and nodes, those of graphs within nodes too."""
+    names = {value.name for value in (*graph.input, *graph.output, *graph.initializer)}
+    for node in graph.node:
+        names |= {node.name, *node.input, *node.output}
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                names |= _names(inner)
+    return names
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """The name, or one like it, that nothing has yet; it is taken then."""
+    chosen = next(one for n in count() if (one := f"{name}_{n}" if n else name) not in taken)
+    taken.add(chosen)
+    return chosen
+
+
+def _drop_unread(graph: onnx.GraphProto, constants: Constants) -> None:
+    """Drop constants that nobody reads: arrays, and the nodes that make others of them."""
+    read = {info.name for info in graph.output}
+    for number in reversed(range(len(graph.node))):
+        node = graph.node[number]
+        made = set(filter(None, node.output))
+        if made & read or not all(name in constants for name in made):
+            read |= names_read(node)
+        else:
+            del graph.node[number]
+    gone = {tensor.name for tensor in graph.initializer} - read
+    for field in (graph.initializer, graph.input, graph.value_info):
+        for number in reversed(range(len(field))):
+            if field[number].name in gone:
+                del field[number]
