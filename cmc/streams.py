@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from difflib import get_close_matches
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +13,28 @@ Shapes = Mapping[str, tuple[int, ...]]
 """The shape of one image by the name of the input, without an axis for the images."""
 
 Stream = dict[str, NDArray[np.float32]]
+
+
+class Turn(NamedTuple):
+    """Which images of a stream a pipeline takes: one of every so many, counted from 0."""
+
+    number: int = 0
+    of: int = 1
+
+    def __str__(self) -> str:
+        return f"turn {self.number} of {self.of}"
+
+    def images(self, stream: int) -> int:
+        """How many of a stream of so many images."""
+        return -((self.number - stream) // self.of)
+
+    def image(self, own: int) -> int:
+        """Which image of the stream one is that the pipeline takes."""
+        return self.number + own * self.of
+
+    def share(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The images `[images, ...]`, as a view."""
+        return images[self.number :: self.of]
 
 
 def image_shape(shape: tuple[int, ...]) -> tuple[int, ...]:

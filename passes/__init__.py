@@ -48,6 +48,11 @@ def get_all_passes() -> dict[str, Callable[[], type[ModulePass]]]:
 
         return CmpipeReplicateStagePass
 
+    def get_cmpipe_replicate_pipeline() -> type[ModulePass]:
+        from cmc.passes.cmpipe_replicate_pipeline import CmpipeReplicatePipelinePass
+
+        return CmpipeReplicatePipelinePass
+
     def get_cmpipe_size_buffers() -> type[ModulePass]:
         from cmc.passes.cmpipe_size_buffers import CmpipeSizeBuffersPass
 
@@ -92,6 +97,7 @@ def get_all_passes() -> dict[str, Callable[[], type[ModulePass]]]:
         "cmpipe-place-cores": get_cmpipe_place_cores,
         "cmpipe-reorder-stage": get_cmpipe_reorder_stage,
         "cmpipe-replicate-stage": get_cmpipe_replicate_stage,
+        "cmpipe-replicate-pipeline": get_cmpipe_replicate_pipeline,
         "cmpipe-size-buffers": get_cmpipe_size_buffers,
         "cmpipe-tile-crossbars": get_cmpipe_tile_crossbars,
         "convert-cmpipe-to-cmctrl": get_convert_cmpipe_to_cmctrl,

@@ -63,8 +63,10 @@ from cmc.dialects.cmpipe import (
     find_object,
     read_from,
     target_of,
+    turns_of,
     writers_of,
 )
+from cmc.streams import Turn
 
 
 @irdl_op_definition
@@ -107,6 +109,12 @@ class ChipOp(ObjectScope):
         for core in self.cores():
             yield from core.stages()
 
+    @property
+    def turns(self) -> dict[str, Turn]:
+        """Which images each stage and each stream of an input takes."""
+        stages = (stage for core in self.cores() for stage in core.stages())
+        return turns_of(self.gcu.inputs(), self.gcu.outputs(), stages)
+
     def verify_(self) -> None:
         if sum(isinstance(op, GcuOp) for op in self.body.ops) != 1:
             raise VerifyException("a chip has one GCU")
@@ -119,6 +127,7 @@ class ChipOp(ObjectScope):
         read = {channel for stage in stages for channel in read_from(stage, written)}
         expect_no_circle(sorted(read))
         expect_ports(list(self.gcu.inputs()), list(self.gcu.outputs()))
+        turns_of(self.gcu.inputs(), self.gcu.outputs(), stages)
         rings = {ring.channel for core in self.cores() for ring in core.rings()}
         for channel in sorted(rings - read):
             raise VerifyException(

@@ -87,6 +87,7 @@ from cmc.dialects.cmpipe.pipeline import (
     read_by,
     read_from,
     stages_before,
+    turns_of,
     writers_of,
 )
 from cmc.dialects.cmpipe.target import TargetAttr
@@ -145,6 +146,7 @@ __all__ = [
     "stages_before",
     "stored_floats",
     "target_of",
+    "turns_of",
     "vector_length",
     "vector_shape",
     "writers_of",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
@@ -64,6 +64,7 @@ from cmc.dialects.cmpipe.units import Unit, UnitsAttr
 from cmc.dialects.poly import MapAttr, SetAttr
 from cmc.poly.extremes import coordinates, first_point
 from cmc.poly.relations import box, union
+from cmc.streams import Turn
 from cmc.targets import Target
 
 
@@ -79,7 +80,10 @@ class StageScope(IRDLOperation, ABC):
 
 
 class StreamsCallable(CallableOpInterface):
-    """A pipeline or a chip is called with a stream for each input, and returns one an output."""
+    """A pipeline or a chip is called with a stream for each input, and returns one an output.
+
+    The ports of a tensor of which pipelines take turns are one input, or one output.
+    """
 
     @classmethod
     def get_callable_region(cls, op: Operation) -> Region:
@@ -87,11 +91,11 @@ class StreamsCallable(CallableOpInterface):
 
     @classmethod
     def get_argument_types(cls, op: Operation) -> tuple[Attribute, ...]:
-        return tuple(port.tensor for port in op.walk() if isinstance(port, InputOp))
+        return tuple(p.tensor for p in op.walk() if isinstance(p, InputOp) and not p.turn.number)
 
     @classmethod
     def get_result_types(cls, op: Operation) -> tuple[Attribute, ...]:
-        return tuple(port.tensor for port in op.walk() if isinstance(port, OutputOp))
+        return tuple(p.tensor for p in op.walk() if isinstance(p, OutputOp) and not p.turn.number)
 
 
 @irdl_op_definition
@@ -145,6 +149,11 @@ class PipelineOp(ObjectScope, StageScope):
             if isinstance(op, ChannelOp):
                 yield op
 
+    @property
+    def turns(self) -> dict[str, Turn]:
+        """Which images each stage and each stream of an input takes."""
+        return turns_of(self.inputs(), self.outputs(), self.stages())
+
     def verify_(self) -> None:
         runs = Counter(name for core in self.cores() for name in core.stages)
         for stage, count in runs.items():
@@ -159,10 +168,15 @@ class PipelineOp(ObjectScope, StageScope):
         reads = [c for stage in self.stages() for c in read_from(stage, writers)]
         expect_no_circle(reads)
         expect_ports(list(self.inputs()), list(self.outputs()))
+        turns_of(self.inputs(), self.outputs(), self.stages())
         channels = Counter(c.channel for c in self.channels())
         for channel, count in channels.items():
             if count > 1:
                 raise VerifyException(f"there are two channels {channel}")
+
+
+_TURN = "(`turn` $turn^ `of` $turns)?"
+"""How it is written which images are those of a port."""
 
 
 _TIME = "(`latency` $latency^)? (`interval` $interval^)? (`occupies` $occupies^)?"
@@ -225,14 +239,35 @@ def _cycles(given: IntegerAttr[I64] | None) -> int:
 
 
 class _PortOp(IRDLOperation, ABC):
-    """Where a tensor of the network lives: element by element, in which vector of which object."""
+    """Where a tensor of the network lives: element by element, in which vector of which object.
+
+    Where pipelines take turns with images, each has a port of its own for the tensor. Of `turn k of
+    K` are images k, k + K, ... of a stream.
+    """
 
     tensor_name = prop_def(StringAttr)
     object = prop_def(FlatSymbolRefAttrConstr)
     layout = prop_def(MapAttr)
+    number = opt_prop_def(IntegerAttr[I64], prop_name="turn")
+    turns = opt_prop_def(IntegerAttr[I64])
     tensor = prop_def(TensorType)
 
+    @property
+    def turn(self) -> Turn:
+        """Which images are those of this port: all of them unless it says so."""
+        if self.number is None or self.turns is None:
+            return Turn()
+        return Turn(self.number.value.data, self.turns.value.data)
+
+    @turn.setter
+    def turn(self, turn: Turn) -> None:
+        self.number, self.turns = (IntegerAttr(n, i64) for n in turn)
+
     def verify_(self) -> None:
+        if self.number is not None and self.turns is not None:
+            expect_count("the number of turns", self.turns.value.data)
+            if not 0 <= self.turn.number < self.turn.of:
+                raise VerifyException(f"turns are counted from 0, and there is no {self.turn}")
         object = find_object(self, self.object)
         rank = self.tensor.get_num_dims()
         expect_dims(self.layout, "the layout", rank, len(object.shape) + 1, "tensor to element")
@@ -263,7 +298,7 @@ class InputOp(_PortOp, Writer):
     traits = traits_def(SymbolOpInterface(), UsesObject())
 
     assembly_format = (
-        f"$sym_name $tensor_name $object qualified($layout) {_TIME} attr-dict `:` $tensor"
+        f"$sym_name $tensor_name $object qualified($layout) {_TURN} {_TIME} attr-dict `:` $tensor"
     )
 
     def __init__(
@@ -331,7 +366,7 @@ class OutputOp(_PortOp):
 
     traits = traits_def(UsesObject())
 
-    assembly_format = "$tensor_name $object qualified($layout) attr-dict `:` $tensor"
+    assembly_format = f"$tensor_name $object qualified($layout) {_TURN} attr-dict `:` $tensor"
 
     def __init__(self, tensor_name: str, object: str, layout: MapAttr, tensor: TensorType):
         super().__init__(
@@ -520,14 +555,76 @@ def expect_no_circle(channels: Iterable[Channel]) -> None:
 
 
 def expect_ports(inputs: Sequence[InputOp], outputs: Sequence[OutputOp]) -> None:
-    """Verify that images come in, and that each tensor has its own name."""
+    """Verify that images come in, and that each tensor has one port for each of all turns."""
     if not inputs:
         raise VerifyException("there is no input")
+    turns = {port.turn.of: port for port in (*inputs, *outputs)}
+    if len(turns) > 1:
+        one, other, *_ = (f'"{port.tensor_name.data}" of {port.turn}' for port in turns.values())
+        raise VerifyException(f"all ports are of as many turns: there is {one}, and {other}")
     for what, ports in (("input", inputs), ("output", outputs)):
-        names = Counter(port.tensor_name.data for port in ports)
-        for name, count in names.items():
-            if count > 1:
-                raise VerifyException(f'there are {count} {what}s "{name}"')
+        found: dict[str, list[InputOp | OutputOp]] = {}
+        for port in ports:
+            found.setdefault(port.tensor_name.data, []).append(port)
+        for name, of_tensor in found.items():
+            _expect_turns(f'{what} "{name}"', f'{what}s "{name}"', of_tensor)
+
+
+def _expect_turns(one: str, many: str, ports: Sequence[InputOp | OutputOp]) -> None:
+    """Verify that ports of one tensor, which are called so, are one for each turn."""
+    (_, turns), type = ports[0].turn, ports[0].tensor
+    counts = Counter(port.turn.number for port in ports)
+    for number, count in counts.items():
+        if count > 1:
+            of = f" of {Turn(number, turns)}" if turns > 1 else ""
+            raise VerifyException(f"there are {count} {many}{of}")
+    if len(counts) < turns:
+        number = next(number for number in range(turns) if number not in counts)
+        raise VerifyException(f"there is no {one} of {Turn(number, turns)}")
+    for port in ports:
+        if port.tensor != type:
+            raise VerifyException(f"the {many} are of the types {type} and {port.tensor}")
+
+
+def turns_of(
+    inputs: Iterable[InputOp], outputs: Iterable[OutputOp], stages: Iterable[StageOp]
+) -> dict[str, Turn]:
+    """Which images each stage and each stream of an input takes, by its name: those of its ports.
+
+    VerifyException where pipelines that take turns are not apart.
+    """
+    ports, stages = [*inputs, *outputs], list(stages)
+    streams = [port for port in ports if isinstance(port, InputOp)]
+    names = [writer.sym_name.data for writer in (*streams, *stages)]
+    if all(port.turn.of == 1 for port in ports):
+        return dict.fromkeys(names, Turn())
+    beside: defaultdict[str, list[str]] = defaultdict(list)
+    links = [(writer.sym_name.data, writer.written) for writer in (*streams, *stages)]
+    for stage in stages:
+        for read in stage.reads():
+            if find_object(read, read.object).value is None:
+                links.append((stage.sym_name.data, read.object.root_reference.data))
+    for one, other in links:
+        beside[one].append(other)
+        beside[other].append(one)
+    turns: dict[str, Turn] = {}
+    found = deque((port.object.root_reference.data, port.turn) for port in ports)
+    while found:
+        name, turn = found.popleft()
+        if name not in turns:
+            turns[name] = turn
+            found.extend((other, turn) for other in beside[name])
+        elif turns[name] != turn:
+            raise VerifyException(
+                f"@{name} is of {turns[name]} and of {turn}: pipelines that take turns have no "
+                "stage and no object in common"
+            )
+    for name in names:
+        if name not in turns:
+            raise VerifyException(
+                f"@{name} takes no turn: nothing leads to it from an input, or from it to an output"
+            )
+    return {name: turns[name] for name in names}
 
 
 class Placed(IRDLOperation, ABC):
