@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +13,9 @@ Shapes = Mapping[str, tuple[int, ...]]
 """The shape of one image by the name of the input, without an axis for the images."""
 
 Stream = dict[str, NDArray[np.float32]]
+
+
+_T = TypeVar("_T", bound=np.generic)
 
 
 class Turn(NamedTuple):
@@ -32,8 +35,8 @@ class Turn(NamedTuple):
         """Which image of the stream one is that the pipeline takes."""
         return self.number + own * self.of
 
-    def share(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The images `[images, ...]`, as a view."""
+    def share(self, images: NDArray[_T]) -> NDArray[_T]:
+        """Its images of those of a stream, `[images, ...]`, as a view."""
         return images[self.number :: self.of]
 
 

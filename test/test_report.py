@@ -56,6 +56,7 @@ def test_json(report: Report):
         "programs": [
             {
                 "name": "dense",
+                "turn": 0,
                 "iterations": 1,
                 "first_cycle": 11,
                 "last_cycle": 31,

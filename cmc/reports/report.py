@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from cmc.streams import Turn
 from cmc.targets import IDEAL, Target
 from cmc.timing.runs import Runs
 
@@ -41,9 +42,9 @@ class ProgramReport:
     name: str
     iterations: int
     """Iterations per image."""
-    first_cycle: int
-    """When the first iteration of the first image began."""
-    last_cycle: int
+    first_cycle: int | None
+    """When the first iteration of the first image began; None if it had no image of the stream."""
+    last_cycle: int | None
     """The last cycle of the last iteration of the last image."""
     busy: int
     """Cycles in which an iteration began."""
@@ -52,12 +53,14 @@ class ProgramReport:
     shown: Runs
     """The cycle in which each iteration of the first images began, image after image."""
     load: int = 0
-    """Cycles that an image takes of it at the least."""
+    """Cycles that one of its images takes of it at the least."""
     crossbars: int = 0
     cells_used: int = 0
     """Cells of its crossbars that hold a weight of a matrix."""
     cells: int = 0
     """All cells of its crossbars."""
+    turn: Turn = field(default=Turn())
+    """Which images of the stream are its own, where pipelines take turns."""
 
     @cached_property
     def starts(self) -> NDArray[np.int64]:
@@ -70,6 +73,7 @@ class ProgramReport:
         """The fields but for the single starts."""
         return {
             "name": self.name,
+            "turn": self.turn.number,
             "iterations": self.iterations,
             "first_cycle": self.first_cycle,
             "last_cycle": self.last_cycle,
@@ -88,7 +92,10 @@ class CoreReport:
     rings: tuple[RingReport, ...]
     constants: tuple[ConstantsReport, ...] = ()
     loads: Mapping[str, int] = field(default_factory=dict[str, int])
-    """By unit, the cycles for which an image takes it: the `crossbars` on an average."""
+    """By unit, the cycles for which an image takes it: the `crossbars` on an average.
+
+    Where pipelines take turns, that is one image of each.
+    """
 
     @property
     def crossbars(self) -> int:
@@ -110,7 +117,10 @@ class CoreReport:
 
     @property
     def load(self) -> int:
-        """The cycles that an image takes of the core at the least: of a program, or of a unit."""
+        """The cycles that an image takes of the core at the least: of a program, or of a unit.
+
+        Where pipelines take turns, that is one image of each.
+        """
         programs = (program.load for program in self.programs)
         return max([*programs, *self.loads.values()], default=0)
 
@@ -144,6 +154,8 @@ class Report:
     target: Target = IDEAL
     longer: Callable[[], float | None] = field(default=lambda: None, compare=False, repr=False)
     """Finds what `cycles_per_image` is of a stream that is long enough."""
+    pipelines: int = 1
+    """How many take turns with images: what is of one image of each is of so many of the stream."""
 
     @cached_property
     def interval(self) -> float | None:
@@ -156,13 +168,18 @@ class Report:
         return None if self.interval is None else 1e9 / self.target.ns(self.interval)
 
     def share(self, load: int) -> float | None:
-        """What part of the interval a load is."""
-        return None if self.interval is None else load / self.interval
+        """What part of the interval a load is, or of as many as pipelines take turns."""
+        return None if self.interval is None else load / (self.interval * self.pipelines)
 
     @property
-    def bound(self) -> int:
-        """The cycles that an image takes of what binds: the interval is that, or longer."""
+    def load(self) -> int:
+        """The cycles that an image, or one of each pipeline, takes of what binds."""
         return max(core.load for core in self.cores)
+
+    @property
+    def bound(self) -> float:
+        """The interval is that, or longer."""
+        return self.load / self.pipelines
 
     @property
     def crossbars(self) -> int:
@@ -198,6 +215,7 @@ class Report:
             "latency_ns": self.target.ns(self.latency),
             "images_per_second": self.images_per_second,
             "bound_by": self.bound_by,
+            "pipelines": self.pipelines,
             **_crossbars(self),
             "sram_bytes": self.sram_bytes,
             "slots": self.slots,

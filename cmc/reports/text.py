@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cmc.reports.report import CoreReport, Report
+from cmc.reports.report import CoreReport, ProgramReport, Report
 from cmc.timing.runs import Runs
 
 _IMAGES_SHOWN = 8
@@ -44,21 +44,21 @@ def format_table(report: Report) -> str:
 
 def format_picture(report: Report, width: int) -> str:
     """Programs downwards, time to the right: which image (last digit) a program works on."""
-    programs = [program for core in report.cores for program in core.programs]
     shown = [
         (one, one.shown.head(min(one.shown.length, _IMAGES_SHOWN * one.iterations)))
-        for one in programs
+        for core in report.cores
+        for one in core.programs
+        if one.shown.length
     ]
     begin = min(starts.first for _, starts in shown)
     end = max(starts.last for _, starts in shown) + 1
-    margin = max(len(one.name) for one in programs)
+    margin = max(len(one.name) for one, _ in shown)
     columns = max(1, min(width - margin - 3, end - begin))
     # In a column are the cycles from its bound on to the next one's.
     bounds = begin - np.arange(columns + 1) * (begin - end) // columns
-    lines = [
-        f"{one.name:<{margin}} |{_draw(starts, one.iterations, bounds)}|" for one, starts in shown
-    ]
-    images = max(starts.length // one.iterations for one, starts in shown)
+    lines = [f"{one.name:<{margin}} |{_draw(one, starts, bounds)}|" for one, starts in shown]
+    last = (one.turn.image(starts.length // one.iterations - 1) for one, starts in shown)
+    images = 1 + max(last)
     what = "image 0" if images == 1 else f"images 0 to {images - 1}"
     per_column = (end - begin) / columns
     scale = f"{per_column:,.0f}" if per_column >= 100 else f"{per_column:.3g}"
@@ -71,6 +71,8 @@ def format_totals(report: Report) -> str:
     text = f"{_count(report.images, 'image')} in {_count(report.cycles, 'cycle')}"
     if report.cycles_per_image is not None:
         text += f", {_format_number(report.cycles_per_image)} cycles per image in steady state"
+    if report.pipelines > 1:
+        text += f"; {report.pipelines} pipelines take turns with images"
     lines = [text, f"latency {_format_time(report, report.latency)}"]
     if report.interval is not None and report.images_per_second is not None:
         lines += [
@@ -84,7 +86,7 @@ def format_totals(report: Report) -> str:
 
 def _format_bound(report: Report) -> str:
     """How far from its bound the interval is."""
-    share = f"{_format_share(report, report.bound)} busy"
+    share = f"{_format_share(report, report.load)} busy"
     if report.interval is None or not 0 < report.bound < report.interval:
         return share
     above = f"{report.interval / report.bound - 1:.1%}"
@@ -103,8 +105,8 @@ def _format_used(report: Report) -> str:
     return ", ".join(f"{what} {_format_of(*counts)}" for what, counts in used.items())
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+def _count(number: float, what: str) -> str:
+    return f"{_format_number(number)} {what}{'' if number == 1 else 's'}"
 
 
 def _format_time(report: Report, cycles: float) -> str:
@@ -157,11 +159,12 @@ def _align(rows: Sequence[tuple[str, ...]]) -> list[str]:
     ]
 
 
-def _draw(starts: Runs, iterations: int, bounds: NDArray[np.int64]) -> str:
+def _draw(program: ProgramReport, starts: Runs, bounds: NDArray[np.int64]) -> str:
     """For each column, the image with most iterations begun in its cycles."""
-    begun = starts.below(bounds)
+    begun, iterations = starts.below(bounds), program.iterations
     images = np.arange(starts.length // iterations)[:, np.newaxis]
     counts = np.diff(np.clip(begun - images * iterations, 0, iterations))
     return "".join(
-        str(image % 10) if counts[image, i] else "." for i, image in enumerate(counts.argmax(0))
+        str(program.turn.image(image) % 10) if counts[image, i] else "."
+        for i, image in enumerate(counts.argmax(0).tolist())
     )

@@ -475,31 +475,56 @@ class Values:
     """
 
     def __init__(self, dataflow: Dataflow):
-        self._dataflow = dataflow
-        largest = max(o.elements * o.vector for o in dataflow.objects.values())
-        self._together = max(1, CHUNK // largest)
-        self._processors = len(os.sched_getaffinity(0))
-        self._plans: list[Plan] = []
+        self._outputs = dataflow.outputs
+        self._pipelines = [_Pipeline(part) for part in dataflow.apart()]
         self._busy = Lock()
 
     def __call__(self, inputs: Mapping[str, Floats], track: Track = no_track) -> dict[str, Floats]:
         """All outputs of a stream, each input `[images, ...]`."""
         images = len(next(iter(inputs.values())))
         outputs = {
-            port.tensor: np.empty((images, *port.shape), np.float32)
-            for port in self._dataflow.outputs
+            port.tensor: np.empty((images, *port.shape), np.float32) for port in self._outputs
         }
         with self._busy:
-            self._fill(inputs, outputs, images, track)
+            if len(self._pipelines) == 1:
+                self._pipelines[0].fill(inputs, outputs, images, track)
+                return outputs
+            for pipeline in track(self._pipelines, "simulating"):
+                pipeline.fill(inputs, outputs, images, no_track)
+                pipeline.forget()
         return outputs
 
-    def _fill(
+
+class _Pipeline:
+    """The values of a pipeline, of all images or of some by turns."""
+
+    def __init__(self, dataflow: Dataflow):
+        self._dataflow = dataflow
+        self._turn = next(iter(dataflow.programs.values())).turn
+        largest = max(o.elements * o.vector for o in dataflow.objects.values())
+        self._together = max(1, CHUNK // largest)
+        self._processors = len(os.sched_getaffinity(0))
+        self._plans: list[Plan] = []
+
+    def forget(self) -> None:
+        """Free what is kept for the next stream."""
+        self._plans = []
+
+    def fill(
         self,
         inputs: Mapping[str, Floats],
         outputs: Mapping[str, Floats],
         images: int,
         track: Track,
     ) -> None:
+        """Compute its images of a stream of so many, `[images, ...]` each."""
+        images = self._turn.images(images)
+        if not images:
+            return
+        inputs, outputs = (
+            {name: self._turn.share(array) for name, array in arrays.items()}
+            for arrays in (inputs, outputs)
+        )
         plans = self._plans_for(images)
         ends = [images * number // len(plans) for number in range(len(plans) + 1)]
         rounds = -(-max(b - a for a, b in pairwise(ends)) // plans[0].images)

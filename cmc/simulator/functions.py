@@ -21,7 +21,7 @@ from xdsl.interpreter import (
 )
 
 from cmc.dialects.cmctrl import ChipOp
-from cmc.dialects.cmpipe import InputOp, PipelineOp
+from cmc.dialects.cmpipe import InputOp, OutputOp, PipelineOp
 from cmc.dialects.cmpipe.objects import ObjectScope
 from cmc.errors import CmcError
 from cmc.simulator import Mode, Simulator
@@ -41,7 +41,7 @@ class CmpipeFunctions(InterpreterFunctions):
         self, interpreter: Interpreter, op: PipelineOp, args: PythonValues
     ) -> PythonValues:
         outputs = Pipeline(op).run(_named(op, op.inputs(), args))
-        return tuple(outputs[port.tensor_name.data] for port in op.outputs())
+        return tuple(outputs[name] for name in _names(op.outputs()))
 
 
 @register_impls
@@ -55,11 +55,16 @@ class CmctrlFunctions(InterpreterFunctions):
     @impl_callable(ChipOp)
     def call_chip(self, interpreter: Interpreter, op: ChipOp, args: PythonValues) -> PythonValues:
         outputs = Simulator(op).run(_named(op, op.gcu.inputs(), args), self._mode).outputs
-        return tuple(outputs[port.tensor_name.data] for port in op.gcu.outputs())
+        return tuple(outputs[name] for name in _names(op.gcu.outputs()))
+
+
+def _names(ports: Iterable[InputOp | OutputOp]) -> list[str]:
+    """The tensors of a network, in order, of each of which there may be several ports."""
+    return list(dict.fromkeys(port.tensor_name.data for port in ports))
 
 
 def _named(op: ObjectScope, ports: Iterable[InputOp], args: PythonValues) -> dict[str, Floats]:
-    names = [port.tensor_name.data for port in ports]
+    names = _names(ports)
     if len(args) != len(names):
         raise CmcError(f"@{op.sym_name.data} has {len(names)} inputs, and got {len(args)}")
     return {name: np.asarray(arg, np.float32) for name, arg in zip(names, args, strict=True)}

@@ -99,6 +99,7 @@ def overwritten(reader: LoadedProgram, share: Share, at: int, cycle: int, ring: 
 
 
 def _words(reader: LoadedProgram, share: Share, at: int, cycle: int, place: int) -> str:
-    image, iteration = divmod(at, reader.iterations)
+    own, iteration = divmod(at, reader.iterations)
+    image = reader.turn.image(own)
     name = share.part.element(place)
     return f"cycle {cycle}: {reader.iteration(iteration)} of image {image} reads {name}, which"

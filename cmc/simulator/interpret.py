@@ -26,7 +26,7 @@ from cmc.simulator.faults import Fault
 from cmc.simulator.gather import Floats
 from cmc.simulator.hazards import missing, overwritten
 from cmc.simulator.load import Chip, LoadedProgram, Read, Ring, Share
-from cmc.timing.flow import Edge, Flow, Process, Steps, waits
+from cmc.timing.flow import Edge, Flow, Process, Steps, waits_of
 from cmc.timing.runs import Runs
 from cmc.timing.times import Times
 from cmc.track import Track, no_track
@@ -291,7 +291,7 @@ class _Worker:
     def __init__(self, program: LoadedProgram, process: Process, images: int):
         self.program, self.process = program, process
         self.iterations = program.iterations
-        self.total = images * program.iterations
+        self.total = program.turn.images(images) * program.iterations
         self.begun = self.done = self.earliest = self.limit = 0
         self.starts: list[int] = []
         self.reads: list[_Channel] = []
@@ -502,36 +502,37 @@ def interpret(
         reader.reads.append(channel)
     sent: dict[str, Floats] = {}
     for name, port in chip.inputs.items():
-        object = chip.objects[port.object]
-        stream = np.zeros((images, object.elements, object.vector), np.float32)
-        port.enter(inputs[port.tensor], stream)
+        object, images_in = chip.objects[port.object], port.turn.share(inputs[port.tensor])
+        stream = np.zeros((len(images_in), object.elements, object.vector), np.float32)
+        port.enter(images_in, stream)
         elements = chip.programs[name].part.elements
         sent[name] = stream[:, elements].reshape(-1, object.vector)
     collected: dict[str, Floats] = {}
     for part in [part for port in chip.outputs for part in chip.parts[port.object]]:
-        shape = (images * part.count, part.object.vector)
+        shape = (workers[part.writer].total, part.object.vector)
         collected[part.writer] = np.empty(shape, np.float32)
     for name, worker in workers.items():
         core = worker.program.core
         sram = None if core is None else srams[core]
         worker.attach(sram, sent.get(name), collected.get(name))
     _cycles(chip, _turns(chip.flow, workers), images, track)
-    outputs: dict[str, Floats] = {}
+    outputs = {port.tensor: np.empty((images, *port.shape), np.float32) for port in chip.outputs}
     for port in chip.outputs:
-        object = chip.objects[port.object]
-        elements = np.empty((images, object.elements, object.vector), np.float32)
+        object, images_out = chip.objects[port.object], port.turn.share(outputs[port.tensor])
+        own = len(images_out)
+        elements = np.empty((own, object.elements, object.vector), np.float32)
         for part in chip.parts[port.object]:
-            written = collected[part.writer].reshape(images, part.count, object.vector)
+            written = collected[part.writer].reshape(own, part.count, object.vector)
             elements[:, part.elements] = written
-        outputs[port.tensor] = np.empty((images, *port.shape), np.float32)
-        port.leave(elements, outputs[port.tensor])
+        port.leave(elements, images_out)
     return outputs, _times(chip, list(workers.values()), images)
 
 
 def _times(chip: Chip, workers: list[_Worker], images: int) -> Times:
     starts = {w.program.name: Runs.of(np.array(w.starts, np.int64)) for w in workers}
-    waiting = waits(chip.flow, images).__getitem__
-    return Times(chip.flow, images, dict.fromkeys(starts, images), starts, waiting)
+    own = {name: p.turn.images(images) for name, p in chip.flow.processes.items()}
+    waiting = {name: waits_of(chip.flow, name, count) for name, count in own.items()}
+    return Times(chip.flow, images, own, starts, waiting.__getitem__)
 
 
 def _cycles(chip: Chip, turns: Sequence[_Turns], images: int, track: Track) -> None:
@@ -540,7 +541,8 @@ def _cycles(chip: Chip, turns: Sequence[_Turns], images: int, track: Track) -> N
     cycle = 0
     arriving: defaultdict[int, list[tuple[_Worker, Floats]]] = defaultdict(list)
     for image in track(range(images), "simulating"):
-        last = [(worker, (image + 1) * worker.iterations) for worker in workers]
+        last = [(worker, worker.program.turn.images(image + 1)) for worker in workers]
+        last = [(worker, own * worker.iterations) for worker, own in last]
         while any(worker.done < end for worker, end in last):
             for worker, written in arriving.pop(cycle, ()):
                 worker.end(written)

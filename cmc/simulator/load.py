@@ -45,6 +45,7 @@ from cmc.simulator.expand import read_order, visits
 from cmc.simulator.gather import Gather
 from cmc.simulator.machines import MachineReader
 from cmc.simulator.ports import Port
+from cmc.streams import Turn
 from cmc.timing.flow import Edge, Flow, Process
 from cmc.timing.runs import LEAST, Runs, held
 
@@ -245,6 +246,8 @@ class LoadedProgram:
     constants: tuple[Read, ...]
     places: Mapping[Operation, int]
     """Where the constants of the body lie in the core's SRAM: their first floats."""
+    turn: Turn
+    """Which images it computes, or sends."""
 
     @property
     def writes(self) -> str:
@@ -292,6 +295,22 @@ class Dataflow:
     """By the programs that stream them."""
     outputs: tuple[Port, ...]
 
+    def apart(self) -> list[Dataflow]:
+        """The pipelines that take turns, each by itself."""
+        turns = {program.turn for program in self.programs.values()}
+        return [self._of(turn) for turn in sorted(turns)] if len(turns) > 1 else [self]
+
+    def _of(self, turn: Turn) -> Dataflow:
+        programs = {name: p for name, p in self.programs.items() if p.turn == turn}
+        objects = {program.writes: self.objects[program.writes] for program in programs.values()}
+        return Dataflow(
+            objects,
+            {name: self.parts[name] for name in objects},
+            programs,
+            {name: port for name, port in self.inputs.items() if port.turn == turn},
+            tuple(port for port in self.outputs if port.turn == turn),
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Chip(Dataflow):
@@ -324,12 +343,14 @@ def load_pipeline(pipeline: PipelineOp) -> Dataflow:
         _Loops(stage, stage.sym_name.data, in_order(stage.iterations))
         for stage in pipeline.stages()
     ]
-    return _dataflow(pipeline, [*streams, *stages])
+    return _dataflow(pipeline, [*streams, *stages], pipeline.turns)
 
 
-def _dataflow(ports: PipelineOp | GcuOp, loops: Sequence[_Loops]) -> Dataflow:
+def _dataflow(
+    ports: PipelineOp | GcuOp, loops: Sequence[_Loops], turns: Mapping[str, Turn]
+) -> Dataflow:
     parts = _parts([_part(one) for one in loops])
-    programs = {one.name: _program(one, parts) for one in loops}
+    programs = {one.name: _program(one, parts, turns[one.name]) for one in loops}
     return Dataflow(
         {name: found[0].object for name, found in parts.items()},
         parts,
@@ -347,7 +368,7 @@ def load(chip: ChipOp) -> Chip:
         for core, side in ((None, chip.gcu), *((c.sym_name.data, c) for c in chip.cores()))
         for program in side.programs()
     ]
-    dataflow = _dataflow(chip.gcu, loops)
+    dataflow = _dataflow(chip.gcu, loops, chip.turns)
     programs = dataflow.programs
     sides = (chip.gcu, *chip.cores())
     credits = {c.channel: c.count.value.data for side in sides for c in side.credits()}
@@ -382,7 +403,8 @@ def load(chip: ChipOp) -> Chip:
     def process(program: LoadedProgram) -> Process:
         writer, side, place = writers[program.name]
         count, title = program.iterations, program.iteration
-        return Process(program.name, count, *writer.cycles, title, side, place, writer.occupied)
+        time, units = writer.cycles, writer.occupied
+        return Process(program.name, count, *time, title, side, place, units, program.turn)
 
     return Chip(
         dataflow.objects,
@@ -503,7 +525,7 @@ def _expect_rings(programs: Iterable[LoadedProgram], rings: Set[Channel]) -> Non
                     )
 
 
-def _program(loops: _Loops, parts: Mapping[str, Sequence[Part]]) -> LoadedProgram:
+def _program(loops: _Loops, parts: Mapping[str, Sequence[Part]], turn: Turn) -> LoadedProgram:
     reads: list[Read] = []
     constants: list[Read] = []
     stage = loops.writer if isinstance(loops.writer, StageOp) else None
@@ -523,6 +545,7 @@ def _program(loops: _Loops, parts: Mapping[str, Sequence[Part]]) -> LoadedProgra
         tuple(reads),
         tuple(constants),
         {} if stage is None else _places(stage),
+        turn,
     )
 
 

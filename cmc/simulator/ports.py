@@ -12,11 +12,11 @@ from numpy.lib.stride_tricks import as_strided
 from cmc.dialects.cmpipe import InputOp, OutputOp, find_object
 from cmc.poly.evaluate import Ints, coefficients, flat_index, grid, tabulate
 from cmc.simulator.gather import Floats
-from cmc.streams import image_shape
+from cmc.streams import Turn, image_shape
 
 
 def port_shapes(ports: Iterable[InputOp | OutputOp]) -> dict[str, tuple[int, ...]]:
-    """The shape of one image by the name of its tensor."""
+    """The shape of one image by the name of its tensor, of which there may be several ports."""
     return {op.tensor_name.data: image_shape(op.tensor.get_shape()) for op in ports}
 
 
@@ -33,6 +33,11 @@ class Port:
     @property
     def tensor(self) -> str:
         return self.op.tensor_name.data
+
+    @property
+    def turn(self) -> Turn:
+        """Which images of a stream go through this port."""
+        return self.op.turn
 
     @property
     def object(self) -> str:

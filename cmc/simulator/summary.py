@@ -46,14 +46,21 @@ def summarize(chip: Chip, times: Times, cycles_per_image: float | None) -> Repor
         cores.append(CoreReport(name, ran, rings, constants, loads(chip, core)))
     return Report(
         times.images,
-        1 + max(r.last_cycle for r in programs.values()),
+        1 + max(r.last_cycle or 0 for r in programs.values()),
         cycles_per_image,
         tuple(cores),
-        int(times.ends(1)[0]),
+        _latency(times),
         bound_by(chip),
         target,
         lambda: _interval(chip),
+        chip.flow.turns,
     )
+
+
+def _latency(times: Times) -> int:
+    """Until the first image is through: alone, where pipelines work on others at the same time."""
+    alone = times if times.flow.turns == 1 else solve(times.flow, 1)
+    return int(alone.ends(1)[0])
 
 
 def _interval(chip: Chip) -> float | None:
@@ -78,19 +85,21 @@ def _program(
 ) -> ProgramReport:
     times = waiting.times
     own, process = times.starts[program.name], times.flow.processes[program.name]
+    images = program.turn.images(times.images)
     crossbars = list(writer.crossbars()) if isinstance(writer, StageOp) else []
     return ProgramReport(
         program.name,
         program.iterations,
-        own.first,
-        times.last(program.name) + process.latency - 1,
-        times.images * program.iterations,
+        own.first if images else None,
+        times.last(program.name) + process.latency - 1 if images else None,
+        images * program.iterations,
         waiting.of(program.name),
-        times.of_images(program.name, min(SHOWN, times.images)),
+        times.of_images(program.name, program.turn.images(min(SHOWN, times.images))),
         program.iterations * process.pace,
         len(crossbars),
         sum(prod(crossbar.value.shape) for crossbar in crossbars),
         sum(cells(crossbar, target) for crossbar in crossbars),
+        program.turn,
     )
 
 
@@ -104,9 +113,13 @@ def steady(times: Times) -> float | None:
     for processes in times.flow.sides.values():
         if len({times.periods.get(p.name) for p in processes if p.occupies}) > 1:
             return None
+    turns = times.flow.turns
     if times.period is not None:
-        return float(times.period)
-    if times.images < 3 or any(times.leaps.values()):
+        return float(times.period) / turns
+    if times.images < 3 * turns or any(times.leaps.values()):
         return None
-    before, last = np.diff(times.ends(times.images)[-3:]).tolist()
-    return float(last) if last == before and last >= bound(times.flow).cycles else None
+    # Results come out in the order of images.
+    ends = np.maximum.accumulate(times.ends(times.images))
+    rises = ends[-2 * turns :] - ends[-3 * turns : -turns]
+    alike = np.all(rises == rises[0]) and rises[0] >= bound(times.flow).cycles
+    return float(rises[0]) / turns if alike else None

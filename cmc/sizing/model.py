@@ -55,7 +55,7 @@ class CountedPipeline:
         found = {domain: Iterations(domain) for domain in set(self.iterations.values())}
         iterations = {name: found[domain] for name, domain in self.iterations.items()}
         writers = {w.sym_name.data: w for w in self.pipeline.writers()}
-        places = self._places()
+        places, turns = self._places(), self.pipeline.turns
 
         def process(name: str) -> Process:
             own, writer = iterations[name], writers[name]
@@ -63,7 +63,8 @@ class CountedPipeline:
             def title(number: int) -> str:
                 return f"@{name}[{', '.join(map(str, own.coordinates(number)))}]"
 
-            return Process(name, own.count, *writer.cycles, title, *places[name], writer.occupied)
+            time, units = writer.cycles, writer.occupied
+            return Process(name, own.count, *time, title, *places[name], units, turns[name])
 
         known: dict[tuple[object, ...], tuple[Steps, Steps]] = {}
 

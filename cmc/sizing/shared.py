@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from cmc.sizing.throughput import period, throughput_slots
 from cmc.timing.flow import Flow
 from cmc.timing.solver import solve
@@ -50,11 +52,16 @@ def roomy_slots(
 
 
 def pace(flow: Flow, slots: Sequence[int]) -> float:
-    """Cycles from one image to the next with these rings: of the later half where that changes."""
+    """Cycles from one image of a pipeline to its next one with these rings.
+
+    Of the later half of a stream where that changes.
+    """
     iterations = sum(process.iterations for process in flow.processes.values())
     images = max(IMAGES // 16, min(IMAGES, EVENTS // iterations))
-    times = solve(flow.with_slots(slots), images)
+    times = solve(flow.with_slots(slots), images * flow.turns)
     if times.period is not None:
         return float(times.period)
-    ends, half = times.ends(images), images // 2
+    # Results come out in the order of images.
+    ends = np.maximum.accumulate(times.ends(images * flow.turns))[flow.turns - 1 :: flow.turns]
+    half = images // 2
     return float(ends[-1] - ends[half - 1]) / (images - half)

@@ -8,12 +8,14 @@ elsewhere never let a ring be smaller, so one pass over the rings is enough.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from math import lcm
 
 import numpy as np
 
 from cmc.poly.evaluate import Ints
+from cmc.streams import Turn
 from cmc.timing.flow import Flow
 from cmc.timing.solver import solve
 from cmc.timing.times import Times
@@ -31,6 +33,8 @@ def trimmed(flow: Flow, slots: Sequence[int]) -> list[int]:
     Those of large pipelines, and where machines stop early or units are shared, stay as they are:
     where processes take turns, a slot less may also make images come earlier.
     """
+    if flow.turns > 1:
+        return _trimmed_apart(flow, slots)
     iterations = sum(process.iterations for process in flow.processes.values())
     if iterations * len(flow.edges) > LARGEST or not flow.complete or flow.shared:
         return list(slots)
@@ -50,6 +54,20 @@ def trimmed(flow: Flow, slots: Sequence[int]) -> list[int]:
                 late, step = trim[place], max(1, (fewest - trim[place]) // 2)
         trim[place] = fewest
     return trim
+
+
+def _trimmed_apart(flow: Flow, slots: Sequence[int]) -> list[int]:
+    """The same where pipelines take turns, each by itself; those that are alike once."""
+    known: dict[Hashable, list[int]] = {}
+    found = dict(zip(flow.edges, slots, strict=True))
+    for part in flow.apart():
+        given = [found[edge] for edge in part.edges]
+        key = part.likeness, tuple(given)
+        if key not in known:
+            processes = {name: replace(p, turn=Turn()) for name, p in part.processes.items()}
+            known[key] = trimmed(replace(part, processes=processes), given)
+        found |= zip(part.edges, known[key], strict=True)
+    return [found[edge] for edge in flow.edges]
 
 
 def _as_early(times: Times, others: Times) -> bool:

@@ -46,9 +46,10 @@ class _Simulation:
         part = {name: number for number, names in enumerate(self.parts) for name in names}
         self.part = np.array([part[process.name] for process in self.processes])
         """The part that each process is in."""
-        self.lead = np.unique(self.part, return_index=True)[1]
+        self.lead: Ints = np.unique(self.part, return_index=True)[1]
         """A process of each part, at whose images the state is looked at."""
-        self.solved = [images for _ in self.parts]
+        lead: list[int] = self.lead.tolist()
+        self.solved = [self.processes[number].turn.images(images) for number in lead]
         """The images of each part that are simulated."""
         self.starts: list[list[Runs]] = [[] for _ in self.processes]
         self.leaps: dict[str, list[Leap]] = {}

@@ -2,7 +2,7 @@
 
 Iterations of a process are counted from 0 in the order in which they run, elements of an object in
 the order in which they are written, one an iteration of the writer. A stream is a number of images
-that follow each other without a gap.
+that follow each other without a gap. Of these a process has all, or some by turns: its own.
 
 An iteration begins as soon as its process has begun the one before, every ready machine has seen
 the writes that it awaits for it, and every ring that it writes has a free slot. Each of these is a
@@ -18,13 +18,14 @@ occupies; at first it is as if the one in the last place had been.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
 from cmc.errors import CmcError
+from cmc.streams import Turn
 from cmc.timing.runs import Runs, held
 
 NEVER = np.iinfo(np.int64).max
@@ -38,6 +39,8 @@ class Deadlock(CmcError):
 @dataclass(frozen=True, eq=False)
 class Process:
     """What runs through its iterations once an image: a program, or the GCU's stream of an input.
+
+    Its images are those of its `turn`; where there are channels, that is the same on both ends.
 
     An iteration's result can be used `latency` cycles after its start; the next iteration may
     begin after `interval` cycles. `title` names an iteration for a person. `side` is the name of
@@ -53,6 +56,7 @@ class Process:
     side: str = ""
     place: int = 0
     occupies: Mapping[str, int] = field(default_factory=dict[str, int])
+    turn: Turn = field(default=Turn())
 
     @property
     def pace(self) -> int:
@@ -219,6 +223,11 @@ class Flow:
         """Whether iterations wait for units that others occupy."""
         return any(process.occupies for process in self.processes.values())
 
+    @property
+    def turns(self) -> int:
+        """In how many turns images are taken: after so many each process had one of them."""
+        return max((process.turn.of for process in self.processes.values()), default=1)
+
     @cached_property
     def sides(self) -> Mapping[str, Sequence[Process]]:
         """The processes of each core, and of the GCU, in the order of their places."""
@@ -237,6 +246,25 @@ class Flow:
             edges = (edge for edge in self.edges if edge.writer in names)
             parts.append(Flow(processes, tuple(edges)))
         return parts
+
+    @cached_property
+    def likeness(self) -> Hashable:
+        """What is equal of flows that are the same but for names, and for whose turn it is."""
+        number = {name: i for i, name in enumerate(self.processes)}
+        places = {
+            process.name: (side, place)
+            for side, members in enumerate(self.sides.values())
+            for place, process in enumerate(members)
+        }
+        processes = (
+            (p.iterations, p.latency, p.interval, places[name], tuple(p.occupies.items()))
+            for name, p in self.processes.items()
+        )
+        edges = (
+            (number[edge.writer], number[edge.reader], id(edge.ready), id(edge.free), edge.slots)
+            for edge in self.edges
+        )
+        return tuple(processes), tuple(edges)
 
     @property
     def links(self) -> Iterable[tuple[str, str]]:
@@ -384,8 +412,8 @@ def deadlock(
 ) -> Deadlock:
     """Why nothing moves once `begun` iterations of each process have run, in words.
 
-    That is in a stream of so many images of each process, which lacks those iterations that are
-    `skipped`.
+    That is in a stream of so many own images of each process, which lacks those iterations that
+    are `skipped`.
     """
     stuck = [n for n, p in flow.processes.items() if begun[n] < images[n] * p.iterations]
     words: dict[str, str] = {}
@@ -394,7 +422,8 @@ def deadlock(
         process = flow.processes[name]
         needs = [(w, w.need_of(begun[name])) for w in waits_of(flow, name, images[name])]
         wait, need = next((w, n) for w, n in needs if n > begun[w.on.name])
-        image, iteration = divmod(begun[name] + skipped[name], process.iterations)
+        own, iteration = divmod(begun[name] + skipped[name], process.iterations)
+        image = process.turn.image(own)
         words[name] = f"{process.title(iteration)} of image {image} waits for {wait.why}"
         if wait.on.name not in stuck or need == NEVER:
             words[name] += ", which no step of its machine ever gives"

@@ -73,14 +73,15 @@ class _Waits:
         tables: dict[tuple[int, int, int], tuple[int, bool]] = {}
         length = 0
         for owner, process in enumerate(flow.processes.values()):
-            limit = images * process.iterations
+            own = process.turn.images(images)
+            limit = own * process.iterations
             for edge in flow.touching[process.name]:
                 if edge.reader == process.name:
                     other, steps, slots = flow.processes[edge.writer], edge.ready, 0
                 else:
                     other, steps, slots = flow.processes[edge.reader], edge.free, edge.slots
                 sides = process.iterations, other.iterations
-                limit = min(limit, steps.driven_in(process.iterations, images) + slots)
+                limit = min(limit, steps.driven_in(process.iterations, own) + slots)
                 needs = _needs(steps, *sides)
                 if needs is None:
                     continue

@@ -8,14 +8,14 @@ image costs is its number of rows, not of points. Where it has as few points, th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import reduce
 
 import numpy as np
 
-from cmc.timing.flow import NEVER, Flow, Process, Wait, waits
+from cmc.timing.flow import NEVER, Flow, Process, Wait, waits, waits_of
 from cmc.timing.runs import Runs, held
 from cmc.timing.times import Leap, Times
 
@@ -31,14 +31,18 @@ def solve(flow: Flow, images: int) -> Times:
 
     Parts of a flow that share no units, and have no channel between them, are solved apart.
     """
-    if not flow.shared:
+    if not flow.shared and flow.turns == 1:
         return _solve_equations(flow, images)
-    from cmc.timing.events import simulate
-
-    parts = [
-        simulate(part, images) if part.shared else _solve_equations(part, images)
-        for part in flow.apart()
-    ]
+    known: dict[Hashable, Times] = {}
+    parts: list[Times] = []
+    for part in flow.apart():
+        own = tuple(process.turn.images(images) for process in part.processes.values())
+        key = part.likeness, own
+        if key in known:
+            parts.append(_renamed(known[key], part))
+        else:
+            known[key] = _solve_part(part, images)
+            parts.append(known[key])
     waiting = {name: part.waits for part in parts for name in part.starts}
     return Times(
         flow,
@@ -51,13 +55,41 @@ def solve(flow: Flow, images: int) -> Times:
     )
 
 
+def _renamed(times: Times, flow: Flow) -> Times:
+    """The times of a flow that is like the one whose times these are."""
+    names = dict(zip(times.flow.processes, flow.processes, strict=True))
+    solved = {names[name]: images for name, images in times.solved.items()}
+    return Times(
+        flow,
+        times.images,
+        solved,
+        {names[name]: starts for name, starts in times.starts.items()},
+        lambda name: waits_of(flow, name, solved[name]),
+        {names[name]: leaps for name, leaps in times.leaps.items()},
+        {names[name]: period for name, period in times.periods.items()},
+    )
+
+
+def _solve_part(flow: Flow, images: int) -> Times:
+    """A part of a flow; where no units are shared, all processes of it have the same turn."""
+    if flow.shared:
+        from cmc.timing.events import simulate
+
+        return simulate(flow, images)
+    turn = next(iter(flow.processes.values())).turn
+    return _solve_equations(flow, turn.images(images))
+
+
 def _solve_equations(flow: Flow, images: int) -> Times:
-    """What is solved where no units are shared.
+    """What is solved where no units are shared, for so many own images of each process.
 
     The equations of an image are those of the one before, some images back at most. So once that
     many images in a row were each the one before and a constant later, all others will be; or the
     one some images before. Parts of a flow that never meet have constants of their own.
     """
+    if not images:
+        nothing = dict.fromkeys(flow.processes, Runs.line(0, 0))
+        return Times(flow, 0, dict.fromkeys(nothing, 0), nothing, lambda _: ())
     reach = memory(flow)
     solved = min(images, 2 + reach)
     while True:

@@ -38,9 +38,9 @@ class Times:
     """When the iterations of a stream begin, as far as they ever do.
 
     `starts` has the cycle of each iteration of each process that ever begins, in a stream of
-    `solved` images: the whole stream but for the `leaps`, each of which adds some images to it.
-    What begins, ends and waits there is what a stream of so few images would do. `waits` gives what
-    the iterations of a process wait for in it. In steady state, if one was found, each image of a
+    `solved` own images: all of them but for the `leaps`, each of which adds some images to it. What
+    begins, ends and waits there is what a stream of so few images would do. `waits` gives what the
+    iterations of a process wait for in it. In steady state, if one was found, each own image of a
     process comes its `periods` cycles after the one before, on average.
     """
 
@@ -65,7 +65,10 @@ class Times:
 
     @property
     def period(self) -> Fraction | None:
-        """That of the slowest process; None if no steady state was found for some of them."""
+        """That of the slowest process; None if no steady state was found for some of them.
+
+        Of a stream that is long enough for all processes to have images.
+        """
         if self.periods.keys() != self.flow.processes.keys():
             return None
         return max(self.periods.values())
@@ -106,15 +109,15 @@ class Times:
 
     def ends(self, images: int) -> Ints:
         """When each of the first images is through: when all of its iterations have ended."""
-        through = np.arange(1, images + 1)
-        ends = [
-            self.at(name, through * process.iterations - 1) + process.latency
-            for name, process in self.flow.processes.items()
-        ]
-        return np.max(ends, axis=0)
+        ends = np.zeros(images, np.int64)
+        for name, process in self.flow.processes.items():
+            own = process.turn.share(ends)
+            through = np.arange(1, len(own) + 1) * process.iterations - 1
+            np.maximum(own, self.at(name, through) + process.latency, out=own)
+        return ends
 
     def of_images(self, process: str, images: int) -> Runs:
-        """When a process's iterations of the first images begin."""
+        """When a process's iterations of its first own images begin."""
         count = images * self.flow.processes[process].iterations
         starts, parts = self.starts[process], list[Runs]()
         begun = later = known = 0
@@ -128,6 +131,6 @@ class Times:
                 parts.append(again.repeated(times, leap.rise))
                 known += times * leap.count
             later += leap.later
-        if known < count:
+        if known < count or not parts:
             parts.append(starts.tail(begun) + later)
         return Runs.joined(parts).head(count)

@@ -24,6 +24,8 @@ class Waiting:
 
     def of(self, name: str) -> dict[str, int]:
         """From its first iteration to its last one, what a process waited for how long."""
+        if not self.times.starts[name].length:
+            return {}
         own, pace = self._starts(name), self.times.flow.processes[name].pace
         earliest = Runs.joined([Runs.line(1, own.first), own.head(own.length - 1) + pace])
         gaps, latest = own - earliest, Runs.line(own.length, 0)

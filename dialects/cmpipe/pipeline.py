@@ -264,10 +264,11 @@ class _PortOp(IRDLOperation, ABC):
         self.number, self.turns = (IntegerAttr(n, i64) for n in turn)
 
     def verify_(self) -> None:
-        if self.number is not None and self.turns is not None:
-            expect_count("the number of turns", self.turns.value.data)
-            if not 0 <= self.turn.number < self.turn.of:
-                raise VerifyException(f"turns are counted from 0, and there is no {self.turn}")
+        if (self.number is None) != (self.turns is None):
+            raise VerifyException("a turn is one of a number of turns")
+        expect_count("the number of turns", self.turn.of)
+        if not 0 <= self.turn.number < self.turn.of:
+            raise VerifyException(f"turns are counted from 0, and there is no {self.turn}")
         object = find_object(self, self.object)
         rank = self.tensor.get_num_dims()
         expect_dims(self.layout, "the layout", rank, len(object.shape) + 1, "tensor to element")
