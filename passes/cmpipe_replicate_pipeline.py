@@ -3,7 +3,7 @@
 All that a pipeline consists of is there so many times, under names of its own: objects, ports,
 stages, cores, channels. Of K pipelines, number k computes images k, k + K, ... of a stream. They
 have nothing in common; so control, and the sizes of rings that do, are the same for each. Matrices
-are the same attributes, which stand once in a weights file.
+are the same attributes, which stand once in a weights file. Stages say of which they are copies.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from xdsl.ir import Attribute, Operation
 from xdsl.passes import ModulePass
 from xdsl.utils.symbol_table import get_name_if_symbol
 
-from cmc.dialects.cmpipe import InputOp, OutputOp, PipelineOp
+from cmc.dialects.cmpipe import CoreOp, InputOp, OutputOp, PipelineOp, StageOp
 from cmc.dialects.poly import MapAttr, SetAttr
 from cmc.errors import CmcError
 from cmc.streams import Turn
@@ -37,8 +37,17 @@ def replicate(pipeline: PipelineOp, copies: int) -> None:
         for op in ops:
             copy = op.clone()
             _rename(copy, renamed)
-            if isinstance(copy, InputOp | OutputOp):
-                copy.turn = _turn(copy.turn, number, copies)
+            match copy:
+                case InputOp() | OutputOp():
+                    copy.turn = _turn(copy.turn, number, copies)
+                case StageOp():
+                    assert isinstance(op, StageOp)
+                    copy.copy_of = StringAttr(op.origin)
+                case CoreOp():
+                    # Its place is another one, and somebody else's decision.
+                    copy.place = None
+                case _:
+                    pass
             pipeline.body.block.add_op(copy)
     for op in ops if copies > 1 else ():
         if isinstance(op, InputOp | OutputOp):

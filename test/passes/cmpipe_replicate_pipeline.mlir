@@ -2,7 +2,7 @@
 // RUN: cmc-opt %s -p 'cmpipe-replicate-pipeline{copies=1}' | filecheck %s --check-prefix=ONE
 
 // All that there is, under names of its own; the tensors of the network keep theirs. The copy's control
-// is that of the pipeline. A matrix has its name within its stage.
+// is that of the pipeline. A matrix has its name within its stage. A core has a place that no other has.
 
 // CHECK:      cmpipe.input @a_stream "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> turn 0 of 2 : tensor<1x1x10xf32>
 // CHECK:      cmpipe.output "y" @b #poly.map<"{ [n, c, w] -> [w, c] }"> turn 0 of 2 : tensor<1x1x8xf32>
@@ -12,7 +12,7 @@
 // CHECK-NEXT: cmpipe.object @b_turn1_1 : memref<8xvector<1xf32>>
 // CHECK-NEXT: cmpipe.input @a_stream_turn1 "x" @a_turn1 #poly.map<"{ [n, c, w] -> [w, c] }"> turn 1 of 2 : tensor<1x1x10xf32>
 // CHECK-NEXT: cmpipe.output "y" @b_turn1_1 #poly.map<"{ [n, c, w] -> [w, c] }"> turn 1 of 2 : tensor<1x1x8xf32>
-// CHECK-NEXT: cmpipe.stage @conv_turn1 in #poly.set<"{ [w] : 0 <= w <= 7 }"> {
+// CHECK-NEXT: cmpipe.stage @conv_turn1 copy of "conv" in #poly.set<"{ [w] : 0 <= w <= 7 }"> {
 // CHECK-NEXT:   cmpipe.crossbar @b_turn1 #nn.weights<{{\[\[}}1.0], [2.0], [1.0]]> : tensor<3x1xf32>
 // CHECK-NEXT:   %v = cmpipe.read @a_turn1
 // CHECK-NEXT:   %y = cmpipe.mxv @b_turn1 %v
@@ -33,5 +33,5 @@ cmpipe.pipeline @convolution {
     %y = cmpipe.mxv @b_turn1 %v : vector<3x1xf32> -> vector<1xf32>
     cmpipe.write %y, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
   }
-  cmpipe.core @core0 runs [@conv]
+  cmpipe.core @core0 at 3 runs [@conv]
 }
