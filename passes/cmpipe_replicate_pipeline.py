@@ -107,7 +107,7 @@ class CmpipeReplicatePipelinePass(ModulePass):
 
     name = "cmpipe-replicate-pipeline"
 
-    copies: int
+    copies: int = 1
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if self.copies < 1:
