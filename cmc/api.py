@@ -26,6 +26,7 @@ from xdsl.utils.exceptions import ParseError
 
 from cmc.compiler.pass_list import parse_passes
 from cmc.compiler.standard import BufferPolicy, standard_pipeline
+from cmc.compression.advice import advising
 from cmc.diagnostics import verify_module
 from cmc.dialects import get_all_dialects
 from cmc.dialects.cmctrl import ChipOp
@@ -127,11 +128,13 @@ def compile(
     find_target(fspath(target))
     given = shapes or {}
     sizes = {name: _whole(size, f"the size of '{name}'") for name, size in given.items()}
-    module = import_model(model if isinstance(model, ModelProto) else Path(model), sizes)
+    source = model if isinstance(model, ModelProto) else Path(model)
+    module = import_model(source, sizes)
     context = make_context()
     passes = parse_passes(get_all_passes(), ",".join(standard_pipeline(buffers, fspath(target))))
-    for one in track(passes, "compiling"):
-        one.apply(context, module)
+    with advising(source, fspath(target), sizes, track):
+        for one in track(passes, "compiling"):
+            one.apply(context, module)
     return Program(module)
 
 

@@ -24,7 +24,8 @@ from cmc.dialects.cmpipe import (
     target_of,
 )
 from cmc.errors import CmcError
-from cmc.fitting.cores import ENDLESS, Need, Room, assigned
+from cmc.fitting.bound import Chip, least_interval, works
+from cmc.fitting.cores import ENDLESS, Need, Room, assigned, chips
 from cmc.fitting.refusal import too_large, too_much, too_scattered
 from cmc.passes.cmpipe_size_buffers import slots_by_policy
 from cmc.passes.on_target import put_target
@@ -63,12 +64,9 @@ class _Assignment:
         Rings that are not sized yet are taken to be those of `throughput`, or minimal ones where
         there is no room for these.
         """
+        self._expect_crossbars()
         model = CountedPipeline(self.pipeline)
         needs = self._needs(model, self._held(model, throughput_slots(model.flow)))
-        crossbars = self._crossbars(needs)
-        if large := {title: n for title, n in crossbars.needed.items() if n > crossbars.each}:
-            raise too_large(crossbars.name, "a core", crossbars.each, large, self._where)
-        self._expect_room(crossbars)
         places = assigned(needs, self.room)
         if places is None:
             held = self._held(model, slots_by_policy(model, "minimal"))
@@ -76,7 +74,8 @@ class _Assignment:
                 if sum(parts.values()) > self.room.bytes:
                     raise too_much("bytes of SRAM", "a core", self.room.bytes, parts, self._where)
             needs = self._needs(model, held)
-            self._expect_room(self._bytes(needs))
+            if self._exceeds(self._bytes(needs)):
+                raise self._too_much(self._bytes(needs), needs)
             places = assigned(needs, self.room)
         if places is None:
             raise self._no_place(needs)
@@ -108,17 +107,53 @@ class _Assignment:
         before = stages_before(self.pipeline)
         return [need(stages[name], follows) for name, follows in before.items()]
 
-    def _expect_room(self, resource: _Resource) -> None:
-        """CmcError where all stages together need more than all cores have."""
+    def _expect_crossbars(self) -> None:
+        """CmcError where a stage needs more crossbars than a core has, or all of them than all."""
+        each = self.room.crossbars
+        stages = {stage.sym_name.data: stage for stage in self.pipeline.stages()}
+        counts = {name: len(list(stage.crossbars())) for name, stage in stages.items()}
+        if large := {f"@{name}": count for name, count in counts.items() if count > each}:
+            raise too_large("crossbars", "a core", each, large, self._where)
+        needs = [Need(name, count, 0, {}, 0) for name, count in counts.items()]
+        crossbars = self._crossbars(needs)
+        if self._exceeds(crossbars):
+            raise self._too_much(crossbars, needs, self._fewer_copies())
+
+    def _exceeds(self, resource: _Resource) -> bool:
+        """Whether all stages together need more than all cores have."""
+        return sum(resource.needed.values()) > self.cores * resource.each
+
+    def _too_much(
+        self, resource: _Resource, needs: Sequence[Need], helps: Sequence[str] = ()
+    ) -> CmcError:
         name, each, needed = resource
-        if sum(needed.values()) > self.cores * each:
-            raise too_much(name, "the chip", self.cores * each, self._layers(needed), self._where)
+        layers, more = self._layers(needed), [*helps, *self._chips(needs)]
+        return too_much(name, "the chip", self.cores * each, layers, self._where, more)
+
+    def _chips(self, needs: Sequence[Need]) -> list[str]:
+        """What there is to say of several chips of this kind."""
+        count = chips(needs, self.room)
+        return [] if count is None else [f"{count} such chips"]
+
+    def _fewer_copies(self) -> list[str]:
+        """What there is to say where stages have copies: how fast the chip is without so many."""
+        stages = list(self.pipeline.stages())
+        if all(stage.origin == stage.sym_name.data for stage in stages):
+            return []
+        chip = Chip(self.cores, self.cores * self.room.crossbars)
+        interval = least_interval(works(stages), works(self.pipeline.inputs()), chip)
+        if interval is None:
+            return []
+        ns = self.target.ns(interval)
+        return [f"fewer copies, with which an image comes every {ns:,.6g} ns at best"]
 
     def _no_place(self, needs: Sequence[Need]) -> CmcError:
         """Stages do not fit together, although there is enough of everything in all."""
         resources = self._crossbars(needs), self._bytes(needs)
         scarce = max(resources, key=lambda one: Fraction(sum(one.needed.values()), one.each))
-        return too_scattered(scarce.name, self.cores, scarce.each, scarce.needed, self._where)
+        return too_scattered(
+            scarce.name, self.cores, scarce.each, scarce.needed, self._where, self._chips(needs)
+        )
 
     def _layers(self, needed: Mapping[str, int]) -> dict[str, int]:
         """What the stages of each layer of the network need together, by its name."""

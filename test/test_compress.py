@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -131,6 +132,8 @@ def test_a_slice_at_a_time(monkeypatch: pytest.MonkeyPatch):
 
 
 # Nodes
+
+Text = pytest.CaptureFixture[str]
 
 Make = Callable[[], onnx.ModelProto]
 
@@ -447,15 +450,42 @@ def test_nothing_fits_or_everything(tmp_path: Path):
         assert error_that_fits(network, target, name, {}) == expected
 
 
+@pytest.mark.parametrize(("cores", "crossbars"), [(33, 1), (8, 5)])
+def test_the_advice_of_a_network_that_does_not_fit_holds(
+    cores: int, crossbars: int, tmp_path: Path, capsys: Text
+):
+    """Crossbars are too few, or enough, and no way is found to give them to stages."""
+    network, name, out = find_trained("digits"), tiny(tmp_path, cores, crossbars), "out.onnx"
+    assert main(["compile", str(network), "--target", name, "-o", str(tmp_path / "a.mlir")]) == 1
+    error = capsys.readouterr().err
+    assert len(error.splitlines()) == 1
+    assert re.search("39 (of 40 )?crossbars are needed, and ", error)
+    found = re.search(
+        r"; it takes 2 such chips, more crossbars, larger ones, or a lower rank of 1 matrix at a "
+        r"relative error of at most (\S+) \(cmc (.*)\)$",
+        error,
+    )
+    assert found is not None
+    assert main([*shlex.split(found[2]), "-o", str(tmp_path / out)]) == 0
+    assert f"--rank-error {found[1]}\n" in capsys.readouterr().out
+    program = cmc.compile(tmp_path / out, target=name)
+    assert program.time(images=1).cycles > 0
+
+
+def test_no_advice_where_no_rank_helps(tmp_path: Path, capsys: Text):
+    command = ["compile", str(find_trained("digits")), "--target", tiny(tmp_path, 31)]
+    assert main([*command, "-o", str(tmp_path / "a.mlir")]) == 1
+    assert capsys.readouterr().err.endswith(
+        "it takes 2 such chips, more crossbars, or larger ones\n"
+    )
+
+
 # The command
 
 
 @pytest.fixture
 def digits_images(digits: Path) -> str:
     return str(digits.parent / "digits_test.npz")
-
-
-Text = pytest.CaptureFixture[str]
 
 
 def test_the_command(digits: Path, digits_images: str, tmp_path: Path, capsys: Text):

@@ -61,7 +61,7 @@ def error_that_fits(
     before = crossbars_of_stages(network.model.proto, name, shapes)
     if target.cores is None or fits(before, target):
         return 0.0
-    saving = sum(before.values()) - target.cores * target.crossbars
+    saving = max(1, sum(before.values()) - target.cores * target.crossbars)
     for _ in range(_ATTEMPTS):
         error = least_error(network.matrices, saving)
         if error is None:

@@ -11,7 +11,7 @@ follow, unless that is full.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +70,24 @@ def assigned(needs: Sequence[Need], room: Room) -> dict[str, int] | None:
         else:
             low = limit
     return cores.places
+
+
+def chips(needs: Sequence[Need], room: Room) -> int | None:
+    """How many chips of so much room have a place for each stage, whatever there is to do.
+
+    None where none is found on twice as many as have enough in all.
+    """
+    idle = [replace(need, cycles={}, pace=0) for need in needs]
+    crossbars, bytes = sum(need.crossbars for need in idle), sum(need.bytes for need in idle)
+    least = max(
+        1,
+        -(-crossbars // (room.cores * room.crossbars)),
+        -(-bytes // (room.cores * room.bytes)),
+    )
+    counts = range(least, 2 * least + 1)
+    return next(
+        (n for n in counts if assigned(idle, replace(room, cores=n * room.cores)) is not None), None
+    )
 
 
 def _busy(need: Need) -> int:

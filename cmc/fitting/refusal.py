@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from cmc.errors import CmcError
 
@@ -10,26 +10,46 @@ _NAMED = 5
 """Of those that need something, how many are named."""
 
 
-_HELP = {
-    "crossbars": "a target with more crossbars, or with larger ones",
-    "bytes of SRAM": "smaller rings (--buffers minimal, unless they are), or more SRAM",
+_HELPS = {
+    "crossbars": ("more crossbars", "larger ones"),
+    "bytes of SRAM": ("smaller rings (--buffers minimal, unless they are)", "more SRAM"),
 }
 """What to do if there is too little of a resource."""
 
 
+class TooMuch(CmcError):
+    """Parts need more of a resource in all than there is of it; `helps` are ways out of that."""
+
+    def __init__(self, resource: str, problem: str, helps: Sequence[str], where: str | None):
+        self.resource = resource
+        self._problem = problem
+        self._helps = helps
+        *some, last = helps
+        super().__init__(f"{problem}; it takes {', '.join([*some, f'or {last}'])}", where)
+
+    def or_(self, help: str) -> TooMuch:
+        """The same, with one way out more."""
+        return TooMuch(self.resource, self._problem, [*self._helps, help], self.where)
+
+
 def too_much(
-    resource: str, whose: str, capacity: int, needs: Mapping[str, int], where: str | None
-) -> CmcError:
+    resource: str,
+    whose: str,
+    capacity: int,
+    needs: Mapping[str, int],
+    where: str | None,
+    helps: Sequence[str] = (),
+) -> TooMuch:
     """Parts need more of a resource in all than there is of it.
 
-    `needs` says how much each part needs, by its title: `412 crossbars are needed, and the chip has
-    64: 96 for @conv5, 48 for @conv4, 268 for 12 others; it takes a target with …`.
+    `needs` says how much each part needs, by its title, and `helps` what would do beside a larger
+    chip: `412 crossbars are needed, and the chip has 64: 96 for @conv5, 48 for @conv4, 268 for 12
+    others; it takes 7 such chips, more crossbars, or larger ones`.
     """
-    return CmcError(
-        f"{sum(needs.values())} {resource} are needed, and {whose} has {capacity}: "
-        f"{_shares(needs)}; it takes {_HELP[resource]}",
-        where,
+    problem = (
+        f"{sum(needs.values())} {resource} are needed, and {whose} has {capacity}: {_shares(needs)}"
     )
+    return TooMuch(resource, problem, [*helps, *_HELPS[resource]], where)
 
 
 def too_large(
@@ -45,17 +65,23 @@ def too_large(
 
 
 def too_scattered(
-    resource: str, cores: int, each: int, needs: Mapping[str, int], where: str | None
-) -> CmcError:
+    resource: str,
+    cores: int,
+    each: int,
+    needs: Mapping[str, int],
+    where: str | None,
+    helps: Sequence[str] = (),
+) -> TooMuch:
     """Parts need no more of a resource than there is, and no way was found to give it to them.
 
-    `9 of 10 crossbars are needed, and no way was found to fit them on 5 cores of 2: 2 for @a`.
+    `9 of 10 crossbars are needed, and no way was found to fit them on 5 cores of 2: 2 for @a; it
+    takes …`.
     """
-    return CmcError(
+    problem = (
         f"{sum(needs.values())} of {cores * each} {resource} are needed, and no way was found to "
-        f"fit them on {cores} cores of {each}: {_shares(needs)}",
-        where,
+        f"fit them on {cores} cores of {each}: {_shares(needs)}"
     )
+    return TooMuch(resource, problem, [*helps, *_HELPS[resource]], where)
 
 
 def _shares(needs: Mapping[str, int]) -> str:
