@@ -31,7 +31,7 @@ from xdsl.irdl import (
     region_def,
     traits_def,
 )
-from xdsl.traits import SymbolOpInterface, SymbolTable, SymbolUserOpInterface
+from xdsl.traits import SymbolOpInterface, SymbolUserOpInterface
 from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.hints import isa
 from xdsl.utils.symbol_table import SymbolTable as SymbolTableOf
@@ -131,12 +131,21 @@ def channel_properties(channel: Channel) -> dict[str, Attribute]:
     return {part: SymbolRefAttr(name) for part, name in channel._asdict().items()}
 
 
-class IterationScope(ABC):
+class IterationScope(IRDLOperation, ABC):
     """An operation around a body that runs once an iteration."""
+
+    body = region_def("single_block")
 
     @abstractmethod
     def iteration_rank(self) -> int:
         """The number of coordinates of an iteration."""
+
+    def holds(self, name: StringAttr) -> ObjectOp | CrossbarOp | None:
+        """The constant or the crossbar of this name that the body holds."""
+        for op in self.body.block.ops:
+            if isinstance(op, ObjectOp | CrossbarOp) and op.sym_name.data == name.data:
+                return op
+        return None
 
 
 def target_of(op: Operation) -> Target:
@@ -151,11 +160,11 @@ def find_object(op: Operation, name: SymbolRefAttr) -> ObjectOp:
     """The object that `op` refers to: a constant of its own stage, or one that travels."""
     scope = op.parent_op()
     while scope is not None:
+        found: Operation | None = None
         if isinstance(scope, ObjectScope):
             found = scope.symbol(name.root_reference)
-        else:
-            table = scope.has_trait(SymbolTable)
-            found = SymbolTable.lookup_symbol(scope, name) if table else None
+        elif isinstance(scope, IterationScope):
+            found = scope.holds(name.root_reference)
         if isinstance(found, ObjectOp):
             return found
         scope = scope.parent_op()
@@ -164,7 +173,7 @@ def find_object(op: Operation, name: SymbolRefAttr) -> ObjectOp:
 
 def find_crossbar(op: Operation, name: SymbolRefAttr) -> CrossbarOp:
     """The crossbar of `op`'s stage that has this name."""
-    found = SymbolTable.lookup_symbol(op, name)
+    found = iteration_scope(op).holds(name.root_reference)
     if not isinstance(found, CrossbarOp):
         raise VerifyException(f"there is no crossbar {name} in this stage")
     return found

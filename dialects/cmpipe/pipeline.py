@@ -402,7 +402,6 @@ class StageOp(Writer, IterationScope):
 
     copy_of = opt_prop_def(StringAttr)
     domain = prop_def(SetAttr)
-    body = region_def("single_block")
 
     traits = traits_def(NoTerminator(), IsolatedFromAbove(), SymbolTable(), SymbolOpInterface())
 
