@@ -12,6 +12,7 @@ All that changes is what stages read, compute and write: control is derived afte
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
@@ -36,7 +37,6 @@ from cmc.dialects.cmpipe import (
     stages_before,
     target_of,
     vector_shape,
-    writers_of,
 )
 from cmc.dialects.poly import MapAttr
 from cmc.errors import CmcError
@@ -61,7 +61,7 @@ class _Tiling:
 
     def __post_init__(self) -> None:
         self.names = Names(self.pipeline)
-        self.writers = {name: len(all) for name, all in writers_of(self.pipeline.writers()).items()}
+        self.writers = Counter(writer.written for writer in self.pipeline.writers())
         self.cores = {
             name.root_reference.data: core for core in self.pipeline.cores() for name in core.stages
         }
@@ -227,7 +227,7 @@ class _Tiling:
         old.detach()
         old.erase()
         for stage in stages:
-            self.writers[stage.written] = self.writers.get(stage.written, 0) + 1
+            self.writers[stage.written] += 1
         self.writers[written.sym_name.data] -= 1
         core = self.cores.pop(name, None)
         if core is None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
+from math import prod
 
 import islpy as isl
 from xdsl.dialects.builtin import (
@@ -63,6 +66,7 @@ from cmc.dialects.cmpipe.objects import (
 from cmc.dialects.cmpipe.units import Unit, UnitsAttr
 from cmc.dialects.poly import MapAttr, SetAttr
 from cmc.poly.extremes import coordinates, first_point
+from cmc.poly.grids import Grids
 from cmc.poly.relations import box, union
 from cmc.streams import Turn
 from cmc.targets import Target
@@ -165,7 +169,7 @@ class PipelineOp(ObjectScope, StageScope):
         expect_places(self.cores(), target_of(self))
         writers = writers_of(self.writers())
         expect_partition(self, writers)
-        reads = [c for stage in self.stages() for c in read_from(stage, writers)]
+        reads = dict.fromkeys(c for stage in self.stages() for c in read_from(stage, writers))
         expect_no_circle(reads)
         expect_ports(list(self.inputs()), list(self.outputs()))
         turns_of(self.inputs(), self.outputs(), self.stages())
@@ -173,6 +177,11 @@ class PipelineOp(ObjectScope, StageScope):
         for channel, count in channels.items():
             if count > 1:
                 raise VerifyException(f"there are two channels {channel}")
+            if channel not in reads:
+                raise VerifyException(
+                    f"there is a channel {channel}, and @{channel.reader} reads nothing that "
+                    f"@{channel.writer} writes of @{channel.object}"
+                )
 
 
 _TURN = "(`turn` $turn^ `of` $turns)?"
@@ -514,30 +523,38 @@ def expect_own_names(scope: ObjectScope, stages: Iterable[StageOp]) -> None:
                 )
 
 
-def expect_partition(scope: ObjectScope, writers: Mapping[str, Sequence[Writer]]) -> None:
-    """Verify that every element of each object is written by one of the object's writers."""
+def expect_partition(scope: ObjectScope, writers: Mapping[str, Written]) -> None:
+    """Verify that every element of each object is written by one of the object's writers.
+
+    Each writer's own writes are taken to be verified.
+    """
     for object in scope.objects():
-        name = object.sym_name.data
-        if name not in writers:
+        written = writers.get(object.sym_name.data)
+        if written is None:
             raise VerifyException(
-                f"object @{name} has no writer; every object is written by stages, or is an input"
+                f"object @{object.sym_name.data} has no writer; every object is written by stages, "
+                "or is an input"
             )
-        left = object.index_space
-        for number, writer in enumerate(writers[name]):
-            elements = writer.elements
-            for other in () if elements.is_subset(left) else writers[name][:number]:
-                if not (both := elements.intersect(other.elements)).is_empty():
-                    element = f"@{name}{coordinates(first_point(both))}"
-                    raise VerifyException(
-                        f"@{other.sym_name.data} and @{writer.sym_name.data} both write {element}"
-                    )
-            left = left.subtract(elements).coalesce()
-        if not left.is_empty():
-            names = " and ".join(f"@{writer.sym_name.data}" for writer in writers[name])
-            raise VerifyException(
-                f"nothing writes @{name}{coordinates(first_point(left))}: {names} "
-                f"{'writes' if len(writers[name]) == 1 else 'write'} the rest of the object"
-            )
+        if not written.fill(object):
+            _expect_each_once(object, written)
+
+
+def _expect_each_once(object: ObjectOp, written: Written) -> None:
+    """Verify that what writers write leaves nothing of an object, and is nowhere the same."""
+    name, left = object.sym_name.data, object.index_space
+    names = [f"@{writer.sym_name.data}" for writer in written.writers]
+    for number, elements in enumerate(written.elements):
+        others = () if elements.is_subset(left) else written.elements[:number]
+        for other, before in enumerate(others):
+            if not (both := elements.intersect(before)).is_empty():
+                element = f"@{name}{coordinates(first_point(both))}"
+                raise VerifyException(f"{names[other]} and {names[number]} both write {element}")
+        left = left.subtract(elements).coalesce()
+    if not left.is_empty():
+        raise VerifyException(
+            f"nothing writes @{name}{coordinates(first_point(left))}: {' and '.join(names)} "
+            f"{'writes' if len(names) == 1 else 'write'} the rest of the object"
+        )
 
 
 def expect_no_circle(channels: Iterable[Channel]) -> None:
@@ -771,10 +788,6 @@ class ChannelOp(OfChannel):
         reader = pipeline.symbol(self.reader.root_reference)
         if not isinstance(reader, StageOp):
             raise VerifyException(f"there is no stage {self.reader}")
-        if self.channel not in read_from(reader, {self.channel.object: [writer]}):
-            raise VerifyException(
-                f"stage {self.reader} reads nothing that {self.writer} writes of {self.object}"
-            )
         elements, iterations = object.index_space.get_space(), reader.iterations.get_space()
         self._expect_steps("ready", self.ready, self.ready_from, elements, iterations)
         self._expect_steps("free", self.free, self.free_from, iterations, elements)
@@ -805,12 +818,52 @@ class ChannelOp(OfChannel):
             raise VerifyException(f"{what} should start from one point, not from {start.data}")
 
 
-def writers_of(writers: Iterable[Writer]) -> dict[str, list[Writer]]:
+@dataclass(frozen=True, eq=False)
+class Written:
+    """What the writers of one object write of it."""
+
+    writers: Sequence[Writer]
+
+    @cached_property
+    def elements(self) -> Sequence[isl.Set]:
+        """What each of them writes."""
+        return [writer.elements for writer in self.writers]
+
+    @cached_property
+    def _grids(self) -> Grids:
+        return Grids.of(self.elements, self.elements[0].dim(isl.dim_type.set))
+
+    def fill(self, object: ObjectOp) -> bool:
+        """Whether grids and counts tell that they write each element once; else they may."""
+        counts = [_box_count(writer.iterations) for writer in self.writers]
+        return 0 not in counts and sum(counts) == prod(object.shape) and self._grids.apart
+
+    def read_in(self, reads: isl.Map) -> dict[str, isl.Map]:
+        """The part of a relation to elements that each writer writes, by those that have one."""
+        near = [0] if len(self.writers) == 1 else self._grids.meeting(reads.range())
+        parts = {n: reads.intersect_range(self.elements[n]) for n in near}
+        parts = {n: part for n, part in parts.items() if not part.is_empty()}
+        if len(parts) == 1:
+            parts = {n: reads if part.is_equal(reads) else part for n, part in parts.items()}
+        return {self.writers[n].sym_name.data: part for n, part in parts.items()}
+
+
+def _box_count(points: isl.Set) -> int:
+    """How many points there are, if they are a box; 0 if they are none."""
+    if not points.is_box():
+        return 0
+    axes = range(points.dim(isl.dim_type.set))
+    return prod(
+        points.dim_max_val(d).to_python() - points.dim_min_val(d).to_python() + 1 for d in axes
+    )
+
+
+def writers_of(writers: Iterable[Writer]) -> dict[str, Written]:
     """For each object that is written, those of the writers that write it."""
     found: dict[str, list[Writer]] = {}
     for writer in writers:
         found.setdefault(writer.written, []).append(writer)
-    return found
+    return {name: Written(of_one) for name, of_one in found.items()}
 
 
 def read_by(stage: StageOp) -> dict[str, isl.Map]:
@@ -823,19 +876,18 @@ def read_by(stage: StageOp) -> dict[str, isl.Map]:
     return {name: union(relations).coalesce() for name, relations in reads.items()}
 
 
-def read_from(stage: StageOp, writers: Mapping[str, Sequence[Writer]]) -> dict[Channel, isl.Map]:
+def read_from(stage: StageOp, writers: Mapping[str, Written]) -> dict[Channel, isl.Map]:
     """The channels to a stage, and the relation from its iterations to the elements read by each.
 
     `writers` has those of each object. From a writer of which nothing is read there is no channel.
     """
-    found: dict[Channel, isl.Map] = {}
-    for object, reads in read_by(stage).items():
-        for writer in writers.get(object, ()):
-            part = reads.intersect_range(writer.elements)
-            if not part.is_empty():
-                channel = Channel(object, writer.sym_name.data, stage.sym_name.data)
-                found[channel] = reads if part.is_equal(reads) else part
-    return found
+    name = stage.sym_name.data
+    return {
+        Channel(object, writer, name): part
+        for object, reads in read_by(stage).items()
+        if object in writers
+        for writer, part in writers[object].read_in(reads).items()
+    }
 
 
 def stages_before(pipeline: PipelineOp) -> dict[str, list[str]]:

@@ -244,7 +244,7 @@ cmpipe.pipeline @p {
 
 // -----
 
-// CHECK: error: 'cmpipe.channel' op stage @s reads nothing that @high writes of @a
+// CHECK: error: 'cmpipe.pipeline' op there is a channel @a from @high to @s, and @s reads nothing that @high writes of @a
 cmpipe.pipeline @p {
   cmpipe.object @a : memref<8xvector<1xf32>>
   cmpipe.object @b : memref<2xvector<1xf32>>
@@ -614,7 +614,7 @@ cmpipe.pipeline @p {
 
 // -----
 
-// CHECK: error: 'cmpipe.channel' op stage @s reads nothing that @s writes of @b
+// CHECK: error: 'cmpipe.pipeline' op there is a channel @b from @s to @s, and @s reads nothing that @s writes of @b
 cmpipe.pipeline @p {
   cmpipe.object @a : memref<2xvector<1xf32>>
   cmpipe.object @b : memref<2xvector<1xf32>>
