@@ -1,14 +1,20 @@
 """`cmpipe-assign-cores`: say which core of the target runs which stages.
 
-Where the target has as many cores as are wanted, nothing changes.
+Each core has crossbars and SRAM enough for its stages, and no core has much more to do than others.
+Where it costs something to send vectors over links, stages that send each other much share a core
+if they can. Where the target has as many cores as are wanted, nothing changes.
 """
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from fractions import Fraction
 from itertools import count
+from re import fullmatch
 from typing import NamedTuple
 
 from xdsl.context import Context
@@ -25,13 +31,34 @@ from cmc.dialects.cmpipe import (
 )
 from cmc.errors import CmcError
 from cmc.fitting.bound import Chip, least_interval, works
-from cmc.fitting.cores import ENDLESS, Need, Room, assigned, chips
+from cmc.fitting.cores import (
+    ENDLESS,
+    NOTHING,
+    Need,
+    Packing,
+    Room,
+    Sending,
+    assigned,
+    chips,
+    gathered,
+    least_load,
+)
+from cmc.fitting.loads import turns_of_images, work_of
+from cmc.fitting.mapping import MappingFile, read_mapping
 from cmc.fitting.refusal import too_large, too_much, too_scattered
+from cmc.fitting.traffic import links_cost, sent
 from cmc.passes.cmpipe_size_buffers import slots_by_policy
 from cmc.passes.on_target import put_target
 from cmc.sizing.model import CountedPipeline
 from cmc.sizing.throughput import throughput_slots
 from cmc.targets import Target
+
+
+class _Search(NamedTuple):
+    """How an assignment is looked for, and whether a line is to say what was found."""
+
+    seed: int
+    report: bool
 
 
 class _Resource(NamedTuple):
@@ -58,28 +85,109 @@ class _Assignment:
     def _where(self) -> str:
         return f"pipeline @{self.pipeline.sym_name.data} on target {self.target.name}"
 
-    def apply(self) -> None:
+    def apply(self, search: _Search) -> None:
         """Rewrite the lists of the pipeline's cores; CmcError where no assignment is found.
 
         Rings that are not sized yet are taken to be those of `throughput`, or minimal ones where
         there is no room for these.
         """
         self._expect_crossbars()
+        needs, places = self._places()
+        sending = self._sending()
+        if sending.sent:
+            places = gathered(needs, self.room, places, sending, search.seed)
+        if search.report:
+            print(self._report(needs, places, sending), file=sys.stderr)
+        self._rewrite(places)
+
+    def apply_mapping(self, mapping: MappingFile, file: str) -> None:
+        """Rewrite the lists of the pipeline's cores as a mapping says; CmcError if it cannot be."""
+        stages = {stage.sym_name.data: stage for stage in self.pipeline.stages()}
+        found: dict[str, str] = {}
+        for core, given in mapping.cores.items():
+            key = f"cores.{core}.stages"
+            for name in given.stages:
+                if name not in stages:
+                    close = get_close_matches(name, stages, 1)
+                    hint = f"; did you mean '{close[0]}'?" if close else ""
+                    raise CmcError(f"{key}: there is no stage '{name}'{hint}", file)
+                if name in found:
+                    raise CmcError(f"{key}: '{name}' is a stage of core {found[name]}", file)
+                found[name] = core
+            crossbars = sum(len(list(stages[name].crossbars())) for name in given.stages)
+            if crossbars > self.room.crossbars:
+                raise CmcError(
+                    f"{key}: {crossbars} crossbars are needed, and a core has "
+                    f"{self.room.crossbars}",
+                    file,
+                )
+        if missing := [name for name in stages if name not in found]:
+            raise CmcError(f"cores: no core runs '{missing[0]}'", file)
+        if len(mapping.cores) > self.cores:
+            message = f"cores: there are {len(mapping.cores)}, and the target has {self.cores}"
+            raise CmcError(message, file)
+        self._remove_cores()
+        for core, given in mapping.cores.items():
+            self._insert(core, [stages[name] for name in given.stages])
+
+    def _places(self) -> tuple[list[Need], dict[str, int]]:
+        """What the stages need, and cores on which all of them have room."""
+        if self.target.sram_bytes is None:
+            needs = self._needs({})
+            if (places := assigned(needs, self.room)) is None:
+                raise self._no_place(needs)
+            return needs, places
         model = CountedPipeline(self.pipeline)
-        needs = self._needs(model, self._held(model, throughput_slots(model.flow)))
+        needs = self._needs(self._held(model, throughput_slots(model.flow)))
         places = assigned(needs, self.room)
         if places is None:
             held = self._held(model, slots_by_policy(model, "minimal"))
             for parts in held.values():
                 if sum(parts.values()) > self.room.bytes:
                     raise too_much("bytes of SRAM", "a core", self.room.bytes, parts, self._where)
-            needs = self._needs(model, held)
+            needs = self._needs(held)
             if self._exceeds(self._bytes(needs)):
                 raise self._too_much(self._bytes(needs), needs)
             places = assigned(needs, self.room)
         if places is None:
             raise self._no_place(needs)
-        self._rewrite(places)
+        return needs, places
+
+    def _sending(self) -> Sending:
+        """What stages send each other, where that costs something."""
+        if not links_cost(self.target):
+            return NOTHING
+        bus = self.target.topology == "bus" and self.target.link_bytes_per_cycle is not None
+        found: Counter[tuple[str, str]] = Counter()
+        for one in sent(self.pipeline):
+            ends = one.channel.writer, one.channel.reader
+            found[ends] += one.vectors * (one.cycles if bus else one.bytes)
+        return Sending(found, bus)
+
+    def _report(self, needs: Sequence[Need], places: Mapping[str, int], sending: Sending) -> str:
+        """What was found, in a line: cycles and bytes of an image."""
+        turns = turns_of_images(self.pipeline)
+
+        def each(total: int) -> str:
+            return f"{total / turns:,.6g}"
+
+        packing = Packing.of(needs, self.room, sending)
+        of = packing.numbered(places)
+        load, least = packing.load(of), least_load(needs, self.room)
+        line = (
+            f"@{self.pipeline.sym_name.data}: {len(needs)} stages on {len(set(places.values()))} "
+            f"cores: the busiest has {each(load)} cycles of work an image, at least {each(least)}: "
+            f"gap {load / max(1, least) - 1:.1%}"
+        )
+        if sending.sent:
+            between, total = packing.between(of), sum(sending.sent.values())
+            unit = "cycles of the bus" if sending.bus else "bytes"
+            line += f"; {each(between)} of {each(total)} {unit} from core to core"
+            if sending.bus:
+                interval, bound = max(load, between), packing.least(least)
+                gap = interval / max(1, bound) - 1
+                line += f"; both take {each(interval)}, at least {each(bound)}: gap {gap:.1%}"
+        return line
 
     def _held(self, model: CountedPipeline, slots: Sequence[int]) -> dict[str, dict[str, int]]:
         """The bytes of what each stage has in SRAM, by a title, with so many slots."""
@@ -92,16 +200,14 @@ class _Assignment:
             held[op.channel.reader][f"the ring of {op.channel}"] = number * bytes
         return held
 
-    def _needs(self, model: CountedPipeline, held: Mapping[str, Mapping[str, int]]) -> list[Need]:
+    def _needs(self, held: Mapping[str, Mapping[str, int]]) -> list[Need]:
         """What the stages need, each after those that it reads from."""
 
         def need(stage: StageOp, follows: Sequence[str]) -> Need:
-            name = stage.sym_name.data
-            process = model.flow.processes[name]
-            cycles = {unit: n * process.iterations for unit, n in stage.occupied.items()}
-            pace = process.iterations * process.pace
-            crossbars = len(list(stage.crossbars()))
-            return Need(name, crossbars, sum(held[name].values()), cycles, pace, follows)
+            work = work_of(stage)
+            bytes = sum(held.get(work.name, {}).values())
+            pace = work.iterations * work.pace
+            return Need(work.name, work.crossbars, bytes, work.cycles, pace, follows)
 
         stages = {stage.sym_name.data: stage for stage in self.pipeline.stages()}
         before = stages_before(self.pipeline)
@@ -175,43 +281,62 @@ class _Assignment:
     def _rewrite(self, places: Mapping[str, int]) -> None:
         """List the stages of each core, in the order in which they stand.
 
-        A core has the name of one that ran the first of them before.
+        A core keeps the name of one that ran the first of them before, if somebody gave it that.
         """
+        before = self._remove_cores()
+        runs: dict[int, list[StageOp]] = {}
+        for stage in self.pipeline.stages():
+            runs.setdefault(places[stage.sym_name.data], []).append(stage)
+        given = {name for name in before.values() if not fullmatch(r"core\d+(_\d+)?", name)}
+        taken = {get_name_if_symbol(op) for op in self.pipeline.body.ops}
+        free = (name for n in count() if (name := f"core{n}") not in taken)
+        for stages in runs.values():
+            name = before.get(stages[0].sym_name.data)
+            if name not in given:
+                name = next(free)
+            given.discard(name)
+            self._insert(name, stages)
+
+    def _remove_cores(self) -> dict[str, str]:
+        """Remove all cores; the name of that of each stage."""
         before: dict[str, str] = {}
         for core in list(self.pipeline.cores()):
             before |= {name.root_reference.data: core.sym_name.data for name in core.stages}
             core.detach()
             core.erase()
-        runs: dict[int, list[StageOp]] = {}
-        for stage in self.pipeline.stages():
-            runs.setdefault(places[stage.sym_name.data], []).append(stage)
-        taken = {get_name_if_symbol(op) for op in self.pipeline.body.ops}
-        free = (name for n in count() if (name := f"core{n}") not in {*taken, *before.values()})
-        for stages in runs.values():
-            names = [stage.sym_name.data for stage in stages]
-            name = before.get(names[0])
-            if name is None or name in taken:
-                name = next(free)
-            taken.add(name)
-            core = CoreOp(name, names)
-            core.location = stages[0].location
-            self.pipeline.body.block.insert_op_after(core, stages[0])
+        return before
+
+    def _insert(self, name: str, stages: Sequence[StageOp]) -> None:
+        """Let a new core run stages; it stands after the first one."""
+        core = CoreOp(name, [stage.sym_name.data for stage in stages])
+        core.location = stages[0].location
+        self.pipeline.body.block.insert_op_after(core, stages[0])
 
 
 @dataclass(frozen=True)
 class CmpipeAssignCoresPass(ModulePass):
     """Assign stages to the cores of a target, so that each fits, and loads are even.
 
-    `target` is what the pipelines are for, if they do not say so themselves or say otherwise.
+    `target` is what the pipelines are for, if they do not say so themselves or say otherwise. The
+    same `seed` gives the same cores. With `report=true`, a line says what was found, and what is
+    possible at best. `mapping` is a file that says the cores instead.
     """
 
     name = "cmpipe-assign-cores"
 
     target: str | None = None
+    seed: int = 0
+    report: bool = False
+    mapping: str | None = None
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         put_target(op, self.target)
         for pipeline in [p for p in op.walk() if isinstance(p, PipelineOp)]:
             target = target_of(pipeline)
-            if target.cores is not None:
-                _Assignment(pipeline, target, target.cores).apply()
+            if target.cores is None:
+                continue
+            assignment = _Assignment(pipeline, target, target.cores)
+            if self.mapping is not None:
+                assignment.apply_mapping(read_mapping(self.mapping), self.mapping)
+            else:
+                assignment.apply(_Search(self.seed, self.report))

@@ -19,7 +19,7 @@ from xdsl.passes import ModulePass
 from cmc.dialects.cmpipe import CoreOp, PipelineOp, target_of
 from cmc.errors import CmcError
 from cmc.fitting.loads import largest_load
-from cmc.fitting.mapping import Mapping, read_mapping
+from cmc.fitting.mapping import MappingFile, read_mapping
 from cmc.fitting.places import MORE, Placement, cost_of, lower_bound, placed
 from cmc.fitting.relief import relieved
 from cmc.fitting.traffic import Crossing, Sent, between_cores, crossing, hops_of, sent
@@ -92,7 +92,7 @@ class _Cores:
             found = Placement(places, cost, found.bound)
         return self._put(found)
 
-    def place_as(self, mapping: Mapping, file: str) -> Placement:
+    def place_as(self, mapping: MappingFile, file: str) -> Placement:
         """Give cores the places that a mapping says; CmcError where it does not fit."""
         places: list[int] = []
         for core in self.cores:

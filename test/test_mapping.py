@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from cmc.errors import CmcError
-from cmc.fitting.mapping import Copies, Mapping, PlacedCore, format_mapping, parse_mapping
+from cmc.fitting.mapping import Copies, MappingFile, PlacedCore, format_mapping, parse_mapping
 
-WHOLE = Mapping(
+WHOLE = MappingFile(
     {
         "conv1": Copies(("h", "w"), (2, 3), ("interleaved", "blocks")),
         "päd.2": Copies(("w",), (4,), ("blocks",)),
@@ -19,7 +19,7 @@ WHOLE = Mapping(
 
 def test_a_mapping_is_read_back():
     assert parse_mapping(format_mapping(WHOLE), "m.toml") == WHOLE
-    assert parse_mapping(format_mapping(Mapping()), "m.toml") == Mapping()
+    assert parse_mapping(format_mapping(MappingFile()), "m.toml") == MappingFile()
 
 
 COPIES = "[copies.a]\nloops = ['w']"

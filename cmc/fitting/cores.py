@@ -1,20 +1,29 @@
 """Stages to cores: within what a core has, and so that no unit has much more to do than others.
 
-Which assignment is best is a packing problem that is hard to solve exactly. What is done here is
-greedy, always comes to the same, and takes milliseconds. Stages with crossbars go first, those that
-need most of a core before others, each to the core that has least to do. Where that leaves too few
-crossbars or bytes together, they fill one core after the other, with as low a limit of what a core
-may have to do as that takes. Stages without crossbars then go to a core that runs a stage that they
-follow, unless that is full.
+Which assignment is best is a packing problem that is hard to solve exactly. What is done here
+always comes to the same. First it is greedy. Stages with crossbars go first, those that need most
+of a core before others, each to the core that has least to do. Where that leaves too few crossbars
+or bytes together, they fill one core after the other, with as low a limit of what a core may have
+to do as that takes. Stages without crossbars then go to a core that runs a stage that they follow,
+unless that is full. In the end, stages of the busiest core change places with others, as long as
+that helps.
+
+Where links cost something, stages that send each other much are brought together, so far as no core
+has more to do for that. Where all share one link, a bus, that has its own limit: cores may have
+more to do as long as less has to be sent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cmc.fitting.gather import Gathering
+from cmc.fitting.level import leveled
 
 _Numbers = NDArray[np.int64]
 
@@ -47,16 +56,178 @@ class Room:
     bytes: int = ENDLESS
 
 
+@dataclass(frozen=True)
+class Sending:
+    """What stages send each other, by their names, each pair once."""
+
+    sent: Mapping[tuple[str, str], int]
+    bus: bool = False
+    """Whether it is in cycles of one link, that all share, and not in bytes."""
+
+
+NOTHING = Sending({})
+
+SLACK = 0.01
+"""By what part the busiest core may have more to do than it must, where less is sent for it."""
+
+LIMITS = (1.0, 1.03, 1.06, 1.1, 1.15, 1.2, 1.3, 1.4, 1.6, 2.0, 3.0, 4.0, 6.0, 9.0, 13.0, 20.0)
+"""How many times as much cores may have to do as without a bus, where there is one."""
+
+STEPS = 1 << 20
+"""In how many steps stages are brought together."""
+
+
 def assigned(needs: Sequence[Need], room: Room) -> dict[str, int] | None:
     """The number of a core for each stage, by name; None where no place is found for one.
 
     Stages stand after those that they follow. A stage without crossbars finds a core full that
     would have more to do than any other, and more than the average.
     """
-    least = max([_average(needs, room.cores), *(need.pace for need in needs)], default=0)
+    least = least_load(needs, room)
+    cores = _greedy(needs, room, least)
+    if cores is None:
+        return None
+    packing = Packing.of(needs, room, NOTHING)
+    return packing.named(packing.leveled(packing.numbered(cores.places), least))
+
+
+def least_load(needs: Sequence[Need], room: Room) -> int:
+    """What the busiest core, or the slowest stage, has to do at the least, in cycles an image."""
+    return max([_average(needs, room.cores), *(need.pace for need in needs)], default=0)
+
+
+def gathered(
+    needs: Sequence[Need], room: Room, places: Mapping[str, int], sending: Sending, seed: int = 0
+) -> dict[str, int]:
+    """Cores of stages with less to send between them, found from such `places`."""
+    packing = Packing.of(needs, room, sending)
+    of = packing.numbered(places)
+    allowed = max(packing.load(of), int(least_load(needs, room) * (1 + SLACK)))
+    best, least = of, packing.cost(of)
+    for factor in LIMITS if sending.bus else LIMITS[:1]:
+        limit = int(allowed * factor)
+        if factor > 1 and limit >= least[0]:
+            break
+        gathering = packing.gathering(limit)
+        for start in (best, of, gathering.merged()):
+            if start is not None and gathering.fits(start):
+                tried = gathering.improved(start, STEPS, seed)
+                if (found := packing.cost(tried)) < least:
+                    best, least = tried, found
+    return packing.named(best)
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Stages as numbers: what each needs of each resource, and what a core has of it."""
+
+    needs: Sequence[Need]
+    sizes: _Numbers
+    """`[stages, resources]`: cycles of units, then crossbars and bytes."""
+    hard: _Numbers
+    """The crossbars and bytes of a core."""
+    units: int
+    cores: int
+    sent: Mapping[tuple[int, int], int]
+    bus: bool
+
+    @staticmethod
+    def of(needs: Sequence[Need], room: Room, sending: Sending) -> Packing:
+        units = sorted({unit for need in needs for unit in need.cycles})
+        rows = [
+            [*(need.cycles.get(unit, 0) for unit in units), need.crossbars, need.bytes]
+            for need in needs
+        ]
+        sizes = np.array(rows, np.int64).reshape(len(needs), len(units) + 2)
+        hard = np.array([room.crossbars, room.bytes], np.int64)
+        numbers = {need.name: number for number, need in enumerate(needs)}
+        sent = {(numbers[one], numbers[two]): n for (one, two), n in sending.sent.items()}
+        # Stages never need more cores than there are stages.
+        cores = max(1, min(room.cores, len(needs)))
+        return Packing(needs, sizes, hard, len(units), cores, sent, sending.bus)
+
+    def load(self, of: _Numbers) -> int:
+        """What the busiest unit of a core, or the slowest stage, has to do."""
+        used = np.zeros((self.cores, self.units), np.int64)
+        np.add.at(used, of, self.sizes[:, : self.units])
+        return max([int(used.max(initial=0)), *(need.pace for need in self.needs)])
+
+    def between(self, of: _Numbers) -> int:
+        """What is sent from core to core."""
+        return self.gathering(0).between(of)
+
+    def least_bus(self, interval: int) -> int:
+        """For how long a bus is taken at the least, if no core has more to do than `interval`.
+
+        So many stages need so many cores. If stages that send each other something are on several
+        cores, then of any tree of such stages as many edges lead from core to core as there are
+        cores but one. The lightest edges of the heaviest tree are a bound.
+        """
+        room = np.concatenate([np.full(self.units, max(1, interval), np.int64), self.hard])
+        cores = int((-(-self.sizes.sum(axis=0) // np.maximum(1, room))).max(initial=1))
+        weights = self._tree
+        # Stages that nothing joins to others are trees, too, and need no edge.
+        trees = len(self.needs) - len(weights)
+        return sum(weights[: max(0, cores - trees)])
+
+    @cached_property
+    def _tree(self) -> list[int]:
+        """The edges of the heaviest trees that join stages, the lightest ones first."""
+        joined = list(range(len(self.needs)))
+
+        def root(stage: int) -> int:
+            while joined[stage] != stage:
+                joined[stage] = stage = joined[joined[stage]]
+            return stage
+
+        weights: list[int] = []
+        for (one, other), sent in sorted(self.sent.items(), key=lambda item: -item[1]):
+            if root(one) != root(other):
+                joined[root(one)] = root(other)
+                weights.append(sent)
+        return weights[::-1]
+
+    def least(self, load: int) -> int:
+        """The least interval, if it is no less than `load`: the bus has its say."""
+        if not self.bus:
+            return load
+        low, high = load - 1, max(load, self.least_bus(load))
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self.least_bus(middle) <= middle:
+                high = middle
+            else:
+                low = middle
+        return high
+
+    def cost(self, of: _Numbers) -> tuple[int, int]:
+        """What binds an interval where there is a bus, and what is sent between cores."""
+        between = self.between(of)
+        return (max(self.load(of), between) if self.bus else 0), between
+
+    def gathering(self, limit: int) -> Gathering:
+        """The stages on cores that have no more to do than `limit`."""
+        room = np.concatenate([np.full(self.units, limit, np.int64), self.hard])
+        return Gathering(self.sizes, room, self.cores, self.sent)
+
+    def leveled(self, of: _Numbers, enough: int) -> _Numbers:
+        """The cores of stages where the busiest has less to do, or no more than is `enough`."""
+        return leveled(self.sizes, self.units, self.hard, self.cores, of, enough)
+
+    def numbered(self, places: Mapping[str, int]) -> _Numbers:
+        """The number of a core for each stage, in order."""
+        return np.array([places[need.name] for need in self.needs], np.int64)
+
+    def named(self, of: _Numbers) -> dict[str, int]:
+        """The number of a core for each stage, by name."""
+        return {need.name: core for need, core in zip(self.needs, of.tolist(), strict=True)}
+
+
+def _greedy(needs: Sequence[Need], room: Room, least: int) -> _Cores | None:
+    """Cores that were filled with all stages; None where one finds no place."""
     cores = _Cores.of(needs, room)
     if cores.spread(least):
-        return cores.places
+        return cores
     cores = _Cores.of(needs, room)
     if not cores.pack(ENDLESS, least):
         return None
@@ -69,7 +240,7 @@ def assigned(needs: Sequence[Need], room: Room) -> dict[str, int] | None:
             cores, high = tried, limit
         else:
             low = limit
-    return cores.places
+    return cores
 
 
 def chips(needs: Sequence[Need], room: Room) -> int | None:

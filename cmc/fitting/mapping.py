@@ -19,8 +19,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping as Table
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,11 +48,11 @@ class PlacedCore:
 
 
 @dataclass(frozen=True)
-class Mapping:
+class MappingFile:
     """What a mapping file says, by the names of stages and of cores."""
 
-    copies: Table[str, Copies] = field(default_factory=dict[str, Copies])
-    cores: Table[str, PlacedCore] = field(default_factory=dict[str, PlacedCore])
+    copies: Mapping[str, Copies] = field(default_factory=dict[str, Copies])
+    cores: Mapping[str, PlacedCore] = field(default_factory=dict[str, PlacedCore])
     pipelines: int = 1
     """How many pipelines take turns."""
 
@@ -61,7 +60,7 @@ class Mapping:
 PATTERNS = ("interleaved", "blocks")
 
 
-def read_mapping(path: str) -> Mapping:
+def read_mapping(path: str) -> MappingFile:
     """The mapping in a file; CmcError names the file and the key that is wrong."""
     try:
         text = Path(path).read_bytes().decode()
@@ -73,7 +72,7 @@ def read_mapping(path: str) -> Mapping:
     return parse_mapping(text, path)
 
 
-def parse_mapping(text: str, where: str) -> Mapping:
+def parse_mapping(text: str, where: str) -> MappingFile:
     """The mapping that TOML text describes; `where` names the file in a CmcError."""
     try:
         table = tomllib.loads(text)
@@ -83,7 +82,7 @@ def parse_mapping(text: str, where: str) -> Mapping:
     pipelines = table.get("pipelines", 1)
     if not _is_count(pipelines, 1):
         raise _expected("pipelines", "a whole number from 1", where)
-    return Mapping(
+    return MappingFile(
         {
             stage: _copies(f"copies.{stage}", given, where)
             for stage, given in _part(table, "copies", where).items()
@@ -96,13 +95,13 @@ def parse_mapping(text: str, where: str) -> Mapping:
     )
 
 
-def write_mapping(mapping: Mapping, path: Path) -> None:
+def write_mapping(mapping: MappingFile, path: Path) -> None:
     """Write a mapping as a file that says the same."""
     with replacing_text(path) as stream:
         stream.write(format_mapping(mapping))
 
 
-def format_mapping(mapping: Mapping) -> str:
+def format_mapping(mapping: MappingFile) -> str:
     """A mapping as the text of its file."""
     parts = [] if mapping.pipelines == 1 else [f"pipelines = {mapping.pipelines}\n"]
     for stage, copies in mapping.copies.items():
@@ -115,7 +114,7 @@ def format_mapping(mapping: Mapping) -> str:
     return "\n".join(parts)
 
 
-def _part(table: Table[str, object], name: str, where: str) -> dict[str, object]:
+def _part(table: Mapping[str, object], name: str, where: str) -> dict[str, object]:
     given = table.get(name, {})
     if not isa(given, dict[str, object]):
         raise _expected(name, "a table", where)
@@ -154,7 +153,7 @@ def _expect_table(key: str, given: object, known: Sequence[str], where: str) -> 
     return given
 
 
-def _expect_keys(prefix: str, given: Table[str, object], known: set[str], where: str) -> None:
+def _expect_keys(prefix: str, given: Mapping[str, object], known: set[str], where: str) -> None:
     for name in given:
         if name not in known:
             message = f"unknown key {prefix}{name}; there is {', '.join(sorted(known))}"

@@ -67,6 +67,11 @@ def link_cycles(bytes: int, target: Target) -> int:
     return 0 if rate is None else ceil(bytes / rate)
 
 
+def links_cost(target: Target) -> bool:
+    """Whether it costs anything to send something over a link."""
+    return target.link_bytes_per_cycle is not None or target.hop > 0
+
+
 @lru_cache(maxsize=8)
 def hops_of(target: Target) -> Ints:
     """How many links it is from place to place, `MORE` where there is no way."""

@@ -6,32 +6,12 @@ next event is found in a tree that has in each node the least time of those belo
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib import import_module
-from typing import NamedTuple, ParamSpec, TypeVar
+from typing import NamedTuple
 
+from cmc.compiled import compiled as _compiled
+from cmc.compiled import kept as _kept
 from cmc.poly.evaluate import Ints
 from cmc.timing.flow import NEVER
-
-_A = ParamSpec("_A")
-_R = TypeVar("_R")
-
-
-def _compiled(function: Callable[_A, _R]) -> Callable[_A, _R]:
-    """The function as machine code, made where it is called first."""
-    return _compiler()(function)
-
-
-def _kept(function: Callable[_A, _R]) -> Callable[_A, _R]:
-    """The same, kept in a file for other processes, with what it calls; if there is a place."""
-    try:
-        return _compiler(cache=True)(function)
-    except RuntimeError:
-        return _compiled(function)
-
-
-def _compiler(**options: bool) -> Callable[[Callable[_A, _R]], Callable[_A, _R]]:
-    return import_module("numba").njit(**options)
 
 
 class Plan(NamedTuple):

@@ -7,8 +7,8 @@
 
 // CHECK-LABEL: cmpipe.pipeline @three_cores
 // CHECK: cmpipe.core @core0 runs [@conv1, @pool1]
-// CHECK: cmpipe.core @core2 runs [@conv2, @pool2]
-// CHECK: cmpipe.core @core4 runs [@sum]
+// CHECK: cmpipe.core @core1 runs [@conv2, @pool2]
+// CHECK: cmpipe.core @core2 runs [@sum]
 // CHECK-NOT: cmpipe.core
 
 cmpipe.pipeline @three_cores on #cmpipe.target<cores = 3> {

@@ -1,0 +1,27 @@
+"""Functions over flat arrays as machine code; modules of such are imported where they run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import ParamSpec, TypeVar
+
+_A = ParamSpec("_A")
+_R = TypeVar("_R")
+
+
+def compiled(function: Callable[_A, _R]) -> Callable[_A, _R]:
+    """The function as machine code, made where it is called first."""
+    return _compiler()(function)
+
+
+def kept(function: Callable[_A, _R]) -> Callable[_A, _R]:
+    """The same, kept in a file for other processes, with what it calls; if there is a place."""
+    try:
+        return _compiler(cache=True)(function)
+    except RuntimeError:
+        return compiled(function)
+
+
+def _compiler(**options: bool) -> Callable[[Callable[_A, _R]], Callable[_A, _R]]:
+    return import_module("numba").njit(**options)

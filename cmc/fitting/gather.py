@@ -1,0 +1,139 @@
+"""Stages that send each other much come on one core, as far as the cores have room for that.
+
+What is sent within a core crosses no link. Stages are merged, those that send each other most
+first, and cores are filled with what comes of it. Then stages change cores, or change places with
+others, whichever gain by it, and sometimes those that lose, less and less so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from heapq import heapify, heappop, heappush
+
+import numpy as np
+
+from cmc.poly.evaluate import Ints
+
+HOT, COLD = 0.2, 0.005
+"""By what part of a stage's average traffic a change may lose, at first and in the end."""
+
+
+@dataclass(frozen=True)
+class Gathering:
+    """Stages, what they send each other, and cores with room for them."""
+
+    sizes: Ints
+    """`[stages, resources]`: what a stage needs of each resource."""
+    room: Ints
+    """`[resources]`: what a core has."""
+    cores: int
+    sent: Mapping[tuple[int, int], int] = field(default_factory=dict[tuple[int, int], int])
+    """By pairs of stages, each pair once."""
+
+    @property
+    def total(self) -> int:
+        """What is sent by all stages."""
+        return sum(self.sent.values())
+
+    def between(self, of: Ints) -> int:
+        """What is sent from core to core, where each stage has such a one."""
+        return sum(sent for (one, other), sent in self.sent.items() if of[one] != of[other])
+
+    def fits(self, of: Ints) -> bool:
+        """Whether no core has more than there is room for."""
+        return bool((self._used(of) <= self.room).all())
+
+    def _used(self, of: Ints) -> Ints:
+        used = np.zeros((self.cores, len(self.room)), np.int64)
+        np.add.at(used, of, self.sizes)
+        return used
+
+    @cached_property
+    def _partners(self) -> list[tuple[Ints, Ints]]:
+        """Of each stage, the stages that it exchanges something with, and how much."""
+        found: list[dict[int, int]] = [{} for _ in self.sizes]
+        for (one, other), sent in self.sent.items():
+            found[one][other] = found[one].get(other, 0) + sent
+            found[other][one] = found[other].get(one, 0) + sent
+        return [
+            (np.array([*ends], np.int64), np.array([*ends.values()], np.int64)) for ends in found
+        ]
+
+    def merged(self) -> Ints | None:
+        """A core for each stage; None where what is left in the end finds no room."""
+        groups = self._groups()
+        shares = self.sizes / np.maximum(1, self.room)
+        free = np.tile(self.room, (self.cores, 1))
+        of = np.full(len(self.sizes), -1, np.int64)
+
+        def put(stages: list[int]) -> bool:
+            """Give stages to the emptiest core that has room for them, if there is one."""
+            size = self.sizes[stages].sum(axis=0)
+            fits = np.flatnonzero((free >= size).all(axis=1))
+            if not len(fits):
+                return False
+            left = ((free[fits] - size) / np.maximum(1, self.room)).min(axis=1)
+            core = int(fits[left.argmax()])
+            free[core] -= size
+            of[stages] = core
+            return True
+
+        singles: list[int] = []
+        for group in sorted(groups, key=lambda group: -float(shares[group].sum(axis=0).max())):
+            if not put(group):
+                singles += group
+        singles.sort(key=lambda stage: -float(shares[stage].max()))
+        return of if all(put([stage]) for stage in singles) else None
+
+    def _groups(self) -> list[list[int]]:
+        """Stages that fit on a core together, merged in pairs that send each other most."""
+        sizes, groups = self.sizes.copy(), [[number] for number in range(len(self.sizes))]
+        sent = [
+            {int(other): int(much) for other, much in zip(*exchanged, strict=True)}
+            for exchanged in self._partners
+        ]
+        pairs = [
+            (-much, one, other)
+            for one, others in enumerate(sent)
+            for other, much in others.items()
+            if one < other
+        ]
+        heapify(pairs)
+        while pairs:
+            much, one, other = heappop(pairs)
+            # What is out of date is no pair any more.
+            if sent[one].get(other) != -much or (sizes[one] + sizes[other] > self.room).any():
+                continue
+            sizes[one] += sizes[other]
+            groups[one] += groups[other]
+            groups[other] = []
+            for third, more in sent[other].items():
+                del sent[third][other]
+                if third != one:
+                    sent[one][third] = sent[third][one] = sent[one].get(third, 0) + more
+                    heappush(pairs, (-sent[one][third], min(one, third), max(one, third)))
+            sent[other].clear()
+        return [group for group in groups if group]
+
+    def improved(self, of: Ints, steps: int, seed: int) -> Ints:
+        """A core for each stage, with no more between cores, after so many steps.
+
+        In each a stage is to go to the core of one that it exchanges something with, or to change
+        places with a stage there. The cores have room for what they have before.
+        """
+        if not self.sent or self.cores < 2:
+            return of
+        # What is compiled takes a while to load.
+        from cmc.fitting.anneal import Stages, annealed
+
+        counts = np.array([len(others) for others, _ in self._partners])
+        stages = Stages(
+            self.sizes,
+            np.concatenate([[0], np.cumsum(counts)]),
+            np.concatenate([others for others, _ in self._partners]),
+            np.concatenate([much for _, much in self._partners]),
+        )
+        scale = self.total / len(of)
+        return annealed(stages, self.room, self.cores, of, steps, seed, scale * HOT, scale * COLD)
