@@ -30,7 +30,7 @@ from cmc.dialects.cmpipe import (
     target_of,
 )
 from cmc.errors import CmcError
-from cmc.fitting.bound import Chip, least_interval, works
+from cmc.fitting.bound import Demand, Supply, works
 from cmc.fitting.cores import (
     ENDLESS,
     NOTHING,
@@ -246,8 +246,8 @@ class _Assignment:
         stages = list(self.pipeline.stages())
         if all(stage.origin == stage.sym_name.data for stage in stages):
             return []
-        chip = Chip(self.cores, self.cores * self.room.crossbars)
-        interval = least_interval(works(stages), works(self.pipeline.inputs()), chip)
+        demand = Demand(works(stages), works(self.pipeline.inputs()))
+        interval = demand.least_interval(Supply(self.cores, self.cores * self.room.crossbars))
         if interval is None:
             return []
         ns = self.target.ns(interval)

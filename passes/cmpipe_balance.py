@@ -11,23 +11,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, NameLoc
 from xdsl.passes import ModulePass
 
+from cmc.compiler.standard import AUTO, NONE
 from cmc.dialects.cmpipe import PipelineOp, StageOp, target_of
 from cmc.errors import CmcError
 from cmc.fitting.balance import Balance, Layer
-from cmc.fitting.bound import Chip, least_interval, works
+from cmc.fitting.bound import Demand, Supply, works
 from cmc.fitting.cores import Room
 from cmc.fitting.parts import Part, Sharing
 from cmc.passes.cmpipe_replicate_stage import box_of, replicate
 from cmc.passes.on_target import put_target
 from cmc.tiling.select import Names
-
-Copies = Literal["auto", "none"]
 
 
 def layers_of(stages: Sequence[StageOp]) -> list[Layer]:
@@ -52,11 +50,8 @@ def balance(pipeline: PipelineOp, interval: int, report: bool) -> None:
     assert target.cores is not None
     stages = list(pipeline.stages())
     layers = layers_of(stages)
-    bound = least_interval(
-        [work for layer in layers for work in layer.stages],
-        works(pipeline.inputs()),
-        Chip(target.cores, target.cores * target.crossbars),
-    )
+    demand = Demand([work for layer in layers for work in layer.stages], works(pipeline.inputs()))
+    bound = demand.least_interval(Supply(target.cores, target.cores * target.crossbars))
     if bound is None:
         # What does not fit without copies is refused with a reason by cmpipe-assign-cores.
         return
@@ -88,14 +83,16 @@ class CmpipeBalancePass(ModulePass):
     name = "cmpipe-balance"
 
     target: str | None = None
-    copies: Copies = "auto"
+    copies: str = AUTO
     interval: int = 1
     report: bool = False
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         put_target(op, self.target)
+        if self.copies not in (AUTO, NONE):
+            raise CmcError(f"copies is {AUTO} or {NONE}, not {self.copies}", f"pass '{self.name}'")
         for pipeline in [p for p in op.walk() if isinstance(p, PipelineOp)]:
-            if target_of(pipeline).cores is None or self.copies == "none":
+            if target_of(pipeline).cores is None or self.copies == NONE:
                 continue
             if any(True for _ in pipeline.channels()):
                 raise CmcError(

@@ -7,7 +7,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from cmc.compiler.pass_list import CompositePass, parse_passes
-from cmc.compiler.standard import BufferPolicy, standard_pipeline
+from cmc.compiler.standard import AUTO, BufferPolicy, standard_pipeline
 from cmc.passes import get_all_passes
 from cmc.targets import IDEAL
 
@@ -16,16 +16,18 @@ from cmc.targets import IDEAL
 class NnToCmctrlPass(CompositePass):
     """Canonicalize networks, cut them into stages, derive their control, configure chips.
 
-    `buffers` says how rings are sized, `target` what for: a preset, or a file that describes it.
+    `buffers` says how rings are sized, `target` what for: a preset, or a file that describes it;
+    `copies` of stages are `auto` or `none`.
     """
 
     name = "nn-to-cmctrl"
 
     buffers: BufferPolicy = "throughput"
     target: str = IDEAL.name
+    copies: str = AUTO
 
     def passes(self) -> tuple[ModulePass, ...]:
-        passes = standard_pipeline(self.buffers, self.target)
+        passes = standard_pipeline(self.buffers, self.target, self.copies)
         return parse_passes(get_all_passes(), ",".join(passes))
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:

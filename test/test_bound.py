@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from itertools import combinations_with_replacement, pairwise, product
 from math import prod
 
@@ -10,11 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmc.fitting.bound import Chip, Work, least_interval
+from cmc.fitting.bound import Demand, Supply, Work
 from cmc.fitting.parts import Part, Sharing
 from conftest import examples
 
 CORES = 2
+
+
+def least(stages: Sequence[Work], streams: Sequence[Work], supply: Supply) -> int | None:
+    return Demand(stages, streams).least_interval(supply)
 
 
 def shares(iterations: int) -> Iterator[tuple[int, ...]]:
@@ -67,7 +72,7 @@ def small_stages(draw: st.DrawFn) -> list[Work]:
 @examples(40)
 @given(small_stages(), st.integers(1, 3))
 def test_no_mapping_is_faster_than_the_bound(stages: list[Work], crossbars: int):
-    bound = least_interval(stages, [], Chip(CORES, CORES * crossbars))
+    bound = least(stages, [], Supply(CORES, CORES * crossbars))
     best = best_mapping(stages, crossbars)
     if best is not None:
         assert bound is not None
@@ -94,20 +99,29 @@ def test_no_mapping_is_faster_than_the_bound(stages: list[Work], crossbars: int)
 )
 def test_crossbars_bound_copies(crossbars: int, interval: int | None):
     stages = [Work("a", 10, 10, {}, 1), Work("b", 5, 10, {}, 1)]
-    assert least_interval(stages, [], Chip(crossbars, crossbars)) == interval
+    assert least(stages, [], Supply(crossbars, crossbars)) == interval
 
 
 def test_units_and_streams_bind_whatever_copies_there_are():
     stage = Work("a", 100, 10, {"port": 10, "digital": 3}, 1)
-    assert least_interval([stage], [], Chip(7, 7 * 64)) == 143  # 1000 / 7, rounded up
+    assert least([stage], [], Supply(7, 7 * 64)) == 143  # 1000 / 7, rounded up
     slow = Work("x", 50, 4, {"port": 4})
     other = Work("y", 10, 1, {"port": 1})
-    assert least_interval([stage], [slow], Chip(7, 7 * 64)) == 200
-    assert least_interval([stage], [slow, other], Chip(7, 7 * 64)) == 210
+    assert least([stage], [slow], Supply(7, 7 * 64)) == 200
+    assert least([stage], [slow, other], Supply(7, 7 * 64)) == 210
 
 
 def test_an_iteration_is_never_shared():
-    assert least_interval([Work("a", 3, 50, {}, 1)], [], Chip(99, 99)) == 50
+    assert least([Work("a", 3, 50, {}, 1)], [], Supply(99, 99)) == 50
+
+
+def test_pipelines_that_take_turns_share_what_copies_cannot():
+    """An iteration of 50 cycles; on three crossbars, three pipelines have one each."""
+    demand = Demand([Work("a", 1, 50, {}, 1)], [Work("x", 10, 1, {"port": 1})])
+    assert demand.least_interval(Supply(3, 3)) == 50
+    assert demand.least_of_all(Supply(3, 3)) == Fraction(50, 3)
+    assert demand.least_of_all(Supply(99, 99)) == 10  # which the GCU takes for each of them
+    assert demand.least_of_all(Supply(0, 0)) is None
 
 
 extents = st.lists(st.integers(1, 9), max_size=3)

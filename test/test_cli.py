@@ -205,6 +205,7 @@ def test_bad_input(fail: Run, compiled: Path, arrays: Path, spec: str, message: 
         (["--random", "1", "--buffers", "tiny"], "argument --buffers: invalid choice: 'tiny'"),
         (["--random", "1", "--buffers", "whole"], "--buffers is for networks"),
         (["--random", "1", "--shape", "N=3"], "--shape is for networks"),
+        (["--random", "1", "--copies", "none"], "--copies is for networks"),
         (["--random", "1", "--shape", "N"], "expected NAME=N, got 'N'"),
         (["--random", "1", "-o", "nowhere/out.npz"], "nowhere: error: no such folder"),
         (["--random", "1", "--report", "."], "is a folder"),

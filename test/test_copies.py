@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from itertools import product
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors import safe_open
 
+import cmc
 from cmc.api import Program
 from cmc.compiler.standard import BufferPolicy
 from cmc.diagnostics import verify_module
@@ -21,8 +23,11 @@ from cmc.errors import CmcError
 from cmc.fitting.parts import blocks, interleaved
 from cmc.importer import import_model
 from cmc.passes.cmpipe_replicate_stage import box_of, replicate
+from cmc.reference import Reference
+from cmc.reports.text import format_totals
+from cmc.streams import random_stream
 from cmc.tiling.select import Names
-from conftest import examples
+from conftest import ROOT, examples, find_trained
 from end_to_end import assert_close, assert_same, compile_with, lower
 from networks import Network, networks, random_inputs, reference
 
@@ -110,3 +115,52 @@ def test_wrong_options_are_refused(digits: Path, options: str, message: str):
     lower(module, "nn-canonicalize", "nn-fold-batch-norm", "convert-nn-to-cmpipe")
     with pytest.raises(CmcError, match=re.escape(message)):
         lower(module, f"cmpipe-replicate-stage{{stage=conv {options}}}")
+
+
+def test_slow_stages_get_copies_on_a_chip_with_room(digits: Path):
+    """Of 64 crossbars, one is for each stage at least, and three stages have most iterations."""
+    reports = [
+        cmc.compile(digits, target="pcm-64", copies=copies).time(100) for copies in ("auto", "none")
+    ]
+    balanced, plain = (json.loads(report.to_json()) for report in reports)
+    assert plain["copies"] == {}
+    assert plain["interval_ns"] == 64 * 133
+    assert balanced["copies"] == {
+        "stem_conv": 16, "block_conv1": 16, "block_conv2": 16, "top_conv": 4
+    }  # fmt: skip
+    assert balanced["interval_ns"] == 4 * 133
+    # Three pipelines with six copies of three stages, and two of one, would need 11 iterations.
+    least = 11 * 133 / 3
+    assert balanced["interval_bound_ns"] == plain["interval_bound_ns"] == least
+    texts = [format_totals(report) for report in reports]
+    assert "copies: 16 of stem_conv, 16 of block_conv1, 16 of block_conv2, 1 more" in texts[0]
+    assert "no mapping has an interval below 487.667 cycles: this is 17.5 times as long" in texts[1]
+
+
+def test_no_stage_gets_copies_where_cores_have_no_limit(digits: Path):
+    plain = cmc.compile(digits, copies="none")
+    assert cmc.compile(digits).module.is_structurally_equivalent(plain.module)
+
+
+def test_a_quarter_of_the_interval_on_twice_the_crossbars(tmp_path: Path):
+    target = tmp_path / "twice.toml"
+    preset = (ROOT / "cmc" / "targets" / "presets" / "pcm-64.toml").read_text()
+    target.write_text(preset.replace("cores = { value = 64", "cores = { value = 72"))
+    network = find_trained("resnet20_cifar")
+    report = cmc.compile(network, target=target).time(20)
+    assert report.interval is not None
+    # Without copies it is that of seven stages with 1024 iterations, on 36 crossbars in all.
+    assert report.interval <= 0.26 * 1024 * 133
+
+
+def test_the_counting_bound_is_reached_on_one_crossbar_a_core():
+    network = find_trained("resnet20_cifar")
+    program = cmc.compile(network, target="pcm-64")
+    lower(program.module, "cmctrl-verify-control")
+    inputs = random_stream(program.inputs, 2, seed=0)
+    result = program.run(inputs)
+    assert_close(result.outputs, Reference(network)(inputs))
+    report = program.time(100)
+    assert report.interval is not None
+    assert report.interval <= 1.05 * report.interval_bound
+    assert report.interval_bound <= report.bound

@@ -1,6 +1,7 @@
 """`cmc compile`: from an ONNX network to a configured chip."""
 
 import cmc
+from cmc.compiler.standard import AUTO
 from cmc.files.output import check_output
 from cmc.targets import IDEAL
 from cmc.tools.options import Options
@@ -21,5 +22,6 @@ def make_program(options: Options) -> cmc.Program:
         shapes=dict(options.shape),
         buffers=options.buffers or "throughput",
         target=IDEAL.name if options.target is None else options.target,
+        copies=options.copies or AUTO,
         track=track,
     )

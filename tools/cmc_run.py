@@ -92,7 +92,7 @@ def _open(options: Options) -> tuple[Level, Path | None]:
     """What is to run, and the ONNX model that it was made of where that is known."""
     if options.model.suffix != ".mlir":
         return make_program(options), options.reference or options.model
-    for flag in ("shape", "buffers", "target"):
+    for flag in ("shape", "buffers", "target", "copies"):
         if getattr(options, flag):
             message = f"--{flag} is for networks of ONNX; this is a module already"
             raise CmcError(message, str(options.model))

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, get_args
 
-from cmc.compiler.standard import BufferPolicy
+from cmc.compiler.standard import AUTO, NONE, BufferPolicy
 from cmc.tools.command import ArgumentParser, dimension, natural, positive, share
 
 _DEBUG_HELP = "show the traceback of an error"
@@ -24,6 +24,7 @@ class Options(argparse.Namespace):
     shape: list[tuple[str, int]]
     buffers: BufferPolicy | None
     target: str | None
+    copies: str | None
     debug: bool
     input: list[str]
     random: int | None
@@ -142,6 +143,11 @@ def _add_compilation(parser: argparse.ArgumentParser) -> None:
         help="sizes of the ring buffers (default: throughput)",
     )
     _add_target(parser, "what to compile for (default: ideal)")
+    parser.add_argument(
+        "--copies",
+        choices=(AUTO, NONE),
+        help="copies of slow stages: auto (default), as the target has room for them, or none",
+    )
     parser.add_argument("--debug", action="store_true", help=_DEBUG_HELP)
 
 

@@ -6,22 +6,30 @@ from cmc.targets import IDEAL
 
 BufferPolicy = Literal["minimal", "throughput", "whole"]
 
+AUTO = "auto"
+"""As many copies of stages as the target has room for."""
+
+NONE = "none"
+"""No copies of stages."""
+
 
 def standard_pipeline(
-    buffers: BufferPolicy = "throughput", target: str = IDEAL.name
+    buffers: BufferPolicy = "throughput", target: str = IDEAL.name, copies: str = AUTO
 ) -> tuple[str, ...]:
     """The passes from an imported network to configured cores, in the syntax of `cmc-opt -p`.
 
-    `target` is a preset, or a file that describes a target. Slots that were just computed need no
-    check for deadlocks.
+    `target` is a preset, or a file that describes a target; `copies` of slow stages are `auto` or
+    `none`. Slots that were just computed need no check for deadlocks.
     """
     on = "" if target == IDEAL.name else f"{{target={_quoted(target)}}}"
+    balanced = "" if copies == AUTO else f"{{copies={_quoted(copies)}}}"
     return (
         "nn-canonicalize",
         "nn-fold-batch-norm",
         f"convert-nn-to-cmpipe{on}",
         "cmpipe-tile-crossbars",
         "cmpipe-annotate-timing",
+        f"cmpipe-balance{balanced}",
         "cmpipe-derive-control",
         "cmpipe-assign-cores",
         "cmpipe-place-cores",

@@ -133,7 +133,7 @@ class Balance:
         for need in needs:
             for unit, cycles in need.cycles.items():
                 loads[places[need.name], unit] += cycles
-        return max([*loads.values(), *(need.pace for need in needs)])
+        return max([*loads.values(), *(need.pace for need in needs)], default=0)
 
 
 def _needs(stage: Work, parts: Sequence[Part] | None) -> Iterator[Need]:

@@ -9,6 +9,7 @@ interval, bisection finds that.
 
 What an image takes of a core, or of a copy, is a whole number of cycles. So an interval, which is
 an average over many images and may be a fraction, is no shorter than the bound, which is whole.
+Only where several pipelines take turns it is a fraction: each then has an image in that time.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
 
 from cmc.dialects.cmpipe import StageOp, Writer
 from cmc.poly.counting import Iterations
@@ -46,63 +49,90 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Chip:
+class Supply:
     """What there is of cores, and of crossbars in all of them."""
 
     cores: int
     crossbars: int
 
 
-def works(writers: Iterable[Writer]) -> list[Work]:
-    """The work of stages and streams; copies of one stage are one work."""
+def works(writers: Iterable[Writer], pipelines: int = 1) -> list[Work]:
+    """The work of stages and streams for an image, where so many pipelines take turns with them.
+
+    Copies of one stage are one work.
+    """
     found: dict[str, Work] = {}
+    counts: Counter[str] = Counter()
     for writer in writers:
         is_stage = isinstance(writer, StageOp)
         name = writer.origin if is_stage else writer.sym_name.data
-        count = Iterations(writer.iterations.reset_tuple_id()).count
-        before = found[name].iterations if name in found else 0
+        counts[name] += Iterations(writer.iterations.reset_tuple_id()).count
         pace = max([writer.cycles[1], *writer.occupied.values()])
         crossbars = len(list(writer.crossbars())) if is_stage else 0
-        found[name] = Work(name, before + count, pace, writer.occupied, crossbars)
+        found[name] = Work(name, counts[name] // pipelines, pace, writer.occupied, crossbars)
     return list(found.values())
 
 
-def least_interval(stages: Sequence[Work], streams: Sequence[Work], chip: Chip) -> int | None:
-    """The cycles between two images at the least; None where stages need too many crossbars."""
-    slowest = max((work.iterations * work.pace for work in (*stages, *streams)), default=0)
-    totals = [*_total(stages).values(), *_total(streams).values()]
-    high = max([1, slowest, *totals])
-    if not _suffices(high, stages, streams, chip):
-        return None
-    low = 0
-    while high - low > 1:
-        middle = (low + high) // 2
-        if _suffices(middle, stages, streams, chip):
-            high = middle
-        else:
-            low = middle
-    return high
+@dataclass(frozen=True)
+class Demand:
+    """What a network needs of a chip for an image."""
+
+    stages: Sequence[Work]
+    streams: Sequence[Work]
+
+    def least_interval(self, supply: Supply, pipelines: int = 1) -> int | None:
+        """The cycles at the least in which each of so many pipelines is through with an image.
+
+        None where their stages need too many crossbars.
+        """
+        works = (*self.stages, *self.streams)
+        slowest = max((work.iterations * work.pace for work in works), default=0)
+        high = max(1, slowest, pipelines * sum(sum(work.cycles.values()) for work in works))
+        if not self._suffices(high, supply, pipelines):
+            return None
+        low = 0
+        while high - low > 1:
+            middle = (low + high) // 2
+            enough = self._suffices(middle, supply, pipelines)
+            low, high = (low, middle) if enough else (middle, high)
+        return high
+
+    def least_of_all(self, supply: Supply) -> Fraction | None:
+        """The cycles between two images at the least, however many pipelines take turns."""
+        least = self.least_interval(supply)
+        crossbars = sum(work.crossbars for work in self.stages)
+        if least is None:
+            return None
+        if crossbars == 0:  # any number of them, of which each has but a share of every unit
+            shares = [Fraction(cycles, supply.cores) for cycles in _total(self.stages)]
+            return max([*shares, *map(Fraction, _total(self.streams))], default=Fraction(0))
+        best = Fraction(least)
+        for pipelines in range(2, supply.crossbars // crossbars + 1):
+            if self._suffices(ceil(best * pipelines) - 1, supply, pipelines):
+                found = self.least_interval(supply, pipelines)
+                assert found is not None
+                best = Fraction(found, pipelines)
+        return best
+
+    def _suffices(self, interval: int, supply: Supply, pipelines: int) -> bool:
+        """Whether nothing takes more than there is of it, with an image each in an interval."""
+        crossbars = 0
+        for work in self.stages:
+            copies = work.copies(interval)
+            if copies is None:
+                return False
+            crossbars += pipelines * work.crossbars * copies
+        return (
+            crossbars <= supply.crossbars
+            and all(pipelines * n <= supply.cores * interval for n in _total(self.stages))
+            and all(work.iterations * work.pace <= interval for work in self.streams)
+            and all(pipelines * n <= interval for n in _total(self.streams))
+        )
 
 
-def _suffices(interval: int, stages: Sequence[Work], streams: Sequence[Work], chip: Chip) -> bool:
-    """Whether nothing that is counted takes more than there is of it in an interval."""
-    crossbars = 0
-    for work in stages:
-        copies = work.copies(interval)
-        if copies is None:
-            return False
-        crossbars += work.crossbars * copies
-    return (
-        crossbars <= chip.crossbars
-        and all(cycles <= chip.cores * interval for cycles in _total(stages).values())
-        and all(work.iterations * work.pace <= interval for work in streams)
-        and all(cycles <= interval for cycles in _total(streams).values())
-    )
-
-
-def _total(works: Iterable[Work]) -> Counter[str]:
-    """By unit, the cycles for which an image takes those of all cores together."""
+def _total(works: Iterable[Work]) -> Iterable[int]:
+    """For each kind of unit, the cycles for which an image takes those of all cores together."""
     total: Counter[str] = Counter()
     for work in works:
         total.update(work.cycles)
-    return total
+    return total.values()

@@ -156,6 +156,10 @@ class Report:
     """Finds what `cycles_per_image` is of a stream that is long enough."""
     pipelines: int = 1
     """How many take turns with images: what is of one image of each is of so many of the stream."""
+    interval_bound: float = 0
+    """The cycles between images that no mapping to the target has less of, with any copies."""
+    copies: Mapping[str, int] = field(default_factory=dict[str, int])
+    """How many copies there are of each stage that has any, in each pipeline."""
 
     @cached_property
     def interval(self) -> float | None:
@@ -211,11 +215,12 @@ class Report:
             "cycles_per_image": self.cycles_per_image,
             "target": self.target.name,
             "interval_ns": None if self.interval is None else self.target.ns(self.interval),
-            "interval_bound_ns": self.target.ns(self.bound),
+            "interval_bound_ns": self.target.ns(self.interval_bound),
             "latency_ns": self.target.ns(self.latency),
             "images_per_second": self.images_per_second,
             "bound_by": self.bound_by,
             "pipelines": self.pipelines,
+            "copies": dict(self.copies),
             **_crossbars(self),
             "sram_bytes": self.sram_bytes,
             "slots": self.slots,

@@ -80,6 +80,10 @@ def format_totals(report: Report) -> str:
             f"{_format_number(report.images_per_second)} images per second",
             f"bound by {report.bound_by}, {_format_bound(report)}",
         ]
+        lines += _format_least(report)
+    if report.copies:
+        copies = [f"{count} of {stage}" for stage, count in report.copies.items()]
+        lines.append(f"copies: {_format_some(copies, 'more stages')}")
     lines.append(_format_used(report))
     return "\n".join(lines)
 
@@ -91,6 +95,17 @@ def _format_bound(report: Report) -> str:
         return share
     above = f"{report.interval / report.bound - 1:.1%}"
     return f"{share}: the interval is {above} longer than its {_count(report.bound, 'cycle')}"
+
+
+def _format_least(report: Report) -> list[str]:
+    """How far the interval is from that of any mapping, where another one might be shorter."""
+    least = report.interval_bound
+    if report.interval is None or not 0 < least < report.bound:
+        return []
+    times = f"{report.interval / least:,.3g} times"
+    return [
+        f"no mapping has an interval below {_format_number(least)} cycles: this is {times} as long"
+    ]
 
 
 def _format_used(report: Report) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from cmc.dialects.cmctrl import CoreOp, GcuOp
-from cmc.dialects.cmpipe import CrossbarOp, StageOp
+from cmc.dialects.cmpipe import CrossbarOp, StageOp, target_of
+from cmc.fitting.bound import Demand, Supply, works
 from cmc.simulator.load import Chip
 from cmc.targets import Target
 from cmc.timing.load import bound, title_of
@@ -43,6 +44,28 @@ def loads(chip: Chip, side: GcuOp | CoreOp) -> dict[str, int]:
     if crossbars:
         loads["crossbars"] = -(-loads["crossbars"] // crossbars)
     return dict(loads)
+
+
+def interval_bound(chip: Chip) -> float:
+    """The cycles that no mapping to the target has less of between images, whatever copies it has.
+
+    Where cores have no limit there is none for copies either: it is that of the stages as they are.
+    """
+    target, turns = target_of(chip.op), chip.flow.turns
+    found = None
+    if target.cores is not None:
+        stages = (stage for core in chip.op.cores() for stage in core.stages())
+        streams = (stream for stream in chip.op.gcu.inputs() if stream.turn.number == 0)
+        demand = Demand(works(stages, turns), works(streams))
+        found = demand.least_of_all(Supply(target.cores, target.cores * target.crossbars))
+    return bound(chip.flow).cycles / turns if found is None else float(found)
+
+
+def copies(chip: Chip) -> dict[str, int]:
+    """How many copies there are of each stage that has any, in each pipeline."""
+    counts = Counter(stage.origin for core in chip.op.cores() for stage in core.stages())
+    each = {name: count // chip.flow.turns for name, count in counts.items()}
+    return {name: count for name, count in each.items() if count > 1}
 
 
 def cells(crossbar: CrossbarOp, target: Target) -> int:
