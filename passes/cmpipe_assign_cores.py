@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fractions import Fraction
+from graphlib import TopologicalSorter
 from itertools import count
 from re import fullmatch
 from typing import NamedTuple
@@ -210,8 +211,18 @@ class _Assignment:
             return Need(work.name, work.crossbars, bytes, work.cycles, pace, follows)
 
         stages = {stage.sym_name.data: stage for stage in self.pipeline.stages()}
-        before = stages_before(self.pipeline)
-        return [need(stages[name], follows) for name, follows in before.items()]
+        return [need(stages[name], follows) for name, follows in self._before().items()]
+
+    def _before(self) -> Mapping[str, Sequence[str]]:
+        """The stages that each stage reads from, by their names; each stage stands after those."""
+        channels = [op.channel for op in self.pipeline.channels()]
+        if not channels:
+            return stages_before(self.pipeline)
+        before: dict[str, list[str]] = {one.sym_name.data: [] for one in self.pipeline.stages()}
+        for channel in channels:
+            if channel.writer in before:
+                before[channel.reader].append(channel.writer)
+        return {name: before[name] for name in TopologicalSorter(before).static_order()}
 
     def _expect_crossbars(self) -> None:
         """CmcError where a stage needs more crossbars than a core has, or all of them than all."""

@@ -102,3 +102,69 @@ def annealed(
             most = inside
             best[:] = of
     return best
+
+
+class Cores(NamedTuple):
+    """What cores exchange with each other."""
+
+    partner_of: Ints
+    """Of each core the places in `partner` and `much` are from here to the next one's."""
+    partner: Ints
+    much: Ints
+    busy: Ints
+    """Those that exchange something."""
+
+
+@kept
+def annealed_places(
+    cores: Cores,
+    hops: Ints,
+    near: Ints,
+    places: Ints,
+    steps: int,
+    seed: int,
+    hot: float,
+    cold: float,
+) -> Ints:
+    """The places of cores that cost least of those that were seen in so many steps.
+
+    There are as many cores as places, and `places` has one for each to begin with. `near` has some
+    places near each place.
+    """
+    np.random.seed(seed)
+    partner_of, partner, much, busy = cores
+    count = len(hops)
+    places, at = places.copy(), np.empty(count, np.int64)
+    for core in range(count):
+        at[places[core]] = core
+    gained, most, best = 0, 0, places.copy()
+    heat, cooling = hot, (cold / hot) ** (1.0 / steps)
+    for _ in range(steps):
+        heat *= cooling
+        one = busy[np.random.randint(len(busy))]
+        here, there = places[one], np.random.randint(count)
+        if np.random.random() < 0.5:
+            # Near one that it exchanges something with.
+            end = places[partner[np.random.randint(partner_of[one], partner_of[one + 1])]]
+            there = near[end, np.random.randint(near.shape[1])]
+        if here == there:
+            continue
+        other = at[there]
+        gain = 0
+        for i in range(partner_of[one], partner_of[one + 1]):
+            if partner[i] != other:
+                end = places[partner[i]]
+                gain += much[i] * (hops[here, end] - hops[there, end])
+        for i in range(partner_of[other], partner_of[other + 1]):
+            if partner[i] != one:
+                end = places[partner[i]]
+                gain += much[i] * (hops[there, end] - hops[here, end])
+        if gain < 0 and np.random.random() >= np.exp(gain / heat):
+            continue
+        places[one], places[other] = there, here
+        at[here], at[there] = other, one
+        gained += gain
+        if gained > most:
+            most = gained
+            best[:] = places
+    return best

@@ -2,7 +2,8 @@
 
 This is the quadratic assignment problem. An answer is there at once: cores one after the other,
 those that exchange most with cores that have a place first, each to the best place that is free.
-Then cores exchange places, whichever gain by it, and sometimes those that lose, less and less so.
+Then cores exchange places at random, if they gain by it, and sometimes if they lose, less and less
+so: simulated annealing.
 For few cores a solver looks for a better answer, and proves that there is none.
 
 No placement is cheaper than the bound of Gilmore and Lawler: a core at a place has at the least the
@@ -24,13 +25,16 @@ from cmc.poly.evaluate import Ints
 MORE = 1 << 20
 """A number of hops for places between which there is no way: more than any way has."""
 
-STEPS = 400
+STEPS = 1 << 14
 """How many exchanges are tried for each place of the chip, ..."""
 
-MOST_STEPS = 1 << 18
+MOST_STEPS = 1 << 21
 """... and how many in all."""
 
-HOT, COLD = 0.5, 0.03
+NEAR = 8
+"""So many places are near one."""
+
+HOT, COLD = 0.6, 0.03
 """By what part of a core's average cost an exchange may lose, at first and in the end."""
 
 TERMS = 1 << 18
@@ -55,15 +59,16 @@ def placed(traffic: Ints, hops: Ints, *, seed: int = 0, time_limit: float = 0) -
     `MORE` where there is no way. With the same seed the answer is the same. The solver has
     `time_limit` seconds, as it counts them: they depend on what it does, not on the machine.
     """
-    places = _searched(_exchanged(traffic, len(hops)), hops, np.random.default_rng(seed))
+    places = _searched(_exchanged(traffic, len(hops)), hops, seed)
     places = places[: len(traffic)]
     cost, bound = cost_of(traffic, hops, places), lower_bound(traffic, hops)
-    if bound < cost and time_limit > 0:
+    pairs = np.count_nonzero(np.triu(traffic + traffic.T, 1))
+    if bound < cost and pairs * len(hops) ** 2 <= TERMS * time_limit:
+        # What is imported takes a while.
         from cmc.fitting.places_solver import solved
 
-        if (found := solved(traffic, hops, places, bound, seed, time_limit)) is not None:
-            places, bound = found
-            cost = cost_of(traffic, hops, places)
+        places, bound = solved(traffic, hops, places, bound, seed, time_limit)
+        cost = cost_of(traffic, hops, places)
     return Placement(places.tolist(), cost, bound)
 
 
@@ -115,47 +120,26 @@ def _matched(costs: Ints) -> int:
     return assignment.optimal_cost() * unit
 
 
-def _searched(exchanged: Ints, hops: Ints, random: np.random.Generator) -> Ints:
-    """Places for cores, of which there are as many: the best that a number of steps come to.
-
-    In each step a core exchanges its place with another one, or stays, at random: the more it gains
-    the likelier. This is simulated annealing, where the best of all exchanges is the likeliest.
-    """
-    places, count = _greedy(exchanged, hops), len(hops)
-    partners = [np.flatnonzero(row) for row in exchanged]
+def _searched(exchanged: Ints, hops: Ints, seed: int) -> Ints:
+    """Places for cores, of which there are as many: the best that a number of steps come to."""
+    places = _greedy(exchanged, hops)
     busy = np.flatnonzero(exchanged.any(axis=1))
     if not len(busy):
         return places
-    weights = [row[others][:, None] for row, others in zip(exchanged, partners, strict=True)]
-    # What each core costs at each place, and where it is.
-    costs = exchanged @ hops[places]
-    everyone = np.arange(count)
-    own = costs[everyone, places]
-    cost = least = int(own.sum()) // 2
-    best = places.copy()
-    # Of no use to anybody: to lose more than all costs together where there is a way for all.
-    scale = min(cost, int(exchanged.sum()) * count) / len(busy)
-    steps = min(STEPS * count, MOST_STEPS)
-    heat = scale * HOT * (COLD / HOT) ** (np.arange(steps) / steps)
-    turns = random.choice(busy, steps)
-    for one, hot in zip(turns.tolist(), heat.tolist(), strict=True):
-        here = places[one]
-        change = costs[one, places] + costs[:, here] - own - own[one]
-        change += 2 * exchanged[one] * hops[here, places]
-        change[one] = 0
-        other = int((change + hot * np.log(random.standard_exponential(count))).argmin())
-        if other == one:
-            continue
-        there = places[other]
-        places[one], places[other] = there, here
-        moved = hops[there] - hops[here]
-        costs[partners[one]] += weights[one] * moved
-        costs[partners[other]] -= weights[other] * moved
-        own = costs[everyone, places]
-        cost += int(change[other])
-        if cost < least:
-            least, best = cost, places.copy()
-    return _settled(exchanged, hops, best)
+    # What is compiled takes a while to load.
+    from cmc.fitting.anneal import Cores, annealed_places
+
+    ends, others = exchanged.nonzero()
+    first = np.searchsorted(ends, np.arange(len(hops) + 1))
+    cores = Cores(first, others, exchanged[ends, others], busy)
+    scale = (exchanged * np.minimum(hops, len(hops))[places[:, None], places]).sum() / 2 / len(busy)
+    near = np.argsort(hops, axis=1, kind="stable")[:, 1 : 1 + NEAR]
+    steps = min(STEPS * len(hops), MOST_STEPS)
+    return _settled(
+        exchanged,
+        hops,
+        annealed_places(cores, hops, near, places, steps, seed, scale * HOT, scale * COLD),
+    )
 
 
 def _settled(exchanged: Ints, hops: Ints, places: Ints) -> Ints:

@@ -7,7 +7,6 @@ from typing import Protocol
 import numpy as np
 from ortools.sat.python import cp_model
 
-from cmc.fitting.places import TERMS
 from cmc.poly.evaluate import Ints
 
 
@@ -23,16 +22,14 @@ def _only_if(literal: cp_model.IntVar, constraint: _Constraint) -> None:
 
 def solved(
     traffic: Ints, hops: Ints, places: Ints, bound: int, seed: int, time_limit: float
-) -> tuple[Ints, int] | None:
+) -> tuple[Ints, int]:
     """Places that cost no more than those given, and what any cost at the least.
 
-    `bound` is what is known of the latter. None where the model would be too large for the time.
+    `bound` is what is known of the latter.
     """
     exchanged = traffic + traffic.T
     pairs = np.argwhere(np.triu(exchanged, 1)).tolist()
     cores, count = len(traffic), len(hops)
-    if len(pairs) * count * count > TERMS * time_limit:
-        return None
     model = cp_model.CpModel()
     at = [[model.new_bool_var("") for _ in range(count)] for _ in range(cores)]
     for core, place in enumerate(places.tolist()):
