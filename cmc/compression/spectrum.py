@@ -9,6 +9,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from cmc.simulator.blas import one_thread
+
 Blocks: TypeAlias = NDArray[np.floating]
 """`[G, K, M]`: G matrices of K rows and M columns, which are all cut to one rank."""
 
@@ -38,7 +40,8 @@ class Spectrum:
 
         That is the Frobenius norm of the difference over that of the matrices.
         """
-        ascending = np.maximum(np.linalg.eigvalsh(self._gram).sum(0), 0.0)
+        with one_thread():
+            ascending = np.maximum(np.linalg.eigvalsh(self._gram).sum(0), 0.0)
         # Small ones are added up first. With as many ranks as there are, nothing is left out.
         left_out = np.concatenate([[0.0], np.cumsum(ascending)])[::-1]
         return np.sqrt(left_out / (left_out[0] or 1.0))
@@ -52,7 +55,8 @@ class Spectrum:
 
         Both have the square roots of the singular values, so that their numbers are of one size.
         """
-        squares, vectors = np.linalg.eigh(self._gram)
+        with one_thread():
+            squares, vectors = np.linalg.eigh(self._gram)
         squares, vectors = squares[:, ::-1][:, :rank], vectors[:, :, ::-1][:, :, :rank]
         # Of a vector and its negative it is the one whose largest number is positive.
         largest = np.take_along_axis(vectors, np.abs(vectors).argmax(1, keepdims=True), 1)
