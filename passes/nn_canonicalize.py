@@ -64,6 +64,8 @@ def _is_no_op(op: nn.TensorOp) -> bool:
             )
         case nn.PadOp():
             return not any(op.low.get_values() + op.high.get_values())
+        case nn.DilateOp():
+            return set(op.steps.get_values()) <= {1}
         case nn.GatherOp():
             extent = nn.shape_of(op.input)[op.axis.value.data]
             return op.indices.get_values() == tuple(range(extent))

@@ -11,7 +11,7 @@ from xdsl.dialects import arith, math
 from xdsl.ir import Operation, SSAValue
 
 from cmc.dialects import nn
-from cmc.dialects.cmpipe import EqualOp, LessEqualOp, LessOp, SelectOp, vector_shape
+from cmc.dialects.cmpipe import EqualOp, LessEqualOp, LessOp, RemainderOp, SelectOp, vector_shape
 from cmc.erf import erf
 from cmc.semantics.builder import Floats, StageBuilder
 from cmc.semantics.operator import ElementwiseOperator, OpT, of
@@ -132,6 +132,19 @@ _register_same(nn.ErfOp, erf, math.ErfOp)
 _register_same(nn.FloorOp, np.floor, math.FloorOp)
 _register_same(nn.CeilOp, np.ceil, math.CeilOp)
 _register_same(nn.RoundOp, np.rint, math.RoundEvenOp)
+_register_same(nn.SinOp, np.sin, math.SinOp)
+_register_same(nn.CosOp, np.cos, math.CosOp)
+_register_same(nn.TanOp, np.tan, math.TanOp)
+_register_same(nn.AsinOp, np.arcsin, math.AsinOp)
+_register_same(nn.AcosOp, np.arccos, math.AcosOp)
+_register_same(nn.AtanOp, np.arctan, math.AtanOp)
+_register_same(nn.SinhOp, np.sinh, math.SinhOp)
+_register_same(nn.CoshOp, np.cosh, math.CoshOp)
+_register_same(nn.AsinhOp, np.arcsinh, math.AsinhOp)
+_register_same(nn.AcoshOp, np.arccosh, math.AcoshOp)
+_register_same(nn.AtanhOp, np.arctanh, math.AtanhOp)
+_register_same(nn.TruncOp, np.trunc, math.TruncOp)
+_register_same(nn.RemainderOp, np.fmod, RemainderOp)
 _register(nn.SignOp, _sign, _emit_sign)
 _register_same(nn.LessOp, _truth(np.less), LessOp)
 _register_same(nn.LessEqualOp, _truth(np.less_equal), LessEqualOp)

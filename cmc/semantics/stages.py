@@ -125,17 +125,25 @@ def _max_pool_body(op: nn.MaxPoolOp, body: StageBuilder) -> SSAValue:
     return body.reduce(ReductionKind.MAX, value)
 
 
+def _sum_pool(op: nn.SumPoolOp, x: Floats) -> Floats:
+    return _windows(x, op.window, 0.0).sum(tuple(range(-op.window.rank, 0)))
+
+
+def _sum_pool_body(op: nn.PoolOp, body: StageBuilder) -> SSAValue:
+    first, places, window = _window(op, body)
+    extents = {**window, "c": body.layout.vector}
+    value = body.pieces(op.input, [first, "c", *places], extents, [len(window)])
+    return body.reduce(ReductionKind.ADD, value)
+
+
 def _average_pool(op: nn.AveragePoolOp, x: Floats) -> Floats:
     sums = _windows(x, op.window, 0.0).sum(tuple(range(-op.window.rank, 0)))
     return sums / _counts(op)
 
 
 def _average_pool_body(op: nn.AveragePoolOp, body: StageBuilder) -> SSAValue:
-    first, places, window = _window(op, body)
     channels = body.layout.vector
-    extents = {**window, "c": channels}
-    value = body.pieces(op.input, [first, "c", *places], extents, [len(window)])
-    total = body.reduce(ReductionKind.ADD, value)
+    total = _sum_pool_body(op, body)
     counts = _counts(op)
     if np.all(counts == counts.flat[0]):
         count = body.splat(float(counts.flat[0]), (channels,))
@@ -254,6 +262,7 @@ def _last_of_lhs(op: nn.MatMulOp) -> int:
 
 _register(nn.ConvOp, _conv, _conv_body, _second)
 _register(nn.MaxPoolOp, _max_pool, _max_pool_body, _second)
+_register(nn.SumPoolOp, _sum_pool, _sum_pool_body, _second)
 _register(nn.AveragePoolOp, _average_pool, _average_pool_body, _second)
 _register(nn.MatMulOp, _matmul, _matmul_body, _matmul_channel, _last_of_lhs)
 _register(nn.SoftmaxOp, _softmax, _softmax_body, lambda op: op.axis.value.data)

@@ -235,6 +235,21 @@ def _periodic(at: str, indices: NDArray[np.int64]) -> str | None:
     return None
 
 
+def _dilate(op: nn.DilateOp, x: Floats) -> Floats:
+    result = np.zeros(nn.shape_of(op.result), np.float32)
+    result[tuple(slice(None, None, step) for step in op.steps.get_values())] = x
+    return result
+
+
+def _dilate_places(op: nn.DilateOp) -> Places:
+    steps, shape = op.steps.get_values(), nn.shape_of(op.input)
+    between = " and ".join(f"t{a} mod {step} = 0" for a, step in enumerate(steps) if step > 1)
+    places = [f"floor(t{a}/{step})" if step > 1 else f"t{a}" for a, step in enumerate(steps)]
+    function = _map(len(steps), places, f": {between}" if between else "")
+    return [function.intersect_range(box(shape))], 0.0
+
+
+_register(nn.DilateOp, _dilate, _dilate_places)
 _register(nn.TransposeOp, _transpose, _transpose_places)
 _register(nn.SliceOp, _slice, _slice_places)
 _register(nn.ReshapeOp, _reshape, _reshape_places)

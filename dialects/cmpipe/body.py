@@ -309,6 +309,27 @@ class EqualOp(CompareOp):
 
 
 @irdl_op_definition
+class RemainderOp(ElementwiseOp):
+    """What division of `lhs` by `rhs` to a whole number leaves, with the sign of `lhs`: C's `fmod`.
+
+    ```mlir
+    %c = cmpipe.remainder %a, %b : vector<16xf32>
+    ```
+    """
+
+    name = "cmpipe.remainder"
+
+    lhs = operand_def(ElementwiseOp.TYPE)
+    rhs = operand_def(ElementwiseOp.TYPE)
+    result = result_def(ElementwiseOp.TYPE)
+
+    assembly_format = "$lhs `,` $rhs attr-dict `:` type($result)"
+
+    def __init__(self, lhs: SSAValue, rhs: SSAValue):
+        super().__init__(operands=[lhs, rhs], result_types=[lhs.type])
+
+
+@irdl_op_definition
 class SelectOp(ElementwiseOp):
     """`lhs` where the condition is not 0, `rhs` elsewhere.
 

@@ -233,6 +233,174 @@ class SignOp(UnaryOp):
 
 
 @irdl_op_definition
+class SinOp(UnaryOp):
+    """The sine of an angle in radians.
+
+    Example:
+
+    ```mlir
+    %y = nn.sin %x : tensor<1x8x28x28xf32>
+    ```
+    """
+
+    name = "nn.sin"
+
+
+@irdl_op_definition
+class CosOp(UnaryOp):
+    """The cosine of an angle in radians.
+
+    Example:
+
+    ```mlir
+    %y = nn.cos %x : tensor<1x8x28x28xf32>
+    ```
+    """
+
+    name = "nn.cos"
+
+
+@irdl_op_definition
+class TanOp(UnaryOp):
+    """The tangent of an angle in radians.
+
+    Example:
+
+    ```mlir
+    %y = nn.tan %x : tensor<1x8x28x28xf32>
+    ```
+    """
+
+    name = "nn.tan"
+
+
+@irdl_op_definition
+class AsinOp(UnaryOp):
+    """The angle in radians whose sine is `x`.
+
+    Example:
+
+    ```mlir
+    %y = nn.asin %x : tensor<1x8x28x28xf32>
+    ```
+    """
+
+    name = "nn.asin"
+
+
+@irdl_op_definition
+class AcosOp(UnaryOp):
+    """The angle in radians whose cosine is `x`.
+
+    Example:
+
+    ```mlir
+    %y = nn.acos %x : tensor<1x8x28x28xf32>
+    ```
+    """
+
+    name = "nn.acos"
+
+
+@irdl_op_definition
+class AtanOp(UnaryOp):
+    """The angle in radians whose tangent is `x`.
+
+    Example:
+
+    ```mlir
+    %y = nn.atan %x : tensor<1x8x28x28xf32>
+    ```
+    """
+
+    name = "nn.atan"
+
+
+@irdl_op_definition
+class SinhOp(UnaryOp):
+    """The hyperbolic sine.
+
+    Example:
+
+    ```mlir
+    %y = nn.sinh %x : tensor<1x8x28x28xf32>
+    ```
+    """
+
+    name = "nn.sinh"
+
+
+@irdl_op_definition
+class CoshOp(UnaryOp):
+    """The hyperbolic cosine.
+
+    Example:
+
+    ```mlir
+    %y = nn.cosh %x : tensor<1x8x28x28xf32>
+    ```
+    """
+
+    name = "nn.cosh"
+
+
+@irdl_op_definition
+class AsinhOp(UnaryOp):
+    """The inverse of the hyperbolic sine.
+
+    Example:
+
+    ```mlir
+    %y = nn.asinh %x : tensor<1x8x28x28xf32>
+    ```
+    """
+
+    name = "nn.asinh"
+
+
+@irdl_op_definition
+class AcoshOp(UnaryOp):
+    """The inverse of the hyperbolic cosine.
+
+    Example:
+
+    ```mlir
+    %y = nn.acosh %x : tensor<1x8x28x28xf32>
+    ```
+    """
+
+    name = "nn.acosh"
+
+
+@irdl_op_definition
+class AtanhOp(UnaryOp):
+    """The inverse of the hyperbolic tangent.
+
+    Example:
+
+    ```mlir
+    %y = nn.atanh %x : tensor<1x8x28x28xf32>
+    ```
+    """
+
+    name = "nn.atanh"
+
+
+@irdl_op_definition
+class TruncOp(UnaryOp):
+    """The nearest integer that is not further from zero.
+
+    Example:
+
+    ```mlir
+    %y = nn.trunc %x : tensor<1x8x28x28xf32>
+    ```
+    """
+
+    name = "nn.trunc"
+
+
+@irdl_op_definition
 class LeakyReluOp(SameShapeOp):
     """`x` where it is not negative, `alpha * x` elsewhere.
 
@@ -373,6 +541,20 @@ class MinimumOp(BinaryOp):
 
     name = "nn.minimum"
     traits = traits_def(Pure(), Canonical(), Commutative())
+
+
+@irdl_op_definition
+class RemainderOp(BinaryOp):
+    """What is left of `lhs` without as many `rhs` as are in it: its sign is that of `lhs`. Exact.
+
+    Example:
+
+    ```mlir
+    %z = nn.remainder %x, %y : (tensor<1x8x28x28xf32>, tensor<8x1x1xf32>) -> tensor<1x8x28x28xf32>
+    ```
+    """
+
+    name = "nn.remainder"
 
 
 @irdl_op_definition

@@ -284,6 +284,40 @@ class GatherOp(TensorOp):
         return all_but(tuple(range(len(shape_of(self.input)))), self.axis.value.data)
 
 
+@irdl_op_definition
+class DilateOp(TensorOp):
+    """Element `i` of the input is element `i * steps` of the result, along each axis; 0 between.
+
+    Example:
+
+    ```mlir
+    %y = nn.dilate %x steps [1, 1, 2, 2]
+      : (tensor<1x16x4x4xf32>) -> tensor<1x16x7x7xf32>
+    ```
+    """
+
+    name = "nn.dilate"
+    input = operand_def(F32Tensor)
+    steps = prop_def(DenseArrayBase.constr(i64))
+    traits = traits_def(Pure(), Canonical())
+    assembly_format = "$input `steps` $steps attr-dict `:` functional-type(operands, results)"
+
+    def __init__(self, input: Operand, steps: Sequence[int]):
+        super().__init__(
+            operands=[input],
+            properties={"steps": ints(steps)},
+            result_types=[tensor_type(_dilated_shape(shape_of(input), steps))],
+        )
+
+    def result_shape(self) -> Shape:
+        return _dilated_shape(shape_of(self.input), self.steps.get_values())
+
+    def carried(self, operand: int) -> Axes:
+        return tuple(
+            axis if step == 1 else None for axis, step in enumerate(self.steps.get_values())
+        )
+
+
 class PadMode(StrEnum):
     """What lies beyond the edge."""
 
@@ -397,6 +431,15 @@ def _gather_shape(shape: Shape, axis: int, indices: Sequence[int]) -> Shape:
                 f"index {index} along axis {axis} is not one of its {shape[axis]} elements"
             )
     return (*shape[:axis], len(indices), *shape[axis + 1 :])
+
+
+def _dilated_shape(shape: Shape, steps: Sequence[int]) -> Shape:
+    if len(steps) != len(shape) or min(steps, default=1) < 1:
+        raise VerifyException(
+            f"steps {list(steps)} are not {len(shape)} positive numbers, one for each axis of "
+            f"{format_shape(shape)}"
+        )
+    return tuple(max(0, (n - 1) * step + 1) for n, step in zip(shape, steps, strict=True))
 
 
 def _pad_shape(shape: Shape, low: Sequence[int], high: Sequence[int], mode: PadMode) -> Shape:

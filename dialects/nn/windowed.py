@@ -173,6 +173,31 @@ class MaxPoolOp(PoolOp):
 
 
 @irdl_op_definition
+class SumPoolOp(PoolOp):
+    """The sum of each window; padding is zero.
+
+    `pads`, strides, dilations and `ceil_mode` are as in `nn.max_pool`.
+
+    Example:
+
+    ```mlir
+    %y = nn.sum_pool %x kernel [2, 2] strides [2, 2]
+      : (tensor<1x64x8x8xf32>) -> tensor<1x64x4x4xf32>
+    ```
+    """
+
+    name = "nn.sum_pool"
+    assembly_format = MaxPoolOp.assembly_format
+
+    def __init__(self, input: Operand, window: Window):
+        super().__init__(
+            operands=[input],
+            properties=_pool_properties(window),
+            result_types=[tensor_type(_pool_shape(shape_of(input), window))],
+        )
+
+
+@irdl_op_definition
 class AveragePoolOp(PoolOp):
     """The mean of each window.
 

@@ -165,7 +165,7 @@ func.func @layout(%x: tensor<1x4x6x6xf32>) -> tensor<1x144xf32> {
 }
 
 // CHECK-LABEL: func.func @choices
-func.func @choices(%x: tensor<1x8x4x4xf32>, %c: tensor<8x1x1xf32>) -> tensor<1x8x4x8xf32> {
+func.func @choices(%x: tensor<1x8x4x4xf32>, %c: tensor<8x1x1xf32>) -> tensor<1x8x7x22xf32> {
   // CHECK-NEXT: %0 = nn.log %x : tensor<1x8x4x4xf32>
   %0 = nn.log %x : tensor<1x8x4x4xf32>
   // CHECK-NEXT: %1 = nn.erf %0 : tensor<1x8x4x4xf32>
@@ -189,7 +189,42 @@ func.func @choices(%x: tensor<1x8x4x4xf32>, %c: tensor<8x1x1xf32>) -> tensor<1x8
   // CHECK-NEXT: %10 = nn.gather %9 axis 3 indices [0, 0, 1, 1, 2, 2, 3, 3] : (tensor<1x8x4x4xf32>) -> tensor<1x8x4x8xf32>
   %10 = nn.gather %9 axis 3 indices [0, 0, 1, 1, 2, 2, 3, 3] : (tensor<1x8x4x4xf32>) -> tensor<1x8x4x8xf32>
   // GENERIC: "nn.gather"(%9) <{axis = 3 : i64, indices = array<i64: 0, 0, 1, 1, 2, 2, 3, 3>}>
-  func.return %10 : tensor<1x8x4x8xf32>
+  // CHECK-NEXT: %11 = nn.dilate %10 steps [1, 1, 2, 3] : (tensor<1x8x4x8xf32>) -> tensor<1x8x7x22xf32>
+  %11 = nn.dilate %10 steps [1, 1, 2, 3] : (tensor<1x8x4x8xf32>) -> tensor<1x8x7x22xf32>
+  func.return %11 : tensor<1x8x7x22xf32>
+}
+
+// CHECK-LABEL: func.func @angles
+func.func @angles(%x: tensor<1x8x4x4xf32>) -> tensor<1x8x2x2xf32> {
+  // CHECK-NEXT: %0 = nn.sin %x : tensor<1x8x4x4xf32>
+  %0 = nn.sin %x : tensor<1x8x4x4xf32>
+  // CHECK-NEXT: %1 = nn.cos %0 : tensor<1x8x4x4xf32>
+  %1 = nn.cos %0 : tensor<1x8x4x4xf32>
+  // CHECK-NEXT: %2 = nn.tan %1 : tensor<1x8x4x4xf32>
+  %2 = nn.tan %1 : tensor<1x8x4x4xf32>
+  // CHECK-NEXT: %3 = nn.asin %2 : tensor<1x8x4x4xf32>
+  %3 = nn.asin %2 : tensor<1x8x4x4xf32>
+  // CHECK-NEXT: %4 = nn.acos %3 : tensor<1x8x4x4xf32>
+  %4 = nn.acos %3 : tensor<1x8x4x4xf32>
+  // CHECK-NEXT: %5 = nn.atan %4 : tensor<1x8x4x4xf32>
+  %5 = nn.atan %4 : tensor<1x8x4x4xf32>
+  // CHECK-NEXT: %6 = nn.sinh %5 : tensor<1x8x4x4xf32>
+  %6 = nn.sinh %5 : tensor<1x8x4x4xf32>
+  // CHECK-NEXT: %7 = nn.cosh %6 : tensor<1x8x4x4xf32>
+  %7 = nn.cosh %6 : tensor<1x8x4x4xf32>
+  // CHECK-NEXT: %8 = nn.asinh %7 : tensor<1x8x4x4xf32>
+  %8 = nn.asinh %7 : tensor<1x8x4x4xf32>
+  // CHECK-NEXT: %9 = nn.acosh %8 : tensor<1x8x4x4xf32>
+  %9 = nn.acosh %8 : tensor<1x8x4x4xf32>
+  // CHECK-NEXT: %10 = nn.atanh %9 : tensor<1x8x4x4xf32>
+  %10 = nn.atanh %9 : tensor<1x8x4x4xf32>
+  // CHECK-NEXT: %11 = nn.trunc %10 : tensor<1x8x4x4xf32>
+  %11 = nn.trunc %10 : tensor<1x8x4x4xf32>
+  // CHECK-NEXT: %12 = nn.remainder %11, %x : (tensor<1x8x4x4xf32>, tensor<1x8x4x4xf32>) -> tensor<1x8x4x4xf32>
+  %12 = nn.remainder %11, %x : (tensor<1x8x4x4xf32>, tensor<1x8x4x4xf32>) -> tensor<1x8x4x4xf32>
+  // CHECK-NEXT: %13 = nn.sum_pool %12 kernel [2, 2] strides [2, 2] : (tensor<1x8x4x4xf32>) -> tensor<1x8x2x2xf32>
+  %13 = nn.sum_pool %12 kernel [2, 2] strides [2, 2] : (tensor<1x8x4x4xf32>) -> tensor<1x8x2x2xf32>
+  func.return %13 : tensor<1x8x2x2xf32>
 }
 
 // Numbers are shortest decimals; infinite ones have names.
