@@ -88,6 +88,9 @@ class Reference:
         """CmcError if nobody can evaluate it."""
         proto = load_model(model).proto
         self._batch = _batch_of(proto)
+        self._ranks = {
+            value.name: len(value.type.tensor_type.shape.dim) for value in _inputs_of(proto)
+        }
         self._types = {
             value.name: helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
             for value in _inputs_of(proto)
@@ -110,15 +113,14 @@ class Reference:
 
         CmcError if they cannot be evaluated, or are no images.
         """
-        batch = self._batch
+        whole = any(array.ndim != self._ranks[name] for name, array in inputs.items())
+        batch = 1 if whole else self._batch
         images = len(next(iter(inputs.values())))
         parts: dict[str, list[NDArray[np.float32]]] = {}
         for start in track(range(0, images, batch), "checking"):
             # A batch of fixed size is filled up with copies of its last image.
             chosen = np.minimum(np.arange(start, start + batch), images - 1)
-            feeds = {
-                name: array[chosen].astype(self._types[name]) for name, array in inputs.items()
-            }
+            feeds = {name: self._feed(name, array[chosen], batch) for name, array in inputs.items()}
             try:
                 results = self._evaluate(feeds)
             except Exception as error:  # of many types
@@ -132,6 +134,14 @@ class Reference:
                     )
                 parts.setdefault(name, []).append(result.astype(np.float32).reshape(batch, -1))
         return {name: np.concatenate(part)[:images] for name, part in parts.items()}
+
+    def _feed(self, name: str, images: NDArray[np.floating], batch: int) -> NDArray[np.floating]:
+        """An array of the type and the rank that the model declares."""
+        shape = images.shape[1:]
+        rank = self._ranks[name]
+        if batch == 1:
+            images = images.reshape((1,) * (rank - len(shape)) + shape)
+        return images.astype(self._types[name])
 
     def _onnxruntime(self) -> tuple[str, Evaluator] | None:
         try:

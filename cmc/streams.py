@@ -80,7 +80,7 @@ def _check_array(name: str, shape: tuple[int, ...], given: ArrayLike) -> NDArray
         array = np.asarray(given)
     except ValueError as error:
         raise CmcError(f"input '{name}' is no array: its rows differ in length") from error
-    if array.dtype.kind not in "fiub":
+    if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
         raise CmcError(f"input '{name}' holds {array.dtype}, not numbers")
     if array.ndim == 0 or array.shape[1:] != shape:
         expected = _format_shape(("images", *shape))
@@ -90,6 +90,8 @@ def _check_array(name: str, shape: tuple[int, ...], given: ArrayLike) -> NDArray
         )
     if len(array) == 0:
         raise CmcError(f"input '{name}' holds no image")
+    if array.dtype.kind in "iu" and (np.abs(array.astype(np.float64)) > _EXACT).any():
+        raise CmcError(f"input '{name}' holds integers beyond 2^24, which float32 cannot count to")
     with np.errstate(over="ignore"):
         array = np.ascontiguousarray(array, np.float32)
     if not np.isfinite(array).all():
@@ -97,6 +99,9 @@ def _check_array(name: str, shape: tuple[int, ...], given: ArrayLike) -> NDArray
         value = "NaN" if np.isnan(array[image, *index]) else "infinite"
         raise CmcError(f"input '{name}' is {value} in image {image} at {_format_shape(index)}")
     return array
+
+
+_EXACT = 2**24
 
 
 def _format_shape(shape: tuple[int | str, ...] | list[int]) -> str:

@@ -187,8 +187,6 @@ class _Partition:
         self.ports.append(InputOp(stream, tensor_name, name, places, tensor))
 
     def _output(self, value: SSAValue, tensor_name: str) -> None:
-        if self.constant(value) is not None:
-            raise CmcError(f"output '{tensor_name}' does not depend on any input")
         view = self.stored(value)
         assert view.object is not None
         tensor, layout = TensorType(f32, view.shape), MapAttr(view.parts[0].simple)

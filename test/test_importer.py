@@ -153,7 +153,6 @@ def test_open_dimensions_are_given(dims: Dims, shapes: Mapping[str, int]):
             "--shape Q, R: the model leaves no dimension of that name open (open: N, H, W)",
         ),
         ([1, 4], {"x": 4}, "--shape x: the model leaves no dimension of that name open"),
-        ([], {}, "input 'x': an input needs a batch axis, but this is a scalar"),
     ],
 )
 def test_wrong_dimensions(dims: Dims, shapes: Mapping[str, int], message: str):
@@ -162,8 +161,8 @@ def test_wrong_dimensions(dims: Dims, shapes: Mapping[str, int], message: str):
 
 def test_inputs_of_other_types():
     model = one_node_model("Relu", [1, 4])
-    model.graph.input[0].type.tensor_type.elem_type = TensorProto.INT64
-    assert "inputs are floating-point numbers, not int64" in error_of(model)
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.STRING
+    assert "inputs are numbers or truth values, not string" in error_of(model)
     model.graph.input[0].type.tensor_type.ClearField("shape")
     model.graph.input[0].type.tensor_type.elem_type = TensorProto.FLOAT
     assert "does not say how many dimensions" in error_of(model)
@@ -494,8 +493,8 @@ def test_declared_shapes_of_windows_that_are_not_there():
             "MaxPool node 'node': an output of indices is not supported",
         ),
         (
-            one_node_model("Pad", [1, 4], [int64(0, 1, 0, 1)], opset=19, mode="wrap"),
-            "Pad node 'node': mode 'wrap' is not supported",
+            one_node_model("Pad", [1, 4], [int64(0, 1, 0, 1)], opset=19, mode="bend"),
+            "Pad node 'node': mode 'bend' is not supported",
         ),
         (
             one_node_model("Cast", [1, 4], to=TensorProto.FLOAT16),
@@ -506,8 +505,8 @@ def test_declared_shapes_of_windows_that_are_not_there():
             "Cast node 'node': it rounds to bfloat16",
         ),
         (
-            one_node_model("Cast", [1, 4], to=TensorProto.INT64),
-            "Cast node 'node': a cast of the network's values to int64 is not supported",
+            one_node_model("Cast", [1, 4], to=TensorProto.STRING),
+            "Cast node 'node': a cast of the network's values to object is not supported",
         ),
         (
             chain_model([1, 4], node("Reshape", ["x", "x"], ["y"], "node")),
@@ -625,7 +624,7 @@ def test_declared_shapes_of_windows_that_are_not_there():
                 [float_type("x", [1, 4])],
                 [helper.make_tensor_value_info("y", TensorProto.INT64, [1, 4])],
             ),
-            "output 'y': the model declares int64, but its operators give floating-point numbers",
+            "output 'y': the model declares int64, but its operators give float",
         ),
         (
             one_node_model("MaxPool", [1, 1, 4], kernel_shape=[5]),

@@ -17,6 +17,8 @@ class Batch:
 
     def __init__(self, size: int):
         self.size = size
+        self.is_mixed = False
+        """Whether an operation was met that does not carry it."""
         self._axes: dict[SSAValue, int] = {}
 
     def enter(self, value: SSAValue) -> None:
@@ -27,9 +29,9 @@ class Batch:
         """`value` is an output of the network. VerifyException if the batch is not in front."""
         axis = self._axes.get(value)
         if axis is None:
-            raise VerifyException(f"it is the same for {self._images}: compute it elsewhere")
+            raise self._error(f"it is the same for {self._images}: compute it elsewhere")
         if axis != 0:
-            raise VerifyException(
+            raise self._error(
                 f"{self._images} lie along axis {axis}, not along the first: {_ADVICE}"
             )
 
@@ -44,11 +46,15 @@ class Batch:
             return
         axis = carried.pop()
         if axis is None or carried:
-            raise VerifyException(f"{self._images} are mixed: {_ADVICE}")
+            raise self._error(f"{self._images} are mixed: {_ADVICE}")
         for index, operand in enumerate(op.operands):
             if operand not in self._axes and not self._is_alike(op, index, axis):
-                raise VerifyException(f"a constant differs between {self._images}: {_ADVICE}")
+                raise self._error(f"a constant differs between {self._images}: {_ADVICE}")
         self._axes[op.result] = axis
+
+    def _error(self, message: str) -> VerifyException:
+        self.is_mixed = True
+        return VerifyException(message)
 
     @property
     def _images(self) -> str:

@@ -32,25 +32,28 @@ def expand(node: Node) -> tuple[onnx.GraphProto, int] | None:
 
     They read and write what the node does. All other names begin with the node's.
     """
+    domain = node.proto.domain
+    version = node.graph.model.opsets.get(domain, 0) if domain else node.opset
     try:
-        schema = cast(_Schema, get_schema(node.op_type, node.opset))
+        schema = cast(_Schema, get_schema(node.op_type, version, domain))
     except SchemaError:
         return None
     versions = schema.function_opset_versions
     dependent = schema.context_dependent_function_opset_versions
     if not versions and not dependent:
         return None
-    opset = _closest(versions or dependent, node.opset)
+    chosen = _closest(versions or dependent, version)
     function = onnx.FunctionProto()
     if versions:
-        function.ParseFromString(schema.get_function_with_opset_version(opset))
+        function.ParseFromString(schema.get_function_with_opset_version(chosen))
     else:
         function.ParseFromString(
             schema.get_context_dependent_function_with_opset_version(
-                opset, node.proto.SerializeToString(), _types(node)
+                chosen, node.proto.SerializeToString(), _types(node)
             )
         )
-    return _graph(node, schema, function), opset
+    opsets = {entry.domain: entry.version for entry in function.opset_import}
+    return _graph(node, schema, function), opsets.get("", node.opset) if domain else chosen
 
 
 def _closest(versions: Sequence[int], opset: int) -> int:
@@ -66,10 +69,8 @@ def _types(node: Node) -> list[bytes]:
             types.append(TypeProto())
             continue
         value = node.value(index)
-        if isinstance(value, SSAValue):
-            element, shape = onnx.TensorProto.FLOAT, nn.shape_of(value)
-        else:
-            element, shape = helper.np_dtype_to_tensor_dtype(value.dtype), value.shape
+        shape = nn.shape_of(value) if isinstance(value, SSAValue) else value.shape
+        element = helper.np_dtype_to_tensor_dtype(node.kind(index))
         types.append(helper.make_tensor_type_proto(element, shape))
     return [type_.SerializeToString() for type_ in types]
 
@@ -110,12 +111,30 @@ def _bound(
     result.input.extend(names.get(name, f"{prefix}/{name}") for name in node.input)
     result.output.extend(names.get(name) or f"{prefix}/{name}" for name in node.output)
     for attribute in node.attribute:
-        bound = attribute
+        bound = onnx.AttributeProto()
+        bound.CopyFrom(attribute)
         if attribute.ref_attr_name:
             if attribute.ref_attr_name not in attributes:
                 continue
-            bound = onnx.AttributeProto()
             bound.CopyFrom(attributes[attribute.ref_attr_name])
             bound.name = attribute.name
+        if attribute.HasField("g"):
+            bound.g.CopyFrom(_bound_graph(attribute.g, attributes, names, prefix))
         result.attribute.append(bound)
+    return result
+
+
+def _bound_graph(
+    graph: onnx.GraphProto,
+    attributes: dict[str, onnx.AttributeProto],
+    names: dict[str, str],
+    prefix: str,
+) -> onnx.GraphProto:
+    """A graph within a node of a body, in which the same names stand for the same."""
+    result = onnx.GraphProto()
+    result.CopyFrom(graph)
+    del result.node[:]
+    result.node.extend(_bound(node, attributes, names, prefix) for node in graph.node)
+    for value in (*result.input, *result.output, *result.initializer):
+        value.name = names.get(value.name, f"{prefix}/{value.name}")
     return result

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 from pathlib import Path
 
+import numpy as np
 import onnx
-from onnx import TensorProto
+from onnx import TensorProto, helper
 from xdsl.dialects.builtin import (
     ArrayAttr,
     DictionaryAttr,
@@ -25,11 +26,12 @@ from cmc.files.weights import ArrayWeights
 from cmc.importer.batch import Batch
 from cmc.importer.folding import fold
 from cmc.importer.functions import expand
-from cmc.importer.inputs import FLOATS, resolve_inputs, type_name
+from cmc.importer.inputs import FLOATS, HALVES, resolve_inputs, type_name
+from cmc.importer.integers import as_in_model, kind_of_integers
 from cmc.importer.load import Array, Model, load_model
 from cmc.importer.node import Node, Value, as_float32
 from cmc.importer.operators import NEVER_FOLDED, TENSOR_OPERATORS, VALUE_OPERATORS
-from cmc.importer.schema import check_names, check_node
+from cmc.importer.schema import check_names, check_node, result_kind
 
 _MALFORMED = (ArithmeticError, LookupError, TypeError, ValueError)
 """What Python and numpy raise on numbers, names and types that no valid model has."""
@@ -40,16 +42,23 @@ def import_model(
 ) -> ModuleOp:
     """Translate an ONNX model into a module of the `nn` dialect with one function, `@main`.
 
-    The batch becomes one: where the model fixes another, it must be carried untouched from inputs
-    to outputs, so that a stream of images computes what batches would. `shapes` gives the sizes of
-    other dimensions that the model leaves open: by `input:axis`, by the dimension's name, or by the
-    input's name for all its open dimensions without a name. CmcError says what is wrong with a
-    model, and where.
+    The batch becomes one: where the model fixes another, and all operators carry it untouched from
+    inputs to outputs, a stream of images computes what batches would. Where one does not, the whole
+    tensors are one image, as they are where the inputs differ in their first axis. `shapes` gives
+    the sizes of other dimensions that the model leaves open: by `input:axis`, by the dimension's
+    name, or by the input's name for all its open dimensions without a name. CmcError says what is
+    wrong with a model, and where.
     """
     loaded = load_model(model)
     where = None if loaded.path is None else str(loaded.path)
     try:
-        return Graph(loaded, {} if shapes is None else shapes).translate()
+        graph = Graph(loaded, {} if shapes is None else shapes)
+        try:
+            return graph.translate()
+        except CmcError:
+            if not graph.mixes_images:
+                raise
+        return Graph(loaded, {} if shapes is None else shapes, whole=True).translate()
     except CmcError as error:
         raise CmcError(error.message, error.where or where) from error.__cause__
     except _MALFORMED as error:
@@ -59,25 +68,35 @@ def import_model(
 class Graph:
     """A model under translation: what each ONNX name stands for, and the operations so far."""
 
-    def __init__(self, model: Model, shapes: Mapping[str, int]):
+    def __init__(self, model: Model, shapes: Mapping[str, int], *, whole: bool = False):
+        """`whole` if a batch is one image."""
         self.model = model
         graph = model.proto.graph
-        self.inputs, batch = resolve_inputs(
+        inputs = resolve_inputs(
             [info for info in graph.input if info.name not in model.initializers], shapes
         )
-        self._declared_batch = batch
-        self._batch = None if batch in (None, 1) else Batch(batch)
+        self.inputs = inputs.inputs
+        self._declared_batch = batch = inputs.batch
+        whole = whole or bool(inputs.differ)
+        self._batch = None if whole or batch in (None, 1) else Batch(batch)
         self.outputs = list(graph.output)
         self.drops_windows = False
         """Whether a pool has fewer windows than ONNX says before opset 22, as runtimes have."""
         self._block = Block(arg_types=[nn.tensor_type(input.shape) for input in self.inputs])
         self._values: dict[str, Value] = {}
         self._constants: dict[str, SSAValue] = {}
+        self._kinds: dict[str, int] = {}
         for input, argument in zip(self.inputs, self._block.args, strict=True):
             self._define(input.name, argument)
+            self._kinds[input.name] = input.kind
             if self._batch is not None:
                 self._batch.enter(argument)
         self._used: set[str] = set()
+
+    @property
+    def mixes_images(self) -> bool:
+        """Whether the images of a batch cannot be computed one by one."""
+        return self._batch is not None and self._batch.is_mixed
 
     def translate(self) -> ModuleOp:
         self._translate_nodes(self.model.proto.graph, self.model.opset)
@@ -94,10 +113,16 @@ class Graph:
         )
         return ModuleOp([function])
 
-    def inline(self, graph: onnx.GraphProto) -> Sequence[Value]:
+    def inline(self, graph: onnx.GraphProto, inputs: Sequence[Value] = ()) -> Sequence[Value]:
         """The outputs of a graph within a node, in whose place its nodes stand."""
         outer = self._values, self._constants
         self._values, self._constants = dict(self._values), dict(self._constants)
+        if len(inputs) != len(graph.input):
+            raise CmcError(f"a graph of {len(graph.input)} inputs is given {len(inputs)}")
+        for info, value in zip(graph.input, inputs, strict=True):
+            self._define(info.name, value)
+            self._constants.pop(info.name, None)
+            self._kinds[info.name] = info.type.tensor_type.elem_type
         for tensor in graph.initializer:
             self._values[tensor.name] = self.model.array(tensor)
         self._translate_nodes(graph, self.model.opset)
@@ -131,9 +156,11 @@ class Graph:
                 raise node.error(str(error)) from None
             except _MALFORMED as error:
                 raise node.error(f"the node is malformed: {error}") from error
-            for name, value in zip(proto.output, results, strict=False):
+            for index, (name, value) in enumerate(zip(proto.output, results, strict=False)):
                 if name and value is not None:
                     self._define(name, value)
+                    if isinstance(value, SSAValue) and name not in self._kinds:
+                        self._kinds[name] = result_kind(node.proto, opset, index, self._kind_of)
 
     # What names stand for
 
@@ -143,6 +170,21 @@ class Graph:
         if value is None:
             raise node.error(f"{name!r} is used before any node or input defines it")
         return value
+
+    def kind(self, name: str) -> np.dtype[np.generic]:
+        """The type of the elements of `name` in the model; of the network all are float32."""
+        return helper.tensor_dtype_to_np_dtype(self._kind_of(name) or TensorProto.FLOAT)
+
+    def _kind_of(self, name: str) -> int:
+        value = self._find(name)
+        if value is None or isinstance(value, SSAValue):
+            return self._kinds.get(name, TensorProto.UNDEFINED)
+        return helper.np_dtype_to_tensor_dtype(value.dtype)
+
+    @property
+    def is_of_halves(self) -> bool:
+        """Whether the model is one of 16 bits, which is computed in float32 all the same."""
+        return any(input.kind in HALVES for input in self.inputs)
 
     def _find(self, name: str) -> Value | None:
         value = self._values.get(name)
@@ -199,10 +241,13 @@ class Graph:
 
     def _check_declared(self, info: onnx.ValueInfoProto, shape: Sequence[int]) -> None:
         type_ = info.type.tensor_type
-        if type_.elem_type not in (*FLOATS, TensorProto.UNDEFINED):
+        declared_kind, kind = type_.elem_type, self._kind_of(info.name)
+        if TensorProto.UNDEFINED not in (declared_kind, kind) and (
+            declared_kind != kind and not FLOATS.issuperset((declared_kind, kind))
+        ):
             raise CmcError(
-                f"the model declares {type_name(type_.elem_type)}, but its operators give "
-                "floating-point numbers",
+                f"the model declares {type_name(declared_kind)}, but its operators give "
+                f"{type_name(kind)}",
                 f"output {info.name!r}",
             )
         if not type_.HasField("shape"):
@@ -239,6 +284,8 @@ class Graph:
 
 def _translate_node(node: Node) -> Sequence[Value | None]:
     if node.proto.domain not in ("", "ai.onnx"):
+        if (expanded := node.graph.expand(node)) is not None:
+            return expanded
         raise node.error(
             f"operator {node.op_type!r} of domain {node.proto.domain!r} is not supported: "
             "export the model with standard operators"
@@ -253,7 +300,10 @@ def _translate_node(node: Node) -> Sequence[Value | None]:
     elif node.op_type not in NEVER_FOLDED and (folded := fold(node)) is not None:
         result = folded
     elif node.op_type in TENSOR_OPERATORS:
+        integers = kind_of_integers(node)
         result = TENSOR_OPERATORS[node.op_type](node)
+        if integers is not None and isinstance(result, SSAValue):
+            result = as_in_model(node, result, integers)
         node.check_all_read()
     elif (expanded := node.graph.expand(node)) is not None:
         result = expanded

@@ -1,4 +1,4 @@
-"""Shapes of a model's inputs: every dimension is known, and all have the same batch."""
+"""Shapes of a model's inputs: every dimension is known."""
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -15,23 +15,43 @@ FLOATS = frozenset(
 )
 
 
+HALVES = frozenset((TensorProto.FLOAT16, TensorProto.BFLOAT16))
+
+NUMBERS = FLOATS | {
+    TensorProto.BOOL,
+    *(TensorProto.INT8, TensorProto.INT16, TensorProto.INT32, TensorProto.INT64),
+    *(TensorProto.UINT8, TensorProto.UINT16, TensorProto.UINT32, TensorProto.UINT64),
+}
+"""What tensors hold: integers and truth values are numbers that float32 holds exactly."""
+
+
 @dataclass(frozen=True)
 class Input:
-    """An input of the network; `shape` begins with the batch."""
+    """An input of the network; `shape` begins with the batch, if there is one."""
 
     name: str
     shape: tuple[int, ...]
+    kind: int
+    """What ONNX calls the type of its elements."""
 
 
-def resolve_inputs(
-    inputs: Sequence[onnx.ValueInfoProto], given: Mapping[str, int]
-) -> tuple[list[Input], int | None]:
-    """Fix all dimensions of `inputs`; with them the batch, None where the model leaves it open.
+@dataclass(frozen=True)
+class Inputs:
+    """The inputs of the network, and how many images they are."""
+
+    inputs: Sequence[Input]
+    batch: int | None
+    """The size of the first axis of all of them; None where the model leaves it open."""
+    differ: str
+    """How the inputs differ in that size, if they do: together they are one image."""
+
+
+def resolve_inputs(inputs: Sequence[onnx.ValueInfoProto], given: Mapping[str, int]) -> Inputs:
+    """Fix all dimensions of `inputs`.
 
     An open batch is one. `given` has values for other dimensions that the model leaves open: by
     `input:axis`; by the dimension's name; or by the input's name, for all its open dimensions
-    without a name. CmcError if one stays open, or if one is given that is not open, or if inputs
-    differ in their batch.
+    without a name. CmcError if one stays open, or if one is given that is not open.
     """
     shared = {
         dim.dim_param or info.name
@@ -42,15 +62,28 @@ def resolve_inputs(
     resolver = _Resolver(given, shared)
     sizes = {info.name: resolver.resolve(info) for info in inputs}
     resolver.check_given()
-    batches = {name: size[0] for name, size in sizes.items() if size[0] is not None}
-    if len(set(batches.values())) > 1:
-        listed = ", ".join(f"{name!r} {batch}" for name, batch in batches.items())
-        raise CmcError(
-            f"the inputs differ in their batch, the size of the first axis: {listed}; give each "
-            "the images in front, and all as many"
+    batches = {name: size[0] for name, size in sizes.items() if size and size[0] is not None}
+    scalars = [f"{name!r} has no axis" for name, size in sizes.items() if not size]
+    differ = ""
+    if len(set(batches.values())) > 1 or (scalars and max(batches.values(), default=1) > 1):
+        listed = (f"{name!r} {batch}" for name, batch in batches.items())
+        differ = (
+            f"the inputs differ in their batch, the size of the first axis: "
+            f"{', '.join([*listed, *scalars])}; give each the images in front, and all as many"
         )
     batch = next(iter(batches.values()), None)
-    return [Input(name, (batch or 1, *size)) for name, (_, *size) in sizes.items()], batch
+    return Inputs(
+        [
+            Input(
+                info.name,
+                tuple(size or batch or 1 for size in sizes[info.name]),
+                info.type.tensor_type.elem_type,
+            )
+            for info in inputs
+        ],
+        batch,
+        differ,
+    )
 
 
 class _Resolver:
@@ -62,14 +95,14 @@ class _Resolver:
         self.open: list[str] = []
         self.missing: list[CmcError] = []
 
-    def resolve(self, info: onnx.ValueInfoProto) -> tuple[int | None, *tuple[int, ...]]:
-        """The batch, None if it is open, and the sizes of the other axes."""
+    def resolve(self, info: onnx.ValueInfoProto) -> tuple[int | None, ...]:
+        """The sizes of all axes; that of the first, the batch, is None if it is open."""
         type_ = info.type.tensor_type
         if not info.type.HasField("tensor_type"):
             raise CmcError("only tensors can be inputs", _where(info))
-        if type_.elem_type not in FLOATS:
+        if type_.elem_type not in NUMBERS:
             raise CmcError(
-                f"inputs are floating-point numbers, not {type_name(type_.elem_type)}: convert "
+                f"inputs are numbers or truth values, not {type_name(type_.elem_type)}: convert "
                 "them before the network",
                 _where(info),
             )
@@ -77,7 +110,7 @@ class _Resolver:
             raise CmcError("the model does not say how many dimensions it has", _where(info))
         dims = type_.shape.dim
         if not dims:
-            raise CmcError("an input needs a batch axis, but this is a scalar", _where(info))
+            return ()
         sizes = [self._size(info, axis, dim) for axis, dim in enumerate(dims)]
         if (elements := prod(sizes)) > nn.LARGEST:
             raise CmcError(nn.too_large(sizes, elements), _where(info))

@@ -32,6 +32,11 @@ class Model:
     """The file that it came from, in whose folder its external data lies."""
 
     @cached_property
+    def opsets(self) -> Mapping[str, int]:
+        """The version of each domain of operators."""
+        return {entry.domain: entry.version for entry in self.proto.opset_import}
+
+    @cached_property
     def initializers(self) -> Mapping[str, TensorProto]:
         """The arrays of the graph by name."""
         return {tensor.name: tensor for tensor in self.proto.graph.initializer}

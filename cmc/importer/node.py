@@ -118,6 +118,10 @@ class Node:
         value = self.value(index)
         return nn.shape_of(value) if isinstance(value, SSAValue) else value.shape
 
+    def kind(self, index: int) -> np.dtype[np.generic]:
+        """The type of the elements of input `index` in the model."""
+        return self.graph.kind(self.proto.input[index])
+
     def constant(self, index: int) -> Array | None:
         """Input `index` if it is an array; None if it is a tensor of the network."""
         value = self.value(index)

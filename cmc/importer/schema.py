@@ -1,7 +1,7 @@
 """What ONNX itself says of a model: names that occur once, and nodes as their operators declare."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 
 import onnx
@@ -58,6 +58,32 @@ def check_node(node: onnx.NodeProto, opset: int) -> None:
         absent = index >= len(node.input) or not node.input[index]
         if absent and parameter.option != OpSchema.FormalParameterOption.Optional:
             raise CmcError(f"input {index} is missing")
+
+
+def result_kind(node: onnx.NodeProto, opset: int, index: int, kind_of: Callable[[str], int]) -> int:
+    """The type of the elements of a result, as ONNX numbers them; 0 where that is not known."""
+    for attribute in node.attribute:
+        if attribute.name in ("to", "dtype", "output_dtype"):
+            return attribute.i
+    try:
+        schema = get_schema(node.op_type, opset, node.domain)
+    except SchemaError:
+        return 0
+    wanted = schema.outputs[min(index, len(schema.outputs) - 1)].type_str
+    for position, name in enumerate(node.input):
+        parameter = schema.inputs[min(position, len(schema.inputs) - 1)]
+        if name and parameter.type_str == wanted:
+            return kind_of(name)
+    if wanted.startswith("tensor("):
+        allowed = [wanted]
+    else:
+        constraints = {one.type_param_str: one.allowed_type_strs for one in schema.type_constraints}
+        allowed = list(constraints.get(wanted, ()))
+    return _NUMBERS.get(allowed[0], 0) if len(allowed) == 1 else 0
+
+
+_NUMBERS = {f"tensor({name.lower()})": number for name, number in onnx.TensorProto.DataType.items()}
+"""What ONNX calls the types of elements in operators' declarations."""
 
 
 def _unknown_attribute(name: str, schema: OpSchema, opset: int) -> str:
