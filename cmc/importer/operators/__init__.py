@@ -8,13 +8,18 @@ from collections.abc import Callable, Mapping, Sequence
 from cmc.importer.node import Node, Value
 from cmc.importer.operators import (
     constants,
+    contraction,
     control,
     elementwise,
+    indexing,
     layout,
     linear,
     normalization,
     reductions,
     resize,
+    scans,
+    selection,
+    transforms,
     windows,
 )
 
@@ -24,6 +29,7 @@ Importer = Callable[[Node], Value | Sequence[Value | None]]
 VALUE_OPERATORS: Mapping[str, Importer] = {
     **constants.OPERATORS,
     **control.OPERATORS,
+    **indexing.VALUE_OPERATORS,
     **layout.VALUE_OPERATORS,
 }
 """Operators that take arrays as they take tensors, and whose results are of the same kind."""
@@ -32,12 +38,17 @@ NEVER_FOLDED = frozenset((*normalization.OPERATORS, *windows.OPERATORS))
 """Operators that are not evaluated even on arrays: onnx's evaluator errs on some at old opsets."""
 
 TENSOR_OPERATORS: Mapping[str, Importer] = {
+    **contraction.OPERATORS,
     **elementwise.OPERATORS,
+    **indexing.OPERATORS,
     **layout.OPERATORS,
     **linear.OPERATORS,
     **normalization.OPERATORS,
     **reductions.OPERATORS,
     **resize.OPERATORS,
+    **scans.OPERATORS,
+    **selection.OPERATORS,
+    **transforms.OPERATORS,
     **windows.OPERATORS,
 }
 """Operators that become operations: all but `NEVER_FOLDED` have an input that is not an array."""

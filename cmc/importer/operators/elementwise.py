@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
 from xdsl.ir import SSAValue
 
 from cmc.dialects import nn
@@ -83,6 +84,56 @@ def import_greater(make: Binary, node: Node) -> SSAValue:
     return node.emit(make(node.tensor(1), node.tensor(0)))
 
 
+def import_div(node: Node) -> SSAValue:
+    """Of integers, the quotient without its fraction."""
+    quotient = import_binary(nn.DivOp, node)
+    whole = node.kind(0).kind in "iu"
+    return node.emit(nn.TruncOp(quotient)) if whole else quotient
+
+
+def import_pow(node: Node) -> SSAValue:
+    """Of integers, the whole part; exact where the exponent is whole."""
+    power = import_binary(nn.PowOp, node)
+    if node.kind(0).kind not in "iu":
+        return power
+    whole = node.kind(1).kind in "iu"
+    return node.emit(nn.RoundOp(power) if whole else nn.TruncOp(power))
+
+
+def import_mod(node: Node) -> SSAValue:
+    """The remainder has the sign of the dividend with `fmod`, else that of the divisor."""
+    rest = import_binary(nn.RemainderOp, node)
+    if node.get_int("fmod", 0):
+        return rest
+    divisor = node.tensor(1)
+    product = node.emit(nn.MulOp(node.emit(nn.SignOp(rest)), node.emit(nn.SignOp(divisor))))
+    differ = node.emit(nn.LessOp(product, node.emit_scalar(0.0)))
+    return node.emit(nn.WhereOp(differ, node.emit(nn.AddOp(rest, divisor)), rest))
+
+
+def import_bit_shift(node: Node) -> SSAValue:
+    """By a known number of bits, a product with a power of two, or its whole part."""
+    bits = node.known(1, "the number of bits")
+    direction = node.get_string("direction", "")
+    if bits is None or direction not in ("LEFT", "RIGHT"):
+        raise node.error(f"direction {direction!r} is neither LEFT nor RIGHT")
+    left = direction == "LEFT"
+    factor = np.ldexp(np.float32(1), (1 if left else -1) * bits.astype(np.int64))
+    shifted = node.emit(nn.MulOp(node.tensor(0), node.emit_constant(factor.astype(np.float32))))
+    return shifted if left else node.emit(nn.FloorOp(shifted))
+
+
+def import_is_inf(node: Node) -> SSAValue:
+    found = [
+        node.emit(nn.EqualOp(node.tensor(0), node.emit_scalar(value)))
+        for name, value in (("detect_positive", np.inf), ("detect_negative", -np.inf))
+        if node.get_int(name, 1)
+    ]
+    if not found:
+        return node.emit(nn.LessOp(node.tensor(0), node.tensor(0)))
+    return found[0] if len(found) == 1 else node.emit(nn.MaximumOp(*found))
+
+
 def import_where(node: Node) -> SSAValue:
     return node.emit(nn.WhereOp(*(node.tensor(index) for index in range(3))))
 
@@ -105,7 +156,15 @@ def _not(node: Node, truth: SSAValue) -> SSAValue:
 
 _UNARY: dict[str, Unary] = {
     "Abs": nn.AbsOp,
+    "Acos": nn.AcosOp,
+    "Acosh": nn.AcoshOp,
+    "Asin": nn.AsinOp,
+    "Asinh": nn.AsinhOp,
+    "Atan": nn.AtanOp,
+    "Atanh": nn.AtanhOp,
     "Ceil": nn.CeilOp,
+    "Cos": nn.CosOp,
+    "Cosh": nn.CoshOp,
     "Erf": nn.ErfOp,
     "Exp": nn.ExpOp,
     "Floor": nn.FloorOp,
@@ -115,20 +174,21 @@ _UNARY: dict[str, Unary] = {
     "Round": nn.RoundOp,
     "Sigmoid": nn.SigmoidOp,
     "Sign": nn.SignOp,
+    "Sin": nn.SinOp,
+    "Sinh": nn.SinhOp,
     "Sqrt": nn.SqrtOp,
+    "Tan": nn.TanOp,
     "Tanh": nn.TanhOp,
 }
 
 _BINARY: dict[str, Binary] = {
     "Add": nn.AddOp,
     "And": nn.MinimumOp,
-    "Div": nn.DivOp,
     "Equal": nn.EqualOp,
     "Less": nn.LessOp,
     "LessOrEqual": nn.LessEqualOp,
     "Mul": nn.MulOp,
     "Or": nn.MaximumOp,
-    "Pow": nn.PowOp,
     "Sub": nn.SubOp,
 }
 
@@ -142,16 +202,21 @@ OPERATORS: dict[str, Callable[[Node], SSAValue]] = {
     **{name: partial(import_unary, make) for name, make in _UNARY.items()},
     **{name: partial(import_binary, make) for name, make in _BINARY.items()},
     **{name: partial(import_variadic, make) for name, make in _VARIADIC.items()},
+    "BitShift": import_bit_shift,
     "Clip": import_clip,
+    "Div": import_div,
     "Greater": partial(import_greater, nn.LessOp),
     "GreaterOrEqual": partial(import_greater, nn.LessEqualOp),
     "HardSigmoid": import_hard_sigmoid,
     "HardSwish": import_hard_swish,
+    "IsInf": import_is_inf,
     "IsNaN": import_is_nan,
     "LeakyRelu": import_leaky_relu,
     "Mean": import_mean,
+    "Mod": import_mod,
     "Not": import_not,
     "PRelu": import_prelu,
+    "Pow": import_pow,
     "Reciprocal": import_reciprocal,
     "Softplus": import_softplus,
     "Where": import_where,

@@ -7,6 +7,7 @@ import numpy as np
 from xdsl.ir import SSAValue
 
 from cmc.dialects import nn
+from cmc.importer.integers import cast
 from cmc.importer.node import Node, Value
 
 
@@ -91,25 +92,14 @@ def import_cast(node: Node) -> Value:
     from onnx import helper
 
     dtype = helper.tensor_dtype_to_np_dtype(node.get_int("to", 0))
-    if dtype.name in ("float16", "bfloat16"):
-        raise node.error(
-            f"it rounds to {dtype}, and cores compute in float32: export the model in float32"
-        )
-    if dtype.kind == "b":
-        zero = node.emit(nn.EqualOp(node.tensor(0), node.emit_scalar(0.0)))
-        return node.emit(nn.SubOp(node.emit_scalar(1.0), zero))
-    node.reject(dtype.kind != "f", f"a cast of the network's values to {dtype}")
-    return node.value(0)
+    return cast(node, node.tensor(0), node.kind(0), dtype)
 
 
 def import_cast_like(node: Node) -> Value:
-    """A tensor of the network is like any other; arrays have types."""
-    value, other = node.value(0), node.value(1)
-    dtype = np.dtype(np.float32) if isinstance(other, SSAValue) else other.dtype
+    value, dtype = node.value(0), node.kind(1)
     if not isinstance(value, SSAValue):
         return value.astype(dtype)
-    node.reject(dtype.kind != "f", f"a cast of the network's values to {dtype}")
-    return value
+    return cast(node, value, node.kind(0), dtype)
 
 
 def import_transpose(node: Node) -> SSAValue:
@@ -271,6 +261,8 @@ def import_pad(node: Node) -> SSAValue:
     for index, axis in enumerate(axes):
         low[axis], high[axis] = pads[index], pads[len(axes) + index]
     mode = node.get_string("mode", "constant")
+    if mode == "wrap":
+        return _wrap(node, low, high)
     node.reject(mode not in [known.value for known in nn.PadMode], f"mode {mode!r}")
     return node.emit(
         nn.PadOp(
@@ -281,6 +273,16 @@ def import_pad(node: Node) -> SSAValue:
             nn.PadMode(mode),
         )
     )
+
+
+def _wrap(node: Node, low: Sequence[int], high: Sequence[int]) -> SSAValue:
+    """The input again and again, beyond its edges."""
+    tensor = node.tensor(0)
+    for axis, (size, before, after) in enumerate(zip(node.shape(0), low, high, strict=True)):
+        if before or after:
+            places = [place % size for place in range(-before, size + after)]
+            tensor = node.emit(nn.GatherOp(tensor, axis, places))
+    return tensor
 
 
 def _pad_value(node: Node) -> float:

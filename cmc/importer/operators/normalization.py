@@ -1,11 +1,19 @@
 """Operators that normalise: over a batch, over channels, to a sum of one."""
 
+from collections.abc import Callable
 from math import prod
 
 from xdsl.ir import SSAValue
 
 from cmc.dialects import nn
 from cmc.importer.node import Node
+from cmc.importer.operators.reductions import (
+    reduce_along,
+    reduce_l1,
+    reduce_l2,
+    reduce_max,
+    reduce_sum,
+)
 from cmc.window import Window
 
 
@@ -50,22 +58,49 @@ def import_lrn(node: Node) -> SSAValue:
     )
 
 
-def import_softmax(node: Node) -> SSAValue:
+def along_axis(node: Node, compute: Callable[[SSAValue, int], SSAValue]) -> SSAValue:
+    """`compute` along the axis of the node; before opset 13 along all axes from it on, as one."""
     tensor, shape = node.tensor(0), node.shape(0)
     if node.opset >= 13:
-        return node.emit(nn.SoftmaxOp(tensor, node.axis(node.get_int("axis", -1), len(shape))))
-    # Before opset 13 the sum is over this axis and all that follow it.
+        return compute(tensor, node.axis(node.get_int("axis", -1), len(shape)))
     axis = node.axis(node.get_int("axis", 1), len(shape))
     if prod(shape[axis + 1 :]) == 1:
-        return node.emit(nn.SoftmaxOp(tensor, axis))
+        return compute(tensor, axis)
     flat = (*(shape[:axis] or (1,)), prod(shape[axis:]))
-    result = node.emit(nn.SoftmaxOp(node.emit(nn.ReshapeOp(tensor, flat)), len(flat) - 1))
+    result = compute(node.emit(nn.ReshapeOp(tensor, flat)), len(flat) - 1)
     return node.emit(nn.ReshapeOp(result, shape))
+
+
+def import_softmax(node: Node) -> SSAValue:
+    return along_axis(node, lambda tensor, axis: node.emit(nn.SoftmaxOp(tensor, axis)))
+
+
+def import_log_softmax(node: Node) -> SSAValue:
+    def log_softmax(tensor: SSAValue, axis: int) -> SSAValue:
+        largest = reduce_along(reduce_max, node, tensor, [axis])
+        shifted = node.emit(nn.SubOp(tensor, largest))
+        total = reduce_along(reduce_sum, node, node.emit(nn.ExpOp(shifted)), [axis])
+        return node.emit(nn.SubOp(shifted, node.emit(nn.LogOp(total))))
+
+    return along_axis(node, log_softmax)
+
+
+def import_lp_normalization(node: Node) -> SSAValue:
+    """Over the norm, and 0 where that is 0."""
+    tensor, shape = node.tensor(0), node.shape(0)
+    axis, p = node.axis(node.get_int("axis", -1), len(shape)), node.get_int("p", 2)
+    node.reject(p not in (1, 2), f"p = {p}")
+    norm = reduce_along(reduce_l1 if p == 1 else reduce_l2, node, tensor, [axis])
+    none = node.emit(nn.EqualOp(norm, node.emit_scalar(0.0)))
+    result = node.emit(nn.DivOp(tensor, norm))
+    return node.emit(nn.WhereOp(none, node.emit_scalar(0.0), result))
 
 
 OPERATORS = {
     "BatchNormalization": import_batch_normalization,
     "InstanceNormalization": import_instance_normalization,
     "LRN": import_lrn,
+    "LogSoftmax": import_log_softmax,
+    "LpNormalization": import_lp_normalization,
     "Softmax": import_softmax,
 }

@@ -1,6 +1,6 @@
-"""Reductions over axes, as pools."""
+"""Reductions over axes: as pools, and as products of halves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from math import prod
 
@@ -11,28 +11,37 @@ from cmc.importer.node import Node
 from cmc.window import Window
 
 Pool = Callable[[SSAValue, Window], nn.TensorOp]
+Reduce = Callable[[Node, SSAValue, Sequence[int]], SSAValue]
+"""Reduces the axes, in order, of a tensor: of the result they have size 1, or another rank."""
 
 
-def import_reduction(make: Pool, axes_are_inputs_since: int, node: Node) -> SSAValue:
-    return _reduce(make, axes_are_inputs_since, node, node.tensor(0))
-
-
-def _reduce(make: Pool, axes_are_inputs_since: int, node: Node, tensor: SSAValue) -> SSAValue:
-    """A pool whose window is all of the axes that the node reduces."""
-    shape = nn.shape_of(tensor)
+def import_reduction(reduce: Reduce, axes_are_inputs_since: int, node: Node) -> SSAValue:
+    """Reduce the axes that the node names, or all of them."""
+    tensor, shape = node.tensor(0), node.shape(0)
     given = node.ints("axes", 1, axes_are_inputs_since)
+    keep = node.get_int("keepdims", 1)
     if node.get_int("noop_with_empty_axes", 0) and not given:
-        return tensor
+        return reduce(node, tensor, ())
     axes = sorted(node.axes(given or range(len(shape)), len(shape)))
-    pooled = _pool(make, node, tensor, axes)
+    result = reduce(node, tensor, axes)
     kept = [1 if axis in axes else size for axis, size in enumerate(shape)]
-    if not node.get_int("keepdims", 1):
+    if not keep:
         kept = [size for axis, size in enumerate(shape) if axis not in axes]
-    return pooled if nn.shape_of(pooled) == tuple(kept) else node.emit(nn.ReshapeOp(pooled, kept))
+    return result if nn.shape_of(result) == tuple(kept) else node.emit(nn.ReshapeOp(result, kept))
 
 
-def _pool(make: Pool, node: Node, tensor: SSAValue, axes: list[int]) -> SSAValue:
+def reduce_along(reduce: Reduce, node: Node, tensor: SSAValue, axes: Sequence[int]) -> SSAValue:
+    """Reduce axes, which stay with size 1."""
+    kept = [1 if axis in axes else size for axis, size in enumerate(nn.shape_of(tensor))]
+    result = reduce(node, tensor, sorted(axes))
+    return result if nn.shape_of(result) == tuple(kept) else node.emit(nn.ReshapeOp(result, kept))
+
+
+def _pool(make: Pool, node: Node, tensor: SSAValue, axes: Sequence[int]) -> SSAValue:
+    """A pool whose window is all of the axes."""
     shape = nn.shape_of(tensor)
+    if not axes:
+        return tensor
     if axes[0] >= 2 and len(shape) <= 5:
         kernel = [size if axis in axes else 1 for axis, size in enumerate(shape)]
         return node.emit(make(tensor, Window.of(kernel[2:])))
@@ -47,41 +56,82 @@ def _pool(make: Pool, node: Node, tensor: SSAValue, axes: list[int]) -> SSAValue
     return node.emit(make(rows, Window.of((length,))))
 
 
-def import_reduce_min(node: Node) -> SSAValue:
-    negative = node.emit(nn.NegOp(node.tensor(0)))
-    return node.emit(nn.NegOp(_reduce(nn.MaxPoolOp, 18, node, negative)))
+reduce_max: Reduce = partial(_pool, nn.MaxPoolOp)
+reduce_mean: Reduce = partial(_pool, nn.AveragePoolOp)
+reduce_sum: Reduce = partial(_pool, nn.SumPoolOp)
 
 
-def import_reduce_sum(node: Node) -> SSAValue:
-    return _sum(13, node, node.tensor(0))
+def reduce_min(node: Node, tensor: SSAValue, axes: Sequence[int]) -> SSAValue:
+    negative = node.emit(nn.NegOp(tensor))
+    return node.emit(nn.NegOp(reduce_max(node, negative, axes)))
 
 
-def import_l1(node: Node) -> SSAValue:
-    return _sum(18, node, node.emit(nn.AbsOp(node.tensor(0))))
+def reduce_prod(node: Node, tensor: SSAValue, axes: Sequence[int]) -> SSAValue:
+    """The product of both halves, of their halves, and so on."""
+    for axis in axes:
+        while (size := nn.shape_of(tensor)[axis]) > 1:
+            half = size // 2
+            product = node.emit(
+                nn.MulOp(
+                    part_of(node, tensor, axis, 0, half), part_of(node, tensor, axis, half, half)
+                )
+            )
+            if size % 2:
+                last = part_of(node, tensor, axis, size - 1, 1)
+                product = node.emit(nn.ConcatOp([product, last], axis))
+            tensor = product
+    return tensor
 
 
-def import_l2(node: Node) -> SSAValue:
-    return node.emit(nn.SqrtOp(import_sum_square(node)))
+def part_of(node: Node, tensor: SSAValue, axis: int, start: int, size: int) -> SSAValue:
+    """`size` elements along an axis."""
+    sizes = list(nn.shape_of(tensor))
+    starts = [0] * len(sizes)
+    starts[axis], sizes[axis] = start, size
+    return node.emit(nn.SliceOp(tensor, starts, sizes))
 
 
-def import_sum_square(node: Node) -> SSAValue:
-    return _sum(18, node, node.emit(nn.MulOp(node.tensor(0), node.tensor(0))))
+def reduce_l1(node: Node, tensor: SSAValue, axes: Sequence[int]) -> SSAValue:
+    return reduce_sum(node, node.emit(nn.AbsOp(tensor)), axes)
 
 
-def _sum(axes_are_inputs_since: int, node: Node, tensor: SSAValue) -> SSAValue:
-    mean = _reduce(nn.AveragePoolOp, axes_are_inputs_since, node, tensor)
-    if mean is tensor:
-        return mean
-    count = prod(node.shape(0)) // prod(nn.shape_of(mean))
-    return node.emit(nn.MulOp(mean, node.emit_scalar(count)))
+def reduce_sum_square(node: Node, tensor: SSAValue, axes: Sequence[int]) -> SSAValue:
+    return reduce_sum(node, node.emit(nn.MulOp(tensor, tensor)), axes)
 
+
+def reduce_l2(node: Node, tensor: SSAValue, axes: Sequence[int]) -> SSAValue:
+    return node.emit(nn.SqrtOp(reduce_sum_square(node, tensor, axes)))
+
+
+def reduce_log_sum(node: Node, tensor: SSAValue, axes: Sequence[int]) -> SSAValue:
+    return node.emit(nn.LogOp(reduce_sum(node, tensor, axes)))
+
+
+def reduce_log_sum_exp(node: Node, tensor: SSAValue, axes: Sequence[int]) -> SSAValue:
+    """Relative to the largest, or the least finite number, so that nothing overflows."""
+    largest = reduce_along(reduce_max, node, tensor, axes)
+    largest = node.emit(nn.ClipOp(largest, _LEAST, -_LEAST))
+    powers = node.emit(nn.ExpOp(node.emit(nn.SubOp(tensor, largest))))
+    logarithm = node.emit(nn.LogOp(reduce_along(reduce_sum, node, powers, axes)))
+    return node.emit(nn.AddOp(logarithm, largest))
+
+
+_LEAST = -3.4028234663852886e38
+
+_REDUCTIONS: dict[str, tuple[Reduce, int]] = {
+    "ReduceL1": (reduce_l1, 18),
+    "ReduceL2": (reduce_l2, 18),
+    "ReduceLogSum": (reduce_log_sum, 18),
+    "ReduceLogSumExp": (reduce_log_sum_exp, 18),
+    "ReduceMax": (reduce_max, 18),
+    "ReduceMean": (reduce_mean, 18),
+    "ReduceMin": (reduce_min, 18),
+    "ReduceProd": (reduce_prod, 18),
+    "ReduceSum": (reduce_sum, 13),
+    "ReduceSumSquare": (reduce_sum_square, 18),
+}
+"""How each reduces, and the opset since which its axes are an input."""
 
 OPERATORS: dict[str, Callable[[Node], SSAValue]] = {
-    "ReduceL1": import_l1,
-    "ReduceL2": import_l2,
-    "ReduceMax": partial(import_reduction, nn.MaxPoolOp, 18),
-    "ReduceMean": partial(import_reduction, nn.AveragePoolOp, 18),
-    "ReduceMin": import_reduce_min,
-    "ReduceSum": import_reduce_sum,
-    "ReduceSumSquare": import_sum_square,
+    name: partial(import_reduction, reduce, since) for name, (reduce, since) in _REDUCTIONS.items()
 }

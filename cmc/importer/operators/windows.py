@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from math import prod
 
+import numpy as np
 from xdsl.ir import SSAValue
 
 from cmc.dialects import nn
-from cmc.importer.node import Node
+from cmc.importer.node import Node, as_float32
 from cmc.window import Window
 
 
@@ -23,6 +24,62 @@ def import_conv(node: Node) -> SSAValue:
     )
 
 
+def import_conv_transpose(node: Node) -> SSAValue:
+    """A convolution, by the mirrored kernel, of the input with zeros between its elements."""
+    weights = node.known(1, "the weights")
+    if weights is None or weights.ndim < 3 or weights.ndim != len(node.shape(0)):
+        raise node.error(f"weights do not fit an input of shape {list(node.shape(0))}")
+    rank, group = weights.ndim - 2, node.get_int("group", 1)
+    kernel = node.get_ints("kernel_shape") or list(weights.shape[2:])
+    strides = node.get_ints("strides") or [1] * rank
+    dilations = node.get_ints("dilations") or [1] * rank
+    extra = node.get_ints("output_padding") or [0] * rank
+    if group < 1 or weights.shape[0] % group or min(strides + dilations) < 1:
+        raise node.error(f"{group} groups do not divide the {weights.shape[0]} channels")
+    reach = [d * (k - 1) for d, k in zip(dilations, kernel, strict=True)]
+    before, after = _transposed_pads(node, strides, reach, extra)
+    low = [r - a for r, a in zip(reach, before, strict=True)]
+    high = [r - b + e for r, b, e in zip(reach, after, extra, strict=True)]
+    tensor = node.emit(nn.DilateOp(node.tensor(0), [1, 1, *strides]))
+    if min(low + high) < 0:
+        less, more = ([0, 0, *(min(0, pad) for pad in pads)] for pads in (low, high))
+        tensor = node.emit(nn.PadOp(tensor, less, more))
+    pads = [max(0, pad) for pad in low + high]
+    array = as_float32(weights, node, node.proto.input[1])
+    array = np.flip(array, tuple(range(2, array.ndim)))
+    channels, filters, *_ = array.shape
+    array = array.reshape(group, channels // group, filters, *kernel).swapaxes(1, 2)
+    array = np.ascontiguousarray(array).reshape(group * filters, channels // group, *kernel)
+    weight = node.emit_constant(array, node.proto.input[1])
+    bias = node.tensor(2) if node.has_input(2) else None
+    window = Window.of(kernel, None, pads, dilations)
+    return node.emit(nn.ConvOp(tensor, weight, bias, window, group=group))
+
+
+def _transposed_pads(
+    node: Node, strides: Sequence[int], reach: Sequence[int], extra: Sequence[int]
+) -> tuple[list[int], list[int]]:
+    """How much is cut off the result of all windows, before and after."""
+    sizes, rank = node.shape(0)[2:], len(strides)
+    whole = [
+        stride * (size - 1) + r + 1 + e
+        for stride, size, r, e in zip(strides, sizes, reach, extra, strict=True)
+    ]
+    wanted = node.get_ints("output_shape")
+    mode = node.get_string("auto_pad", "NOTSET")
+    pads = node.get_ints("pads") or [0] * 2 * rank
+    if mode not in ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"):
+        raise node.error(f"auto_pad {mode!r} is not supported")
+    if wanted is None and mode.startswith("SAME"):
+        wanted = [size * stride for size, stride in zip(sizes, strides, strict=True)]
+    if wanted is None:
+        return (pads[:rank], pads[rank:]) if mode == "NOTSET" else ([0] * rank, [0] * rank)
+    totals = [w - size for w, size in zip(whole, wanted[-rank:], strict=True)]
+    half = [total // 2 for total in totals]
+    rest = [total - a for total, a in zip(totals, half, strict=True)]
+    return (half, rest) if mode == "SAME_UPPER" else (rest, half)
+
+
 def import_max_pool(node: Node) -> SSAValue:
     node.reject_outputs_from(1, "an output of indices")
     return node.emit(nn.MaxPoolOp(node.tensor(0), _window(node, _kernel(node))))
@@ -36,6 +93,27 @@ def import_average_pool(node: Node) -> SSAValue:
             count_include_pad=bool(node.get_int("count_include_pad", 0)),
         )
     )
+
+
+def import_lp_pool(node: Node) -> SSAValue:
+    return _norm(node, node.get_int("p", 2), _window(node, _kernel(node)))
+
+
+def import_global_lp_pool(node: Node) -> SSAValue:
+    return _norm(node, node.get_int("p", 2), Window.of(node.shape(0)[2:]))
+
+
+def _norm(node: Node, p: int, window: Window) -> SSAValue:
+    """The root of the sum of powers."""
+    powers = node.emit(nn.AbsOp(node.tensor(0)))
+    if p == 2:
+        powers = node.emit(nn.MulOp(powers, powers))
+    elif p != 1:
+        powers = node.emit(nn.PowOp(powers, node.emit_scalar(p)))
+    total = node.emit(nn.SumPoolOp(powers, window))
+    if p == 2:
+        return node.emit(nn.SqrtOp(total))
+    return total if p == 1 else node.emit(nn.PowOp(total, node.emit_scalar(1 / p)))
 
 
 def import_global_average_pool(node: Node) -> SSAValue:
@@ -104,7 +182,10 @@ def _with_pads_of(node: Node, window: Window, spatial: Sequence[int]) -> Window:
 OPERATORS = {
     "AveragePool": import_average_pool,
     "Conv": import_conv,
+    "ConvTranspose": import_conv_transpose,
     "GlobalAveragePool": import_global_average_pool,
+    "GlobalLpPool": import_global_lp_pool,
     "GlobalMaxPool": import_global_max_pool,
+    "LpPool": import_lp_pool,
     "MaxPool": import_max_pool,
 }
