@@ -79,7 +79,8 @@ def _check_output(options: Options, source: Model) -> None:
 def _shapes(options: Options, source: Model) -> Shapes:
     """The shape of an image of each input."""
     inputs = [info for info in source.proto.graph.input if info.name not in source.initializers]
-    return {input.name: input.shape[1:] for input in resolve_inputs(inputs, dict(options.shape))[0]}
+    resolved = resolve_inputs(inputs, dict(options.shape))
+    return {input.name: input.shape[1:] for input in resolved.inputs}
 
 
 def _images(options: Options, shapes: Shapes) -> tuple[Stream, str]:
