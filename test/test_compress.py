@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from onnx.checker import check_model  # pyright: ignore[reportUnknownVariableType]
@@ -24,9 +26,11 @@ from cmc.importer.load import load_model
 from cmc.reference import Reference
 from cmc.targets import Target, find_target
 from cmc.tools.cmc import main
-from conftest import find_trained
+from conftest import examples, find_trained
 from end_to_end import assert_close
+from networks import Network, networks, random_inputs, reference
 from onnx_models import Array, Attribute, chain_model, float_type, normal
+from test_tiles import targets
 
 TINY = """
 name = "tiny"
@@ -221,6 +225,41 @@ def test_what_has_a_lower_rank_stays_the_same(name: str):
     )
 
 
+TRANSPOSED: dict[str, dict[str, Sequence[int]]] = {
+    "plain": {},
+    "strided": {"strides": [2, 3], "output_padding": [1, 2]},
+    "padded": {"strides": [2, 2], "pads": [1, 0, 1, 2], "dilations": [1, 2]},
+    "two groups": {"strides": [2, 1]},
+    "of a size": {"strides": [2, 2], "output_shape": [20, 22]},
+}
+
+
+@pytest.mark.parametrize("name", TRANSPOSED)
+def test_transposed_convolutions(name: str):
+    groups = 2 if name == "two groups" else 1
+    matrices = low_rank(groups, 8 // groups * 9, 12 // groups, rank=2)
+    weights = matrices.reshape(8, 9, 12 // groups).swapaxes(1, 2).reshape(8, 12 // groups, 3, 3)
+    node = with_attributes(
+        "ConvTranspose", ["x", "w", "b"], "y", "node", group=groups, **TRANSPOSED[name]
+    )
+    constants = {"w": np.ascontiguousarray(weights), "b": normal(12)}
+    before = declared(chain_model((1, 8, 10, 11), node, constants=constants))
+    now, (cut,) = compress(before, 0.0)
+    assert cut.rank == 2 and cut.shape == (groups, 8 // groups * 9, 12 // groups)
+    images = {"x": normal(3, 8, 10, 11)}
+    assert_close(Reference(now)(images), Reference(before)(images))
+
+
+@examples(16)
+@given(networks(), targets, st.floats(0, 1), st.booleans())
+def test_networks_at_lower_ranks(network: Network, target: Target, error: float, on_target: bool):
+    """They are valid, and computed alike by a chip and by somebody else."""
+    now, cuts = compress(network.model, error, target if on_target else None)
+    assert all(cut.now < cut.before and cut.error <= max(error, EXACT) + 1e-6 for cut in cuts)
+    images = random_inputs(now, 2, seed=1)
+    assert_close(cmc.compile(now).run(images).outputs, reference(now, images))
+
+
 @pytest.mark.parametrize("name", SAME)
 def test_full_rank_stays(name: str):
     model = SAME[name]()
@@ -318,6 +357,36 @@ def test_weights_that_someone_else_reads_stay():
     now, cuts = compress(model, 0.0)
     assert len(cuts) == 1
     assert {tensor.name for tensor in now.graph.initializer} == {"w", "w_left", "w_right"}
+
+
+def test_weights_in_two_forms():
+    """One node has them as they are, the other transposed: each gets factors of its own."""
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["h"], "one"),
+        helper.make_node("Gemm", ["h", "w"], ["y"], "two", transB=1),
+    ]
+    before = declared(chain_model((1, 30), *nodes, constants={"w": SQUARE}))
+    now, cuts = compress(before, 0.0)
+    assert [list(cut.nodes) for cut in cuts] == [["one"], ["two"]]
+    assert len({tensor.name for tensor in now.graph.initializer}) == 4
+    check_same(before, now)
+
+
+def test_weights_that_a_branch_reads_stay():
+    branch = helper.make_graph(
+        [helper.make_node("Identity", ["w"], ["b"])], "branch", [], [float_type("b", (30, 30))]
+    )
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["h"], "one"),
+        helper.make_node("If", ["yes"], ["v"], "if", then_branch=branch, else_branch=branch),
+        helper.make_node("MatMul", ["h", "v"], ["y"], "two"),
+    ]
+    constants = {"w": SQUARE, "yes": np.array(True)}
+    before = declared(chain_model((1, 30), *nodes, constants=constants))
+    now, cuts = compress(before, 0.0)
+    assert [list(cut.nodes) for cut in cuts] == [["one"]]
+    assert "w" in {tensor.name for tensor in now.graph.initializer}
+    check_same(before, now)
 
 
 def test_names_that_are_taken():
