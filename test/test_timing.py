@@ -6,9 +6,11 @@ import tracemalloc
 from bisect import bisect_right
 from fractions import Fraction
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import pytest
 from onnx import helper
 
@@ -274,3 +276,19 @@ def test_times_are_those_of_each_cycle(seed: int, way: str, monkeypatch: pytest.
         assert starts.expanded().tolist() == expected[name][: starts.length]
     total = sum(images * p.iterations for p in flow.processes.values())
     assert found.complete == (sum(map(len, expected.values())) == total)
+
+
+@pytest.mark.parametrize("interval", [1, 100])
+def test_nothing_comes_again_where_nothing_came(interval: int):
+    """One process is through long before the others, which need and free lots of random sizes."""
+    count, random = 40_000, Random(1)
+    ends = list(accumulate(random.randint(1, 3) for _ in range(count)))
+    lots = Runs.of(np.array([*(end for end in ends if end < count), count]))
+    some = Steps.of(lots, lots)
+    whole = Steps.of(Runs.line(1, 10), Runs.line(1, count))
+    last = Steps.of(Runs.line(1, count), Runs.line(1, 10))
+    processes = [Process("a", 10), *(Process(name, count, 1, interval) for name in "bc")]
+    edges = (Edge("", "a", "b", whole, last, 10), Edge("", "b", "c", some, some, 3))
+    times = solve(Flow({process.name: process for process in processes}, edges), 1)
+    assert times.complete
+    assert times.last("c") >= interval * (count - 1)

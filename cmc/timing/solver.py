@@ -12,6 +12,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import reduce
+from math import ceil
 
 import numpy as np
 
@@ -406,7 +407,8 @@ class _Solving:
                 on = progress[wait.on.name]
                 progress[name].waits.append(_Cursor(wait, on, begun[name]))
                 on.waiting[name] = progress[name]
-        return _Solving(progress, found, -(-_PHASE // len(progress)))
+        most = sum(Fraction(1, process.interval) for process in flow.processes.values())
+        return _Solving(progress, found, ceil(_PHASE / most))
 
     @property
     def left(self) -> int:
@@ -513,7 +515,9 @@ class _Solving:
                 if not again[name].same(one.starts.head(between).tail(before) + cycles):
                     break
             else:
-                return cycles, again
+                # Not if all that came lately is that nothing did.
+                if any(runs.length for runs in again.values()):
+                    return cycles, again
         return 0, {}
 
 
