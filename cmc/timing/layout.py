@@ -70,7 +70,7 @@ class _Waits:
     def of(flow: Flow, images: int) -> _Waits:
         waits = _Waits()
         number = {name: i for i, name in enumerate(flow.processes)}
-        tables: dict[tuple[int, int, int], tuple[int, bool]] = {}
+        tables: dict[tuple[int, int, int], tuple[int, bool] | None] = {}
         length = 0
         for owner, process in enumerate(flow.processes.values()):
             own = process.turn.images(images)
@@ -82,15 +82,16 @@ class _Waits:
                     other, steps, slots = flow.processes[edge.reader], edge.free, edge.slots
                 sides = process.iterations, other.iterations
                 limit = min(limit, steps.driven_in(process.iterations, own) + slots)
-                needs = _needs(steps, *sides)
-                if needs is None:
-                    continue
                 key = (id(steps), *sides)
                 if key not in tables:
-                    tables[key] = length, bool(needs.max() > other.iterations)
-                    waits.needs.append(needs)
-                    length += len(needs)
-                table, late = tables[key]
+                    tables[key] = None
+                    if (needs := _needs(steps, *sides)) is not None:
+                        tables[key] = length, bool(needs.max() > other.iterations)
+                        waits.needs.append(needs)
+                        length += len(needs)
+                if (known := tables[key]) is None:
+                    continue
+                table, late = known
                 waits.owner.append(owner)
                 waits.on.append(number[other.name])
                 waits.table.append(table)
