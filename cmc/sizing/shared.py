@@ -19,11 +19,11 @@ from cmc.timing.solver import solve
 MORE_ROWS = (0, 1, 2, 4, 8)
 """By how many rows rings are made longer, as long as no fewer are enough."""
 
-EVENTS = 1 << 22
-"""Iterations of a stream that is tried: a few seconds at most."""
+EVENTS = 1 << 20
+"""Iterations of a stream that is tried: a second or so."""
 
 IMAGES = 64
-"""Images of such a stream at most, and a sixteenth of that at least."""
+"""Images of such a stream at most, and an eighth of that at least."""
 
 
 def roomy_slots(
@@ -57,7 +57,7 @@ def pace(flow: Flow, slots: Sequence[int]) -> float:
     Of the later half of a stream where that changes.
     """
     iterations = sum(process.iterations for process in flow.processes.values())
-    images = max(IMAGES // 16, min(IMAGES, EVENTS // iterations))
+    images = max(IMAGES // 8, min(IMAGES, EVENTS // iterations))
     times = solve(flow.with_slots(slots), images * flow.turns)
     if times.period is not None:
         return float(times.period)
