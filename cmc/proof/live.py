@@ -92,12 +92,14 @@ class _Counts:
         return None if times.complete else times.deadlock()
 
     def _process(self, program: ProvedProgram) -> Process:
+        """A program whose iterations take a cycle: how long they take decides nothing here."""
         iterations = self.of(program)
         return Process(
             program.name,
             iterations.count,
-            *program.writer.cycles,
-            lambda number: f"@{program.name}{coordinates(tuple(iterations.coordinates(number)))}",
+            title=lambda number: (
+                f"@{program.name}{coordinates(tuple(iterations.coordinates(number)))}"
+            ),
         )
 
     def _edge(self, link: ProvedChannel) -> Edge:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from itertools import combinations
+from math import prod
+
+import islpy as isl
 
 from cmc.dialects.cmpipe import Channel
 from cmc.errors import CmcError
+from cmc.poly.counting import Iterations
 from cmc.poly.extremes import coordinates, first_point
-from cmc.proof.points import outside
 from cmc.proof.programs import ProvedProgram
 
 Writers = Mapping[str, list[ProvedProgram]]
@@ -24,24 +27,39 @@ def prove_parts(programs: Iterable[ProvedProgram]) -> Writers:
     for program in programs:
         writers.setdefault(program.object.sym_name.data, []).append(program)
     for name, found in writers.items():
-        for one, other in combinations(found, 2):
-            if not (both := one.writes.range().intersect(other.writes.range())).is_empty():
-                raise CmcError(
-                    f"program @{other.name} writes @{name}{coordinates(first_point(both))}, and so "
-                    f"does program @{one.name}",
-                    other.where,
-                )
-        written = found[0].writes.range()
-        for program in found[1:]:
-            written = written.union(program.writes.range()).coalesce()
         elements = found[0].object.index_space.reset_tuple_id()
-        if (missing := outside(elements, written)) is not None:
-            element = f"@{name}{coordinates(first_point(missing))}"
+        left, count = elements, 0
+        for program in sorted(found, key=_first):
+            left = left.subtract(program.writes.range()).coalesce()
+            count += Iterations(program.iterations).count
+        # All are written, and so many are as there are: each is once.
+        if not left.is_empty() or count != prod(found[0].object.shape):
+            _expect_apart(name, found)
+        if not left.is_empty():
+            element = f"@{name}{coordinates(first_point(left))}"
             if len(found) == 1:
                 raise CmcError(f"program @{found[0].name} never writes {element}", found[0].where)
             names = ", ".join(f"@{program.name}" for program in found)
             raise CmcError(f"none of the programs {names} writes {element}", found[0].where)
     return writers
+
+
+def _first(program: ProvedProgram) -> list[int]:
+    """The least coordinates of the elements that a program writes, so that neighbours follow."""
+    written = program.writes.range()
+    axes = range(written.dim(isl.dim_type.set))
+    return [written.dim_min_val(axis).to_python() for axis in axes]
+
+
+def _expect_apart(name: str, found: Sequence[ProvedProgram]) -> None:
+    """CmcError that names an element of an object that two programs write, if there is one."""
+    for one, other in combinations(found, 2):
+        if not (both := one.writes.range().intersect(other.writes.range())).is_empty():
+            raise CmcError(
+                f"program @{other.name} writes @{name}{coordinates(first_point(both))}, and so "
+                f"does program @{one.name}",
+                other.where,
+            )
 
 
 def prove_found(reader: ProvedProgram, writers: Writers, rings: Set[Channel]) -> None:
@@ -50,9 +68,15 @@ def prove_found(reader: ProvedProgram, writers: Writers, rings: Set[Channel]) ->
     CmcError that names an element for which there is none.
     """
     for object, reads in reader.reads.items():
+        read, others = reads.range(), list[ProvedProgram]()
         for writer in writers[object]:
-            found = reads.range().intersect(writer.writes.range())
-            if Channel(object, writer.name, reader.name) not in rings and not found.is_empty():
+            if Channel(object, writer.name, reader.name) in rings:
+                read = read.subtract(writer.writes.range())
+            else:
+                others.append(writer)
+        # Every element has a writer: what is left has one without a ring.
+        for writer in () if read.is_empty() else others:
+            if not (found := read.intersect(writer.writes.range())).is_empty():
                 element = f"@{object}{coordinates(first_point(found))}"
                 raise CmcError(
                     f"program @{reader.name} reads {element}, which @{writer.name} writes, and has "
