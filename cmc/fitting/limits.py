@@ -6,7 +6,7 @@ from cmc.diagnostics import describe_location
 from cmc.dialects.cmctrl import ChipOp, CoreOp
 from cmc.dialects.cmpipe import StageOp, target_of
 from cmc.errors import CmcError
-from cmc.fitting.refusal import too_much
+from cmc.fitting.refusal import SMALLER_RINGS, too_much
 from cmc.targets import Target
 
 
@@ -50,4 +50,5 @@ def _expect_sram(core: CoreOp, target: Target) -> None:
     needs = {op.title: op.bytes for op in core.in_sram()}
     if sum(needs.values()) > target.sram_capacity:
         where = describe_location(core)
-        raise too_much("bytes of SRAM", core.title, target.sram_capacity, needs, where)
+        helps = [SMALLER_RINGS]
+        raise too_much("bytes of SRAM", core.title, target.sram_capacity, needs, where, helps)

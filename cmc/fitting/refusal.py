@@ -12,9 +12,11 @@ _NAMED = 5
 
 _HELPS = {
     "crossbars": ("more crossbars", "larger ones"),
-    "bytes of SRAM": ("smaller rings (--buffers minimal, unless they are)", "more SRAM"),
+    "bytes of SRAM": ("more SRAM",),
 }
-"""What to do if there is too little of a resource."""
+"""What to do if there is too little of a resource, whatever it is for."""
+
+SMALLER_RINGS = "smaller rings (--buffers minimal, unless they are)"
 
 
 class TooMuch(CmcError):
@@ -25,7 +27,8 @@ class TooMuch(CmcError):
         self._problem = problem
         self._helps = helps
         *some, last = helps
-        super().__init__(f"{problem}; it takes {', '.join([*some, f'or {last}'])}", where)
+        ways = ", ".join([*some, f"or {last}"]) if some else last
+        super().__init__(f"{problem}; it takes {ways}", where)
 
     def or_(self, help: str) -> TooMuch:
         """The same, with one way out more."""

@@ -52,7 +52,7 @@ cmpipe.pipeline @main on #cmpipe.target<name = "tiny", cores = 1, crossbars = 3>
 
 // Rings of three vectors of two floats, and of one.
 
-// CHECK: pipeline @main on target tiny: error: 24 bytes of SRAM are needed, and a core has 23: 24 for the ring of @a from @a_stream to @window
+// CHECK: pipeline @main on target tiny: error: 24 bytes of SRAM are needed, and a core has 23: 24 for the ring of @a from @a_stream to @window; it takes more SRAM
 cmpipe.pipeline @main on #cmpipe.target<name = "tiny", cores = 1, sram_bytes = 23> {
   cmpipe.object @a : memref<8xvector<2xf32>>
   cmpipe.object @b : memref<6xvector<2xf32>>
@@ -71,7 +71,7 @@ cmpipe.pipeline @main on #cmpipe.target<name = "tiny", cores = 1, sram_bytes = 2
 
 // -----
 
-// CHECK: pipeline @main on target tiny: error: 32 bytes of SRAM are needed, and the chip has 31: 24 for @window, 8 for @after; it takes 2 such chips, smaller rings (--buffers minimal, unless they are), or more SRAM
+// CHECK: pipeline @main on target tiny: error: 32 bytes of SRAM are needed, and the chip has 31: 24 for @window, 8 for @after; it takes 2 such chips, or more SRAM
 cmpipe.pipeline @main on #cmpipe.target<name = "tiny", cores = 1, sram_bytes = 31> {
   cmpipe.object @a : memref<8xvector<2xf32>>
   cmpipe.object @b : memref<6xvector<2xf32>>
@@ -92,7 +92,7 @@ cmpipe.pipeline @main on #cmpipe.target<name = "tiny", cores = 1, sram_bytes = 3
 
 // Two cores have room for 40 bytes each, and stages need 24 bytes each, three times.
 
-// CHECK: pipeline @main on target tiny: error: 72 of 80 bytes of SRAM are needed, and no way was found to fit them on 2 cores of 40: 24 for @one, 24 for @two, 24 for @three; it takes 2 such chips, smaller rings
+// CHECK: pipeline @main on target tiny: error: 72 of 80 bytes of SRAM are needed, and no way was found to fit them on 2 cores of 40: 24 for @one, 24 for @two, 24 for @three; it takes 2 such chips, or more SRAM
 cmpipe.pipeline @main on #cmpipe.target<name = "tiny", cores = 2, sram_bytes = 40> {
   cmpipe.object @a : memref<8xvector<2xf32>>
   cmpipe.object @b : memref<6xvector<2xf32>>
