@@ -9,6 +9,7 @@ from cmc.targets.files import find_target
 from cmc.targets.topology import Topology, topology_of
 
 MESH = Target(topology="mesh", cores=12, grid=(3, 4))
+SQUARE = Target(topology="mesh", cores=4, grid=(2, 2))
 TORUS = Target(topology="torus", cores=20, grid=(4, 5))
 CHAIN = Target(topology="chain", cores=9, reach=3)
 RING = Target(topology="edges", cores=7, edges=((0, 1), (1, 2), (2, 3), (3, 4), (4, 0), (4, 3)))
@@ -16,7 +17,7 @@ PAIRS = Target(topology="torus", cores=6, grid=(2, 3))
 LINE = Target(topology="torus", cores=4, grid=(1, 4))
 BUS = Target(topology="bus", cores=4)
 ALL = Target(cores=4)
-FINITE = (MESH, TORUS, CHAIN, RING, PAIRS, LINE, ALL)
+FINITE = (MESH, SQUARE, TORUS, CHAIN, RING, PAIRS, LINE, ALL)
 
 
 def cores_on_the_way(topology: Topology, source: int, to: int) -> list[int]:

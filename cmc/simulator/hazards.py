@@ -15,16 +15,15 @@ from cmc.timing.times import Times
 def check(chip: Chip, times: Times) -> None:
     """Raise the fault of the earliest cycle, if any read finds an element that is not there.
 
-    An element is there from the cycle after its write's last until what is written `slots` places
+    An element is there from when its write has arrived until what is written `slots` places
     later arrives in its slot.
     """
     faults: list[tuple[int, Fault]] = []
-    for ring in chip.rings:
+    for ring, edge in zip(chip.rings, chip.flow.edges, strict=True):
         reader, writer = chip.programs[ring.channel.reader], chip.programs[ring.channel.writer]
         starts, solved = times.starts[reader.name], times.solved[reader.name]
-        written = times.starts[writer.name] + times.flow.processes[writer.name].latency
         # When places of the stream are written, after what always was.
-        arrivals = Runs.joined([Runs.line(1, 0), written])
+        arrivals = Runs.joined([Runs.line(1, 0), times.arrivals(edge)])
         shares = (share for read in reader.reads for share in read.shares)
         for share in shares:
             if share.part is writer.part:

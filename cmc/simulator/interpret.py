@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from heapq import heappop, heappush
 
 import numpy as np
 from xdsl.ir import Operation, SSAValue
@@ -87,21 +88,30 @@ class _Channel:
     """A ring with its two machines: what arrives, what may be read, what may be written."""
 
     __slots__ = (
+        "arrivals",
         "arrived",
         "credits",
         "elements",
         "free",
+        "place",
         "reader",
         "ready",
         "ring",
         "slots",
         "store",
+        "way",
         "writer",
     )
 
-    def __init__(self, ring: Ring, edge: Edge, store: Floats, writer: _Worker, reader: _Worker):
-        """`store` is the SRAM from the ring on, `[rows, vector]`, the last row beyond its end."""
-        self.ring = ring
+    def __init__(
+        self, place: int, ring: Ring, edge: Edge, store: Floats, writer: _Worker, reader: _Worker
+    ):
+        """`store` is the SRAM from the ring on, `[rows, vector]`, the last row beyond its end.
+
+        Among all channels this one has a `place`.
+        """
+        self.place, self.ring = place, ring
+        self.way, self.arrivals = edge.way, list[int]()
         self.writer, self.reader = writer, reader
         self.slots = ring.slots
         self.credits = edge.slots
@@ -111,15 +121,16 @@ class _Channel:
         self.arrived = 0
         self.store = store
 
-    def deliver(self, written: Floats) -> None:
+    def deliver(self, written: Floats, cycle: int) -> None:
         """A write arrives in the reader's SRAM, and its LCU snoops it."""
+        self.arrivals.append(cycle)
         self.store[self.arrived % self.slots] = written
         self.arrived += 1
         if self.ready.signal():
             self.reader.allow()
 
     def release(self) -> None:
-        """The reader has ended an iteration: its LCU may send credits to the writer."""
+        """The writer hears that the reader has ended an iteration, and what slots that frees."""
         if self.free.signal():
             self.writer.allow()
 
@@ -406,15 +417,20 @@ class _Worker:
                 window.begin_image(image)
         return self._run(iteration)
 
-    def end(self, written: Floats) -> None:
-        """An iteration has ended: what it wrote arrives, slots that it read may be freed."""
+    def end(self, written: Floats, cycle: int, links: _Links) -> None:
+        """An iteration has ended: what it wrote leaves, slots that it read may be freed."""
         if self._collected is not None:
             self._collected[self.done] = written
         self.done += 1
         for channel in self.writes:
-            channel.deliver(written)
+            if not channel.way.links:
+                channel.deliver(written, cycle)
+        links.send([channel for channel in self.writes if channel.way.links], written, cycle)
         for channel in self.reads:
-            channel.release()
+            if channel.way.back:
+                links.credits[cycle + channel.way.back].append(channel)
+            else:
+                channel.release()
 
     def _run(self, iteration: int) -> Floats:
         """Compute one iteration of the image; the result is the caller's."""
@@ -425,6 +441,58 @@ class _Worker:
         for function, arguments in self._calls:
             function(*arguments)
         return self._result.copy()
+
+
+class _Links:
+    """What is on its way between cores, and until when each link is held."""
+
+    def __init__(self, multicast: bool):
+        self._multicast = multicast
+        self._free: defaultdict[int, int] = defaultdict(int)
+        # When vectors come to a link; the first of their channels; how many links they have behind
+        # them; the link, and for which channels they are.
+        self._coming: list[tuple[int, int, int, int, list[_Channel], Floats]] = []
+        self._arriving: defaultdict[int, list[tuple[_Channel, Floats]]] = defaultdict(list)
+        self.credits: defaultdict[int, list[_Channel]] = defaultdict(list)
+        """The channels whose readers have ended an iteration, by when the writers hear of it."""
+
+    def send(self, channels: list[_Channel], written: Floats, cycle: int) -> None:
+        """A vector leaves for the readers of some channels: once for all of them, or for each."""
+        for together in [channels] if self._multicast else [[channel] for channel in channels]:
+            self._go_on(together, 0, cycle, cycle, written)
+
+    def _go_on(
+        self, channels: list[_Channel], behind: int, head: int, tail: int, written: Floats
+    ) -> None:
+        """The head of a vector comes to a core in a cycle, and its end in another one."""
+        ahead: dict[int, list[_Channel]] = {}
+        for channel in channels:
+            if behind == len(channel.way.links):
+                self._arriving[tail].append((channel, written))
+            else:
+                ahead.setdefault(channel.way.links[behind], []).append(channel)
+        for link, together in ahead.items():
+            first = min(channel.place for channel in together)
+            heappush(self._coming, (head, first, behind, link, together, written))
+
+    def deliver(self, cycle: int) -> None:
+        """What comes in this cycle: vectors in SRAM, credits, vectors at the links they take."""
+        for channel, written in self._arriving.pop(cycle, ()):
+            channel.deliver(written, cycle)
+        for channel in self.credits.pop(cycle, ()):
+            channel.release()
+        while self._coming and self._coming[0][0] == cycle:
+            _, _, behind, link, channels, written = heappop(self._coming)
+            way, begin = channels[0].way, max(cycle, self._free[link])
+            self._free[link] = begin + way.held
+            head = begin + way.hop
+            self._go_on(channels, behind + 1, head, head + way.held, written)
+
+    def waking(self) -> Iterator[int]:
+        """When something comes."""
+        yield from (*self._arriving, *self.credits)
+        if self._coming:
+            yield self._coming[0][0]
 
 
 class _Turns:
@@ -490,14 +558,16 @@ def interpret(
     # What lies beyond the end of an SRAM is a vector of padding.
     beyond = 2 * max(object.vector for object in chip.objects.values())
     srams = {core: np.zeros(floats + beyond, np.float32) for core, floats in chip.sram.items()}
-    for ring, edge in zip(chip.rings, chip.flow.edges, strict=True):
+    channels: list[_Channel] = []
+    for place, (ring, edge) in enumerate(zip(chip.rings, chip.flow.edges, strict=True)):
         writer, reader = workers[edge.writer], workers[edge.reader]
         vector = chip.objects[ring.channel.object].vector
         core = reader.program.core
         assert core is not None
         rows = -(-(chip.sram[core] - ring.place) // vector) + 1
         store = srams[core][ring.place :][: rows * vector]
-        channel = _Channel(ring, edge, store.reshape(rows, vector), writer, reader)
+        channel = _Channel(place, ring, edge, store.reshape(rows, vector), writer, reader)
+        channels.append(channel)
         writer.writes.append(channel)
         reader.reads.append(channel)
     sent: dict[str, Floats] = {}
@@ -515,7 +585,7 @@ def interpret(
         core = worker.program.core
         sram = None if core is None else srams[core]
         worker.attach(sram, sent.get(name), collected.get(name))
-    _cycles(chip, _turns(chip.flow, workers), images, track)
+    _cycles(chip, _turns(chip.flow, workers), channels, images, track)
     outputs = {port.tensor: np.empty((images, *port.shape), np.float32) for port in chip.outputs}
     for port in chip.outputs:
         object, images_out = chip.objects[port.object], port.turn.share(outputs[port.tensor])
@@ -525,19 +595,34 @@ def interpret(
             written = collected[part.writer].reshape(own, part.count, object.vector)
             elements[:, part.elements] = written
         port.leave(elements, images_out)
-    return outputs, _times(chip, list(workers.values()), images)
+    return outputs, _times(chip, list(workers.values()), channels, images)
 
 
-def _times(chip: Chip, workers: list[_Worker], images: int) -> Times:
+def _times(
+    chip: Chip, workers: Sequence[_Worker], channels: Sequence[_Channel], images: int
+) -> Times:
+    flow = chip.flow
     starts = {w.program.name: Runs.of(np.array(w.starts, np.int64)) for w in workers}
-    own = {name: p.turn.images(images) for name, p in chip.flow.processes.items()}
-    waiting = {name: waits_of(chip.flow, name, count) for name, count in own.items()}
-    return Times(chip.flow, images, own, starts, waiting.__getitem__)
+    carried = {
+        edge: Runs.of(np.array(channel.arrivals, np.int64))
+        for edge, channel in zip(flow.edges, channels, strict=True)
+        if edge in flow.delayed
+    }
+    own = {name: p.turn.images(images) for name, p in flow.processes.items()}
+    waiting = {name: waits_of(flow, name, count) for name, count in own.items()}
+    return Times(flow, images, own, starts, waiting.__getitem__, carried=carried)
 
 
-def _cycles(chip: Chip, turns: Sequence[_Turns], images: int, track: Track) -> None:
+def _cycles(
+    chip: Chip,
+    turns: Sequence[_Turns],
+    channels: Sequence[_Channel],
+    images: int,
+    track: Track,
+) -> None:
     """Run until all images are through, or nothing can move."""
     workers = [worker for turn in turns for worker in turn.workers]
+    links = _Links(chip.flow.multicast)
     cycle = 0
     arriving: defaultdict[int, list[tuple[_Worker, Floats]]] = defaultdict(list)
     for image in track(range(images), "simulating"):
@@ -545,7 +630,8 @@ def _cycles(chip: Chip, turns: Sequence[_Turns], images: int, track: Track) -> N
         last = [(worker, own * worker.iterations) for worker, own in last]
         while any(worker.done < end for worker, end in last):
             for worker, written in arriving.pop(cycle, ()):
-                worker.end(written)
+                worker.end(written, cycle, links)
+            links.deliver(cycle)
             begun = False
             faults: list[tuple[int, Fault]] = []
             for turn in turns:
@@ -561,7 +647,8 @@ def _cycles(chip: Chip, turns: Sequence[_Turns], images: int, track: Track) -> N
             if begun:
                 cycle += 1
             elif any(worker.done < end for worker, end in last):
-                waking = [*arriving, *(wake for turn in turns for wake in turn.waking())]
+                turning = (wake for turn in turns for wake in turn.waking())
+                waking = [*arriving, *links.waking(), *turning]
                 if not waking:
-                    raise _times(chip, workers, images).deadlock()
+                    raise _times(chip, workers, channels, images).deadlock()
                 cycle = max(cycle + 1, min(waking))

@@ -36,6 +36,7 @@ from cmc.dialects.cmpipe import (
     target_of,
 )
 from cmc.errors import CmcError
+from cmc.fitting.ways import Ways
 from cmc.poly.counting import Iterations, counted
 from cmc.poly.evaluate import Ints, coefficients, flat_index, size, tabulate
 from cmc.poly.extremes import lexmax, lexmin
@@ -374,12 +375,12 @@ def load(chip: ChipOp) -> Chip:
     credits = {c.channel: c.count.value.data for side in sides for c in side.credits()}
     rings: list[Ring] = []
     edges: list[Edge] = []
-    machine_reader = MachineReader()
+    machine_reader, ways = MachineReader(), Ways.of(chip)
     for core in chip.cores():
         machines = {(m.kind.data, m.channel): m for m in core.machines()}
         for ring in core.rings():
             channel = ring.channel
-            part, reader = programs[channel.writer].part, programs[channel.reader]
+            writer, reader = programs[channel.writer], programs[channel.reader]
             ready = machines[MachineKind.READY, channel]
             free = machines[MachineKind.FREE, channel]
             rings.append(Ring(channel, ring.slots.value.data, ring.start // width))
@@ -388,9 +389,10 @@ def load(chip: ChipOp) -> Chip:
                     str(channel),
                     channel.writer,
                     channel.reader,
-                    machine_reader.steps(ready, part, reader.order),
-                    machine_reader.steps(free, reader.order, part),
+                    machine_reader.steps(ready, writer.part, reader.order),
+                    machine_reader.steps(free, reader.order, writer.part),
                     credits[channel],
+                    ways.between(writer.core, core.sym_name.data, writer.part.object.vector),
                 )
             )
     _expect_rings(programs.values(), {ring.channel for ring in rings})
@@ -414,7 +416,7 @@ def load(chip: ChipOp) -> Chip:
         dataflow.outputs,
         chip,
         tuple(rings),
-        Flow.of(map(process, programs.values()), edges),
+        Flow.of(map(process, programs.values()), edges, ways.multicast, ways.title),
         {c.sym_name.data: c.sram_bytes // width for c in chip.cores()},
     )
 

@@ -109,13 +109,14 @@ def steady(times: Times) -> float | None:
     """Cycles from one image's end to the next one's, once that no longer changes.
 
     The last images, which fewer others contend with, may come alike and faster than any unit can
-    go on: that is no steady state. Nor is it one where those who share a unit go on at paces of
-    their own, as parts do that never meet: who is through first leaves it to the others.
+    go on: that is no steady state. Nor is it one where those who share a unit or a link go on at
+    paces of their own, as parts do that never meet: who is through first leaves it to the others.
     """
-    for processes in times.flow.sides.values():
-        if len({times.periods.get(p.name) for p in processes if p.occupies}) > 1:
-            return None
-    turns = times.flow.turns
+    flow, turns = times.flow, times.flow.turns
+    sharing = [[p.name for p in side if p.occupies] for side in flow.sides.values()]
+    sharing += [[edge.writer for edge, *_ in flow.carried[link]] for link in flow.contended]
+    if any(len({times.periods.get(name) for name in names}) > 1 for names in sharing):
+        return None
     if times.period is not None:
         return float(times.period) / turns
     if times.images < 3 * turns or any(times.leaps.values()):

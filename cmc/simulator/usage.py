@@ -15,7 +15,7 @@ from cmc.timing.load import bound, title_of
 def bound_by(chip: Chip) -> str:
     """The unit that an image takes most of, for a person."""
     load = bound(chip.flow)
-    if load.unit:
+    if load.unit or load.link:
         return load.title
     (process,) = load.processes
     writer = next(w for w in chip.op.writers() if w.sym_name.data == process.name)

@@ -10,6 +10,7 @@ from graphlib import TopologicalSorter
 import islpy as isl
 
 from cmc.dialects.cmpipe import ChannelOp, PipelineOp, find_object, target_of
+from cmc.fitting.ways import Ways
 from cmc.poly.counting import Iterations
 from cmc.poly.relations import nameless
 from cmc.sizing.staircase import staircase
@@ -55,7 +56,8 @@ class CountedPipeline:
         found = {domain: Iterations(domain) for domain in set(self.iterations.values())}
         iterations = {name: found[domain] for name, domain in self.iterations.items()}
         writers = {w.sym_name.data: w for w in self.pipeline.writers()}
-        places, turns = self._places(), self.pipeline.turns
+        places, turns, ways = self._places(), self.pipeline.turns, Ways.of(self.pipeline)
+        vectors = {op.sym_name.data: op.vector for op in self.pipeline.objects()}
 
         def process(name: str) -> Process:
             own, writer = iterations[name], writers[name]
@@ -69,7 +71,7 @@ class CountedPipeline:
         known: dict[tuple[object, ...], tuple[Steps, Steps]] = {}
 
         def edge(channel: ChannelOp) -> Edge:
-            _, writer, reader = channel.channel
+            object, writer, reader = channel.channel
             ready = self._in_time(channel, channel.ready.data, isl.dim_type.in_)
             free = self._in_time(channel, channel.free.data, isl.dim_type.out)
             enabled, freed = (
@@ -86,9 +88,12 @@ class CountedPipeline:
                     staircase(ready, enabled, iterations[writer], iterations[reader]),
                     staircase(free, freed, iterations[reader], iterations[writer]),
                 )
-            return Edge(str(channel.channel), writer, reader, *steps)
+            (source, _), (to, _) = places[writer], places[reader]
+            way = ways.between(source or None, to, vectors[object])
+            return Edge(str(channel.channel), writer, reader, *steps, way=way)
 
-        return Flow.of(map(process, iterations), map(edge, self.channels))
+        edges = map(edge, self.channels)
+        return Flow.of(map(process, iterations), edges, ways.multicast, ways.title)
 
     def _places(self) -> dict[str, tuple[str, int]]:
         """The side of each process, and its place there; unless it is listed, its own."""

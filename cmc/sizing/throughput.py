@@ -4,10 +4,11 @@ The largest load of any unit bounds a stream: one image every P cycles. A period
 witness that it can be reached: each image's iterations begin P cycles after the image's before.
 First everything as early as its data allows, the inputs sent one image a period; then, with the
 last stages' times fixed, everything as late as they allow, so that no element waits in a ring for
-longer than it must. A ring then holds what is written and not yet freed at any time: with less,
-this schedule would not do. Another one might, so that some rings could be smaller by themselves and
-reach the bound all the same. Where no unit is shared, execution begins every iteration no later
-than the witness does, for times only grow with other times; so it reaches the bound too.
+longer than it must. A ring then holds what is written and not yet freed at any time, from when it
+sets out to when the signal that it is freed has come back: with less, this schedule would not do.
+Another one might, so that some rings could be smaller by themselves and reach the bound all the
+same. Where no unit is shared, execution begins every iteration no later than the witness does, for
+times only grow with other times; so it reaches the bound too.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def _earliest(flow: Flow, cycles: int) -> _Times:
             times[name] = Runs.line(process.iterations, firsts[name], process.pace)
             for edge in flow.into[name]:
                 arrivals = times[edge.writer].take(edge.ready.awaits - 1)
-                arrivals += flow.processes[edge.writer].latency
+                arrivals += flow.processes[edge.writer].latency + edge.way.there
                 ready = _begin(process, firsts[name], edge.ready.starts, arrivals)
                 times[name] = times[name].maximum(ready)
         # The image before ends one period earlier than this one.
@@ -82,7 +83,8 @@ def _latest(flow: Flow, earliest: _Times, cycles: int) -> _Times:
         # Backwards: the last iteration first, and times that grow into the past.
         back = Runs.line(process.iterations, LEAST, process.pace)
         for edge in edges:
-            wanted = times[edge.reader].take(edge.ready.starts) - process.latency
+            wanted = times[edge.reader].take(edge.ready.starts)
+            wanted -= process.latency + edge.way.there
             numbers = -edge.ready.awaits + process.iterations
             begin = _begin(process, LEAST, numbers.reversed(), -wanted.reversed(), even=True)
             back = back.maximum(begin)
@@ -99,7 +101,7 @@ def _slots(flow: Flow, edge: Edge, times: _Times, cycles: int) -> int:
     free, written = edge.free, times[edge.writer]
     if free.awaits.length == 0:
         return 1
-    freed = times[edge.reader].take(free.awaits - 1) + reader.latency
+    freed = times[edge.reader].take(free.awaits - 1) + (reader.latency + edge.way.back)
     # Before an image's first step, all is free that the image before lets go of in the end.
     before = free.initial or free.reaches.last - writer.iterations
     kept = Runs.joined([Runs.line(1, before), free.starts.tail(1)])

@@ -190,10 +190,18 @@ class _Grid(Topology):
         row, column = self._lengths
         (r, c), (r_to, c_to) = (divmod(core, self._columns) for core in (source, to))
         if r == r_to:
-            low, back = _lower(c, c_to, self._columns)
+            low, back = self._lower(c, c_to, self._columns)
             return 2 * (r * row + low) + back
-        low, back = _lower(r, r_to, self._rows)
+        low, back = self._lower(r, r_to, self._rows)
         return 2 * (self._rows * row + c * column + low) + back
+
+    def _lower(self, one: int, other: int, length: int) -> tuple[int, bool]:
+        """Of two neighbours in a line, perhaps around its end, the lower, and if it is the other.
+
+        In a circle of two each way is one up.
+        """
+        up = (one + 1) % length == other if self._around else one < other
+        return (one, False) if up else (other, True)
 
     def _path(self, source: int, to: int) -> Sequence[int]:
         (r, c), (r_to, c_to) = (divmod(core, self._columns) for core in (source, to))
@@ -208,16 +216,6 @@ class _Grid(Topology):
         up = (other - one) % length
         steps = range(up + 1) if 2 * up <= length else range(0, up - length - 1, -1)
         return ((one + step) % length for step in steps)
-
-
-def _lower(one: int, other: int, length: int) -> tuple[int, bool]:
-    """Of two neighbours in a line, perhaps around its end, the lower one, and if it is the other.
-
-    In a circle of two each way is one up.
-    """
-    if (one + 1) % length == other:
-        return one, False
-    return other, True
 
 
 class _Edges(Topology):

@@ -1,9 +1,9 @@
-"""When iterations begin where processes share units: event after event, until the state repeats.
+"""When iterations begin where units or links are shared: event after event, until states repeat.
 
-What happens depends on the state alone: on where each process is, what is in flight, when units are
-free, and whose turn it is. A stream whose state is that of some images before goes on as from
-there, until one of its processes comes to its end. So that many images are left out, and what is
-simulated is a shorter stream, as exact at its end as at its beginning.
+What happens depends on the state alone: on where each process is, what is in flight, when units and
+links are free, and whose turn it is. A stream whose state is that of some images before goes on as
+from there, until one of its processes comes to its end. So that many images are left out, and what
+is simulated is a shorter stream, as exact at its end as at its beginning.
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ LOOKED_AT = 1 << 28
 """Bytes of states among which one is looked for that comes again; then all are forgotten."""
 
 
-def simulate(flow: Flow, images: int) -> Times:
-    """The times of a stream: of all images but those that are found to be as others before."""
-    simulation = _Simulation(flow, images)
+def simulate(flow: Flow, images: int, arrivals: bool = True) -> Times:
+    """The times of a stream: of all images but those that are found to be as others before.
+
+    Those of vectors that wait for links on their way are found with `arrivals`.
+    """
+    simulation = _Simulation(flow, images, arrivals)
     simulation.run()
     return simulation.times()
 
@@ -33,8 +36,8 @@ def simulate(flow: Flow, images: int) -> Times:
 class _Simulation:
     """A stream, as far as it is simulated."""
 
-    def __init__(self, flow: Flow, images: int):
-        layout = Layout.of(flow, images)
+    def __init__(self, flow: Flow, images: int, arrivals: bool):
+        layout = Layout.of(flow, images, arrivals)
         self.flow, self.images = flow, images
         self.processes = list(flow.processes.values())
         self.plan, self.state, self.room, self.late = (
@@ -42,7 +45,15 @@ class _Simulation:
         )  # fmt: skip
         self.limits = layout.limits
         """The iterations of each process that are simulated."""
-        self.parts = connected(flow.processes, flow.links)
+        self.recorded = layout.recorded
+        hops = len(self.plan.link)
+        processes = len(self.processes)
+        self.hops = slice(processes, processes + hops)
+        """The logs of hops."""
+        logs = np.arange(len(self.room))
+        self.kept = (logs < processes) | (logs >= processes + hops)
+        """The others, which are put into runs."""
+        self.parts = connected(flow.processes, flow.pairs)
         part = {name: number for number, names in enumerate(self.parts) for name in names}
         self.part = np.array([part[process.name] for process in self.processes])
         """The part that each process is in."""
@@ -52,24 +63,27 @@ class _Simulation:
         self.solved = [self.processes[number].turn.images(images) for number in lead]
         """The images of each part that are simulated."""
         self.starts: list[list[Runs]] = [[] for _ in self.processes]
+        self.arrivals: list[list[Runs]] = [[] for _ in self.recorded]
         self.leaps: dict[str, list[Leap]] = {}
         self.periods: dict[str, Fraction] = {}
         self.seen: dict[bytes, tuple[int, Ints]] = {}
 
     def run(self) -> None:
         """Go on to the end of the stream, or until nothing can move."""
-        state, images = self.state, self.plan.iterations
-        room, lead = self.room, self.lead
+        lead, images = self.lead, self.plan.iterations
         marks = images[lead] + 1
         now = 0
         while True:
+            state, room = self.state, self.room
             state.limit[:] = [min(limit, NEVER) for limit in self.limits]
             state.stop[:] = state.first + room
             state.stop[lead] = np.minimum(state.stop[lead], marks)
             now = run(self.plan, state, now)
             if now == NEVER:
                 break
-            if np.any(state.begun - state.first == room):
+            if len(self.plan.link):
+                self._make_room()
+            if np.any((state.begun - state.first == room)[self.kept]):
                 self._put_into_runs()
             if np.any(state.begun[lead] == marks):
                 marks = ((state.begun[lead] - 1) // images[lead] + 1) * images[lead] + 1
@@ -77,15 +91,35 @@ class _Simulation:
         self._put_into_runs()
 
     def _put_into_runs(self) -> None:
-        """Make room for more starts: only those in flight stay as they are."""
-        state = self.state
-        for number, starts in enumerate(self.starts):
-            place, ended = int(state.place[number]), int(state.ended[number])
-            count, flying = ended - int(state.first[number]), int(state.begun[number]) - ended
+        """Make room for more starts: only those that signals or hops follow stay as they are."""
+        state, followed = self.state, self._followed()
+        numbers = np.arange(len(state.begun))[self.kept].tolist()
+        for number, runs in zip(numbers, (*self.starts, *self.arrivals), strict=True):
+            place, through = int(state.place[number]), int(followed[number])
+            count, flying = through - int(state.first[number]), int(state.begun[number]) - through
             kept = state.starts[place : place + count + flying]
-            starts.append(Runs.of(kept[:count].copy()))
+            runs.append(Runs.of(kept[:count].copy()))
             kept[:flying] = kept[count:].copy()
-            state.first[number] = ended
+            state.first[number] = through
+
+    def _followed(self) -> Ints:
+        """How many entries of each log all have followed that do so."""
+        followed = self.state.begun.copy()
+        np.minimum.at(followed, self.plan.follows, self.state.seen)
+        return followed
+
+    def _make_room(self) -> None:
+        """Make more room for vectors between two links where what there is is half full of them."""
+        state, before = self.state, self.state.place
+        crowded = (2 * (state.begun - self._followed()) > self.room)[self.hops]
+        if not np.any(crowded):
+            return
+        self.room[self.hops] *= 1 + crowded
+        place = np.append(0, np.cumsum(self.room))
+        starts = np.zeros(place[-1], np.int64)
+        kept, number = spans(state.begun - state.first)
+        starts[place[kept] + number] = state.starts[before[kept] + number]
+        self.state = state._replace(place=place[:-1], starts=starts)
 
     def _compare(self, now: int) -> None:
         """Whether the state after this cycle was there before; leap if it was."""
@@ -94,11 +128,11 @@ class _Simulation:
             if len(key) * len(self.seen) >= LOOKED_AT:
                 self.seen.clear()
             else:
-                self.seen[key] = now, self.state.begun.copy()
+                self.seen[key] = now, self._begun.copy()
             return
         before, begun = self.seen[key]
-        again: list[int] = (self.state.begun - begun).tolist()
-        done: list[int] = self.state.begun.tolist()
+        again: list[int] = (self._begun - begun).tolist()
+        done: list[int] = self._begun.tolist()
         most: list[int] = []
         for process, limit, count, so_far in zip(
             self.processes, self.limits, again, done, strict=True
@@ -116,7 +150,7 @@ class _Simulation:
         That once is simulated: of its first iterations is known how long they waited.
         """
         self.seen.clear()
-        begun: list[int] = self.state.begun.tolist()
+        begun: list[int] = self._begun.tolist()
         for number, count in enumerate(again):
             self.limits[number] -= times * count
             leap = Leap(begun[number] + min(count, 1), count, times, rise)
@@ -127,13 +161,14 @@ class _Simulation:
 
     def _snapshot(self, now: int) -> bytes:
         """All that the future depends on, relative to this cycle and to the image of each part."""
-        plan, state = self.plan, self.state
+        plan, state, log = self.plan, self.state, self.plan.follows
         image = (state.begun[self.lead] // plan.iterations[self.lead])[self.part]
-        flying, number = spans(state.begun - state.ended)
-        starts = state.starts[(state.place + state.ended - state.first)[flying] + number]
+        ahead = state.begun[log] - state.seen
+        flying, number = spans(ahead)
+        starts = state.starts[(state.place[log] + state.seen - state.first[log])[flying] + number]
         facts = (
-            state.begun - image * plan.iterations,
-            state.begun - state.ended,
+            self._begun - image * plan.iterations,
+            ahead,
             starts - now,
             np.maximum(state.next - now, 0),
             np.maximum(state.free - now, 0),
@@ -142,8 +177,14 @@ class _Simulation:
         )
         return np.concatenate(facts).tobytes()
 
+    @property
+    def _begun(self) -> Ints:
+        """How many iterations of each process have begun."""
+        return self.state.begun[: len(self.processes)]
+
     def times(self) -> Times:
         """What was found."""
+        arrivals = zip(self.recorded, self.arrivals, strict=True)
         starts = {p.name: Runs.joined(s) for p, s in zip(self.processes, self.starts, strict=True)}
         solved: dict[str, int] = {}
         for part, names in enumerate(self.parts):
@@ -162,4 +203,5 @@ class _Simulation:
             lambda name: waits_of(self.flow, name, solved[name]),
             self.leaps,
             self.periods,
+            {edge: Runs.joined(runs) for edge, runs in arrivals},
         )

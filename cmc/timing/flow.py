@@ -8,6 +8,15 @@ An iteration begins as soon as its process has begun the one before, every ready
 the writes that it awaits for it, and every ring that it writes has a free slot. Each of these is a
 signal of another process's iteration, and can be used from the cycle on in which that one ends.
 
+What an iteration writes may have a way to another core, over links. A vector leaves when the
+iteration ends, and holds each link of its way, one after the other, for some cycles from when it
+begins on it. Some cycles after it has begun there its head comes to the next one. It has arrived
+when it is through with the last one, and that so many cycles later. Links serve vectors in the
+order in which they come; of those that come in one cycle, first the one of the channel that stands
+first. Signals that free slots take the same way back, and hold up none. With multicast, what a
+vector for several readers has of its way in common it goes once; it comes as that one of its
+channels does that stands first, of those that lie ahead.
+
 Processes of one side, a core or the GCU, share its units. An iteration takes what it occupies from
 its start on, and begins when it is free, too. Where several could begin in one cycle they are
 served round robin: in the order of their places, beginning after the one that was served last, each
@@ -18,7 +27,7 @@ occupies; at first it is as if the one in the last place had been.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -180,11 +189,39 @@ def _growing(awaits: Runs, reaches: Runs, initial: int) -> tuple[Runs, Runs]:
     return awaited.merged(), reached.merged()
 
 
+@dataclass(frozen=True)
+class Way:
+    """The links from a core to another one, by their numbers, and what a vector takes of each.
+
+    It holds a link for `held` cycles, for its `bytes`, and its head comes to the next one `hop`
+    cycles after it began on this one.
+    """
+
+    links: tuple[int, ...] = ()
+    hop: int = 0
+    held: int = 0
+    bytes: int = 0
+
+    @property
+    def back(self) -> int:
+        """How long a signal takes."""
+        return len(self.links) * self.hop
+
+    @property
+    def there(self) -> int:
+        """How long a vector takes that waits for no link."""
+        return self.back + self.held if self.links else 0
+
+
+HERE = Way()
+"""From a core to itself, and wherever links cost nothing."""
+
+
 @dataclass(frozen=True, eq=False)
 class Edge:
     """A channel: in `ready` writes drive the reader's iterations, in `free` these drive slots.
 
-    The writer may fill `slots` slots before any is freed.
+    The writer may fill `slots` slots before any is freed. What it writes goes its `way`.
     """
 
     title: str
@@ -193,17 +230,29 @@ class Edge:
     ready: Steps
     free: Steps
     slots: int = 0
+    way: Way = HERE
 
 
 @dataclass(frozen=True, eq=False)
 class Flow:
-    """Processes, each after those that write what it reads, and the channels between them."""
+    """Processes, each after those that write what it reads, and the channels between them.
+
+    With `multicast` a vector for several readers crosses a link once. `link_title` names a link
+    for a person.
+    """
 
     processes: Mapping[str, Process]
     edges: tuple[Edge, ...]
+    multicast: bool = False
+    link_title: Callable[[int], str] = str
 
     @staticmethod
-    def of(processes: Iterable[Process], edges: Iterable[Edge]) -> Flow:
+    def of(
+        processes: Iterable[Process],
+        edges: Iterable[Edge],
+        multicast: bool = False,
+        link_title: Callable[[int], str] = str,
+    ) -> Flow:
         """A flow in which only units that are shared are occupied.
 
         A unit that one process has to itself is no more than an interval of that process.
@@ -216,12 +265,44 @@ class Flow:
             own = (n for u, n in process.occupies.items() if u not in shared)
             return replace(process, interval=max([process.interval, *own]), occupies=shared)
 
-        return Flow({process.name: folded(process) for process in processes}, tuple(edges))
+        folds = {process.name: folded(process) for process in processes}
+        return Flow(folds, tuple(edges), multicast, link_title)
 
-    @property
+    @cached_property
     def shared(self) -> bool:
-        """Whether iterations wait for units that others occupy."""
-        return any(process.occupies for process in self.processes.values())
+        """Whether anything waits for units that others occupy, or for links."""
+        occupied = any(process.occupies for process in self.processes.values())
+        return occupied or bool(self.contended)
+
+    @cached_property
+    def carried(self) -> Mapping[int, Sequence[Sequence[Edge]]]:
+        """The edges whose vectors cross each link, those together whose vectors do so once."""
+        links: dict[int, dict[object, list[Edge]]] = {}
+        for edge in self.edges:
+            for link in edge.way.links:
+                together = edge.writer if self.multicast else edge
+                links.setdefault(link, {}).setdefault(together, []).append(edge)
+        return {link: list(groups.values()) for link, groups in links.items()}
+
+    @cached_property
+    def contended(self) -> Set[int]:
+        """The links that vectors may have to wait for.
+
+        That is none that vectors of one kind hold for no longer than until the next one may come.
+        """
+
+        def waits(groups: Sequence[Sequence[Edge]]) -> bool:
+            ((edge, *_), *others) = groups
+            pace = self.processes[edge.writer].pace
+            return edge.way.held > 0 and (bool(others) or edge.way.held > pace)
+
+        return {link for link, groups in self.carried.items() if waits(groups)}
+
+    @cached_property
+    def delayed(self) -> Set[Edge]:
+        """The edges whose vectors may have to wait for a link."""
+        links = self.contended
+        return {edge for edge in self.edges if not links.isdisjoint(edge.way.links)}
 
     @property
     def turns(self) -> int:
@@ -237,14 +318,13 @@ class Flow:
         return sides
 
     def apart(self) -> list[Flow]:
-        """The parts that have no channel between them, and share no unit."""
-        sides = (s for s in self.sides.values() if any(process.occupies for process in s))
-        turns = ((side[0].name, process.name) for side in sides for process in side)
+        """The parts that have no channel between them, and share no unit and no link."""
+        turns = [(one, other) for one, *others in self.sharing for other in others]
         parts: list[Flow] = []
-        for names in connected(self.processes, [*self.links, *turns]):
+        for names in connected(self.processes, [*self.pairs, *turns]):
             processes = {name: process for name, process in self.processes.items() if name in names}
             edges = (edge for edge in self.edges if edge.writer in names)
-            parts.append(Flow(processes, tuple(edges)))
+            parts.append(replace(self, processes=processes, edges=tuple(edges)))
         return parts
 
     @cached_property
@@ -260,14 +340,28 @@ class Flow:
             (p.iterations, p.latency, p.interval, places[name], tuple(p.occupies.items()))
             for name, p in self.processes.items()
         )
-        edges = (
+        ends = (
             (number[edge.writer], number[edge.reader], id(edge.ready), id(edge.free), edge.slots)
             for edge in self.edges
         )
-        return tuple(processes), tuple(edges)
+        links = {link: i for i, link in enumerate(self.carried)}
+        ways = (
+            (tuple(links[link] for link in edge.way.links), edge.way.hop, edge.way.held)
+            for edge in self.edges
+        )
+        return tuple(processes), tuple(ends), tuple(ways)
 
     @property
-    def links(self) -> Iterable[tuple[str, str]]:
+    def sharing(self) -> Iterable[Sequence[str]]:
+        """The processes that have units of one side in common, or a link that they wait for."""
+        for side in self.sides.values():
+            if any(process.occupies for process in side):
+                yield [process.name for process in side]
+        for link in self.contended:
+            yield [edge.writer for edge, *_ in self.carried[link]]
+
+    @property
+    def pairs(self) -> Iterable[tuple[str, str]]:
         """The writer and the reader of each edge."""
         return ((edge.writer, edge.reader) for edge in self.edges)
 
@@ -323,8 +417,9 @@ def connected(names: Iterable[str], links: Iterable[tuple[str, str]]) -> list[se
 class Wait:
     """What the iterations of one process wait for, on another one, counted over a stream.
 
-    From iteration `since[k]` on, `need[k]` iterations of `on` must have ended. No more than `end`
-    iterations ever begin.
+    From iteration `since[k]` on, `need[k]` iterations of `on` must have ended, and their signals
+    have come, which takes so much of `delay`. No more than `end` iterations ever begin. The signals
+    may be vectors of an `edge` that wait for links on their way.
     """
 
     on: Process
@@ -332,6 +427,13 @@ class Wait:
     since: Runs
     need: Runs
     end: int
+    delay: int = 0
+    edge: Edge | None = None
+
+    @property
+    def latency(self) -> int:
+        """From when an iteration of `on` begins until its signal comes, if it waits for no link."""
+        return self.on.latency + self.delay
 
     @property
     def waits(self) -> bool:
@@ -343,13 +445,13 @@ class Wait:
         count = int(self.since.below(np.array([iterations]))[0])
         return self.since.head(count), self.need.head(count)
 
-    def signals(self, ends: Runs, iterations: int) -> Runs:
+    def signals(self, came: Runs, iterations: int) -> Runs:
         """When what each of the first iterations waits for is there: 0 where that is nothing.
 
-        `ends` has, after 0, when iterations of `on` end, as far as they are needed.
+        `came` has, after 0, when the signals of `on` come, as far as they are needed.
         """
         since, need = self.until(iterations)
-        return held(since, ends.take(need), iterations, 0)
+        return held(since, came.take(need), iterations, 0)
 
     def need_of(self, iteration: int) -> int:
         """How many iterations must have ended before this one begins; NEVER if it cannot."""
@@ -381,7 +483,9 @@ def ready_wait(flow: Flow, edge: Edge, images: int) -> Wait:
     """What the reader of a channel waits for: writes."""
     writer, reader = flow.processes[edge.writer], flow.processes[edge.reader]
     since, need, end = edge.ready.across(reader.iterations, writer.iterations, images)
-    return _wait(writer, f"data in {edge.title}", since, need, end)
+    wait = _wait(writer, f"data in {edge.title}", since, need, end)
+    late = edge if edge in flow.delayed else None
+    return replace(wait, delay=edge.way.there, edge=late)
 
 
 def room_wait(flow: Flow, edge: Edge, images: int) -> Wait:
@@ -391,7 +495,8 @@ def room_wait(flow: Flow, edge: Edge, images: int) -> Wait:
     total = images * writer.iterations
     slots = min(edge.slots, total)
     wait = f"room in {edge.title}"
-    return _wait(reader, wait, since + slots, need, min(end + slots, total))
+    wait = _wait(reader, wait, since + slots, need, min(end + slots, total))
+    return replace(wait, delay=edge.way.back)
 
 
 def waits_of(flow: Flow, name: str, images: int) -> list[Wait]:

@@ -1,7 +1,12 @@
-"""The events of processes that share units, one after the other: a loop over flat arrays, compiled.
+"""The events of processes that share units or links, one after the other: a compiled loop.
 
-Numbers stand for processes, waits, units and cores. What an event changes is a few of them; the
-next event is found in a tree that has in each node the least time of those below.
+Numbers stand for processes, waits, units and cores, in flat arrays. What an event changes is a few
+of them; the next event is found in a tree that has in each node the least time of those below.
+
+What happens again and again is a *log* of its times: the starts of a process, and where vectors
+have a hop over a link that they may have to wait for, when they begin on the link. *Followers* of a
+log do something some cycles after each of its entries: signals, which are the ends of iterations
+and the arrivals of vectors, end waits; hops take a vector on over their link.
 """
 
 from __future__ import annotations
@@ -23,25 +28,36 @@ class Plan(NamedTuple):
 
     iterations: Ints
     """Of each process in an image; so the next ones."""
-    latency: Ints
     interval: Ints
     core: Ints
     wait_of: Ints
     """Of each process its waits, numbered through."""
-    waited_of: Ints
-    """Of each process the places in `waited` of waits for it."""
     unit_of: Ints
     """Of each process the places in `unit` of what it occupies."""
     owner: Ints
     """Of each wait the process that waits; so the next ones."""
     on: Ints
-    """The process whose iterations must have ended."""
+    """The signal that must have come so often."""
     table: Ints
     """Where in `needs` those are that each iteration of an image awaits, from the image's start."""
     signals: Ints
-    """Iterations of that process in an image."""
+    """How often the signal comes in an image."""
     needs: Ints
+    waited_of: Ints
+    """Of each signal the places in `waited` of waits for it."""
     waited: Ints
+    record: Ints
+    """The log that each signal is, if that is kept; or -1."""
+    link: Ints
+    """Of each hop, the place of its link in `free`; so the next one."""
+    held: Ints
+    follows: Ints
+    """Of each signal, then of each hop, the log that it follows; so the next one."""
+    after: Ints
+    """After how many cycles."""
+    follower_of: Ints
+    """Of each log, of processes and then of hops, the places in `follower` of what follows it."""
+    follower: Ints
     unit: Ints
     occupied: Ints
     """For how many cycles, in the places of `unit`."""
@@ -54,20 +70,21 @@ class State(NamedTuple):
     """What changes from one event to the next."""
 
     begun: Ints
-    """Iterations of each process so far; so the next ones."""
-    ended: Ints
-    limit: Ints
-    """How many there are."""
+    """Entries of each log, of processes and hops and signals that are kept; so the next ones."""
     stop: Ints
     """After how many the loop is to be left."""
+    first: Ints
+    """How many came before those that are kept."""
+    place: Ints
+    """Where in `starts` the first one is that is kept."""
+    seen: Ints
+    """How many entries each signal, and each hop, has followed."""
+    limit: Ints
+    """How many iterations of each process there are; so the next ones."""
     next: Ints
     """When the interval of the last one is over."""
     missing: Ints
     """How many waits of the next one are not over."""
-    first: Ints
-    """How many came before those whose `starts` are kept."""
-    place: Ints
-    """Where in `starts` the first one is that is kept."""
     number: Ints
     """Of each wait, the iteration of the image that waits next; so the next ones."""
     base: Ints
@@ -75,14 +92,15 @@ class State(NamedTuple):
     skip: Ints
     """For how many iterations more there is nothing to wait for."""
     need: Ints
-    """How many iterations must have ended before the next one."""
+    """How many signals must have come before the next one."""
     free: Ints
-    """When each unit is."""
+    """When each unit is, and each link."""
     served: Ints
     """The place after that of the process which each core served last."""
     starts: Ints
     tree: Ints
-    """The times of the next end of each process, then of the next look at each core, as leaves."""
+    """The times of the next signal of each kind, then of the next vector that comes to each hop,
+    then of the next look at each core, as leaves."""
 
 
 @_compiled
@@ -123,7 +141,7 @@ def _next_needs(plan: Plan, state: State, process: int) -> None:
             state.base[wait] += plan.signals[wait]
         need: int = state.base[wait] + plan.needs[plan.table[wait] + state.number[wait]]
         state.need[wait] = need
-        if need > state.ended[plan.on[wait]]:
+        if need > state.seen[plan.on[wait]]:
             missing += 1
     state.missing[process] = missing
 
@@ -141,28 +159,86 @@ def _free(plan: Plan, state: State, process: int) -> int:
 @_compiled
 def _look(plan: Plan, state: State, core: int, time: int) -> None:
     """Look at a core by then."""
-    leaf = len(plan.core) + core
+    leaf = len(plan.follows) + core
     if time < state.tree[len(state.tree) // 2 + leaf]:
         _put(state.tree, leaf, time)
 
 
 @_compiled
-def _end(plan: Plan, state: State, process: int, now: int) -> None:
-    """An iteration ends, and signals it."""
-    ended: int = state.ended[process] + 1
-    state.ended[process] = ended
+def _enter(plan: Plan, state: State, log: int, time: int) -> bool:
+    """The next entry of a log; whether to leave the loop."""
+    number: int = state.begun[log]
+    state.starts[state.place[log] + number - state.first[log]] = time
+    state.begun[log] = number + 1
+    for place in range(plan.follower_of[log], plan.follower_of[log + 1]):
+        follower: int = plan.follower[place]
+        if state.seen[follower] == number:
+            _put(state.tree, follower, time + plan.after[follower])
+    return number + 1 == state.stop[log]
+
+
+@_compiled
+def _follow(plan: Plan, state: State, follower: int, now: int) -> bool:
+    """What a signal or a hop does some cycles after an entry; whether to leave the loop."""
+    seen: int = state.seen[follower] + 1
+    state.seen[follower] = seen
+    log: int = plan.follows[follower]
     time: int = NEVER
-    if ended < state.begun[process]:
-        kept: int = state.place[process] + ended - state.first[process]
-        time = state.starts[kept] + plan.latency[process]
-    _put(state.tree, process, time)
-    for place in range(plan.waited_of[process], plan.waited_of[process + 1]):
+    if seen < state.begun[log]:
+        time = state.starts[state.place[log] + seen - state.first[log]] + plan.after[follower]
+    _put(state.tree, follower, time)
+    signals = len(plan.record)
+    if follower >= signals:
+        return _cross(plan, state, follower - signals, now)
+    _signal(plan, state, follower, now)
+    kept: int = plan.record[follower]
+    if kept < 0:
+        return False
+    number: int = state.begun[kept]
+    state.starts[state.place[kept] + number - state.first[kept]] = now
+    state.begun[kept] = number + 1
+    return number + 1 == state.stop[kept]
+
+
+@_compiled
+def _signal(plan: Plan, state: State, signal: int, now: int) -> None:
+    """An iteration ends, or a vector or a credit comes."""
+    seen: int = state.seen[signal]
+    for place in range(plan.waited_of[signal], plan.waited_of[signal + 1]):
         wait: int = plan.waited[place]
-        if state.need[wait] == ended:
+        if state.need[wait] == seen:
             owner: int = plan.owner[wait]
             state.missing[owner] -= 1
             if not state.missing[owner] and state.begun[owner] < state.limit[owner]:
                 _look(plan, state, plan.core[owner], max(now, _free(plan, state, owner)))
+
+
+@_compiled
+def _cross(plan: Plan, state: State, hop: int, now: int) -> bool:
+    """A vector comes to a link, and begins on it when those before it are through."""
+    link: int = plan.link[hop]
+    free: int = state.free[link]
+    time = max(now, free)
+    state.free[link] = time + plan.held[hop]
+    log = len(plan.core) + hop
+    return _enter(plan, state, log, time) and not _forget(plan, state, log)
+
+
+@_compiled
+def _forget(plan: Plan, state: State, log: int) -> bool:
+    """Keep of a log what is not followed yet; whether that leaves half of its room."""
+    first: int = state.first[log]
+    begun: int = state.begun[log]
+    least = begun
+    for place in range(plan.follower_of[log], plan.follower_of[log + 1]):
+        least = min(least, int(state.seen[plan.follower[place]]))
+    start: int = state.place[log]
+    for number in range(begun - least):
+        state.starts[start + number] = state.starts[start + least - first + number]
+    room: int = state.stop[log] - first
+    state.first[log] = least
+    state.stop[log] = least + room
+    return 2 * (begun - least) <= room
 
 
 @_compiled
@@ -179,39 +255,36 @@ def _serve(plan: Plan, state: State, core: int, now: int) -> bool:
             continue
         time = _free(plan, state, process)
         if time <= now:
-            begun: int = state.begun[process]
-            state.starts[state.place[process] + begun - state.first[process]] = now
-            if begun == state.ended[process]:
-                _put(state.tree, process, now + plan.latency[process])
-            state.begun[process] = begun + 1
-            leave = leave or begun + 1 == state.stop[process]
+            if _enter(plan, state, process, now):
+                leave = True
             state.next[process] = now + plan.interval[process]
             for place_ in range(plan.unit_of[process], plan.unit_of[process + 1]):
                 state.free[plan.unit[place_]] = now + plan.occupied[place_]
             state.served[core] = place + 1
             _next_needs(plan, state, process)
-            if state.missing[process] or begun + 1 >= state.limit[process]:
+            if state.missing[process] or state.begun[process] >= state.limit[process]:
                 continue
             time = _free(plan, state, process)
         again = min(again, time)
-    _put(state.tree, len(plan.core) + core, again)
+    _put(state.tree, len(plan.follows) + core, again)
     return leave
 
 
 @_kept
 def run(plan: Plan, state: State, now: int) -> int:
-    """Go on until a process has begun as much as it is to be left after, or nothing can move.
+    """Go on until a log has as many entries as it is to be left after, or nothing can move.
 
     All that happens in the cycle of that event happens; the cycle is returned, or NEVER.
     """
-    processes, leave = len(plan.core), False
+    followers, leave = len(plan.follows), False
     while state.tree[1] == now or not leave:
         now = state.tree[1]
         if now == NEVER:
             break
         leaf = _first(state.tree)
-        if leaf < processes:
-            _end(plan, state, leaf, now)
-        elif _serve(plan, state, leaf - processes, now):
+        if leaf < followers:
+            if _follow(plan, state, leaf, now):
+                leave = True
+        elif _serve(plan, state, leaf - followers, now):
             leave = True
     return now

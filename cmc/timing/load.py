@@ -1,4 +1,4 @@
-"""What an image takes of each unit: no stream is faster than the unit that it takes most of."""
+"""What an image takes of each unit and link: no stream is faster than what it takes most of."""
 
 from __future__ import annotations
 
@@ -10,16 +10,22 @@ from cmc.timing.flow import Flow, Process
 
 @dataclass(frozen=True)
 class Load:
-    """The cycles for which an image takes a unit of a side, or all of one process's time."""
+    """The cycles for which an image takes a unit of a side, a link, or all of a process's time."""
 
     cycles: int
     processes: Sequence[Process]
     unit: str = ""
     """The name of a unit that processes share; nothing where there is one process."""
+    link: str = ""
+    """The title of the link, over which these processes send what they write."""
+    bytes: int = 0
+    """What crosses the link."""
 
     @property
     def title(self) -> str:
         """What it is the load of, for a person."""
+        if self.link:
+            return self.link
         if not self.unit:
             return f"@{self.processes[0].name}"
         return title_of(self.unit, self.processes[0].side)
@@ -35,14 +41,28 @@ def unit_title(unit: str) -> str:
     return "the digital unit" if unit == "digital" else f"the {unit}"
 
 
+def link_loads(flow: Flow) -> Iterator[Load]:
+    """The loads of all links that anything crosses."""
+    for link, groups in flow.carried.items():
+        cycles = bytes = 0
+        for edge, *_ in groups:
+            vectors = flow.processes[edge.writer].iterations
+            cycles += vectors * edge.way.held
+            bytes += vectors * edge.way.bytes
+        writers = {edge.writer: flow.processes[edge.writer] for edge, *_ in groups}
+        title = flow.link_title(link)
+        yield Load(cycles, list(writers.values()), link=title, bytes=bytes)
+
+
 def loads(flow: Flow) -> Iterator[Load]:
-    """The loads of all processes, and of all units that several share."""
+    """The loads of all processes, of all units that several share, and of all links."""
     for process in flow.processes.values():
         yield Load(process.iterations * process.pace, (process,))
     for processes in flow.sides.values():
         for unit in {unit: None for process in processes for unit in process.occupies}:
             users = [process for process in processes if unit in process.occupies]
             yield Load(sum(p.iterations * p.occupies[unit] for p in users), users, unit)
+    yield from link_loads(flow)
 
 
 def bound(flow: Flow) -> Load:

@@ -27,10 +27,13 @@ def memory(flow: Flow) -> int:
     return 2 + max(whole, default=0)
 
 
-def solve(flow: Flow, images: int) -> Times:
+def solve(flow: Flow, images: int, arrivals: bool = True) -> Times:
     """The cycle in which each iteration of a stream of images begins.
 
-    Parts of a flow that share no units, and have no channel between them, are solved apart.
+    Where vectors wait for links, `Times.arrivals` are true with `arrivals` alone.
+
+    Parts of a flow that share no units or links, and have no channel between them, are solved
+    apart.
     """
     if not flow.shared and flow.turns == 1:
         return _solve_equations(flow, images)
@@ -42,7 +45,7 @@ def solve(flow: Flow, images: int) -> Times:
         if key in known:
             parts.append(_renamed(known[key], part))
         else:
-            known[key] = _solve_part(part, images)
+            known[key] = _solve_part(part, images, arrivals)
             parts.append(known[key])
     waiting = {name: part.waits for part in parts for name in part.starts}
     return Times(
@@ -53,12 +56,14 @@ def solve(flow: Flow, images: int) -> Times:
         lambda name: waiting[name](name),
         {name: leaps for part in parts for name, leaps in part.leaps.items()},
         {name: period for part in parts for name, period in part.periods.items()},
+        {edge: arrivals for part in parts for edge, arrivals in part.carried.items()},
     )
 
 
 def _renamed(times: Times, flow: Flow) -> Times:
     """The times of a flow that is like the one whose times these are."""
     names = dict(zip(times.flow.processes, flow.processes, strict=True))
+    edges = dict(zip(times.flow.edges, flow.edges, strict=True))
     solved = {names[name]: images for name, images in times.solved.items()}
     return Times(
         flow,
@@ -68,21 +73,22 @@ def _renamed(times: Times, flow: Flow) -> Times:
         lambda name: waits_of(flow, name, solved[name]),
         {names[name]: leaps for name, leaps in times.leaps.items()},
         {names[name]: period for name, period in times.periods.items()},
+        {edges[edge]: arrivals for edge, arrivals in times.carried.items()},
     )
 
 
-def _solve_part(flow: Flow, images: int) -> Times:
-    """A part of a flow; where no units are shared, all processes of it have the same turn."""
+def _solve_part(flow: Flow, images: int, arrivals: bool) -> Times:
+    """A part of a flow; where nothing is shared, all processes of it have the same turn."""
     if flow.shared:
         from cmc.timing.events import simulate
 
-        return simulate(flow, images)
+        return simulate(flow, images, arrivals)
     turn = next(iter(flow.processes.values())).turn
     return _solve_equations(flow, turn.images(images))
 
 
 def _solve_equations(flow: Flow, images: int) -> Times:
-    """What is solved where no units are shared, for so many own images of each process.
+    """What is solved where nothing is shared, for so many own images of each process.
 
     The equations of an image are those of the one before, some images back at most. So once that
     many images in a row were each the one before and a constant later, all others will be; or the
@@ -210,7 +216,7 @@ class _Delays:
     fall from one iteration to the next.
     """
 
-    on: Process
+    signal: _Signal
     since: Runs
     need: Runs
     on_time: Runs
@@ -219,10 +225,10 @@ class _Delays:
     @staticmethod
     def of(process: Process, wait: Wait, begun: int) -> _Delays:
         since, need = wait.until(begun)
-        return _Delays(wait.on, since, need, since * -process.interval)
+        return _Delays((wait.on.name, wait.delay), since, need, since * -process.interval)
 
-    def at(self, ends: Runs, length: int) -> Runs:
-        arrivals = ends.take(self.need)
+    def at(self, came: Runs, length: int) -> Runs:
+        arrivals = came.take(self.need)
         return held(self.since, (arrivals + self.on_time).accumulated(0), length, 0)
 
 
@@ -239,22 +245,41 @@ def _by_sweeps(
         for name, waiting in found.items()
     }
     delays = {name: Runs.line(0, 0) for name in names}
-    # When each iteration has ended, after a zeroth one that always has.
-    ends = {name: Runs.line(begun[name] + 1, 0) for name in names}
+    # When each iteration has ended, after a zeroth one that always has, and its signals came.
+    late = _signals(found)
+    ends = {(name, delay): Runs.line(begun[name] + 1, 0) for name in names for delay in late[name]}
     for sweep in range(_SWEEPS):
         changed = False
         for name in names if sweep % 2 == 0 else reversed(names):
             process, count = processes[name], begun[name]
-            every = [one.at(ends[one.on.name], count) for one in equations[name]]
+            every = [one.at(ends[one.signal], count) for one in equations[name]]
             later = reduce(Runs.maximum, every) if every else Runs.line(count, 0)
             if not later.same(delays[name]):
                 changed = True
                 delays[name] = later
                 starts = later + Runs.line(count, 0, process.interval)
-                ends[name] = Runs.joined([Runs.line(1, 0), starts + process.latency])
+                ends |= {(name, n): _came(starts + (process.latency + n)) for n in late[name]}
         if not changed:
-            return {n: ends[n].tail(1) - processes[n].latency for n in names}
+            return {n: ends[n, 0].tail(1) - processes[n].latency for n in names}
     return None
+
+
+_Signal = tuple[str, int]
+"""A process, and how long its signals take to come from the end of an iteration."""
+
+
+def _signals(found: Mapping[str, Sequence[Wait]]) -> dict[str, set[int]]:
+    """How long signals of each process take, where it is waited for."""
+    signals = {name: {0} for name in found}
+    for waiting in found.values():
+        for wait in waiting:
+            signals[wait.on.name].add(wait.delay)
+    return signals
+
+
+def _came(times: Runs) -> Runs:
+    """When signals came, after a zeroth one that always has."""
+    return Runs.joined([Runs.line(1, 0), times])
 
 
 _PAGE = 1 << 10
@@ -264,7 +289,8 @@ _PAGE = 1 << 10
 _LaidOut = tuple[list[int], list[int], int, int, "_Cursor"]
 """Of one wait, in a page of iterations: how many of the other process each one waits for.
 
-And when those begin that were solved for lately, after how many others, and with what latency.
+And when those begin that were solved for lately, after how many others, and after how long their
+signals come.
 """
 
 
@@ -339,7 +365,7 @@ class _Cursor:
     def __init__(self, wait: Wait, on: _Progress, begun: int):
         self._since, need = wait.until(begun)
         self._need = Runs.joined([Runs.line(1, 0), need])
-        self._on = on
+        self._on, self._latency = on, wait.latency
         self._page, self._needs = -1, list[int]()
         self._first, self._starts = 0, list[int]()
 
@@ -349,16 +375,16 @@ class _Cursor:
             self._needs = self._need.at(self._since.below(iterations + 1)).tolist()
             self._page = page
         on = self._on
-        return self._needs, on.recent, on.starts.length, on.process.latency, self
+        return self._needs, on.recent, on.starts.length, self._latency, self
 
     def solved(self, need: int) -> int:
-        """When so many iterations of the other process have ended, of those solved for before."""
+        """When so many signals of the other process have come, of those solved for before."""
         place = need - 1 - self._first
         if not 0 <= place < len(self._starts):
             self._first, place = need - 1, 0
             until = min(need - 1 + _PAGE, self._on.starts.length)
             self._starts = self._on.starts.at(np.arange(need - 1, until)).tolist()
-        return self._starts[place] + self._on.process.latency
+        return self._starts[place] + self._latency
 
 
 _PHASE = 1 << 14
@@ -452,10 +478,12 @@ class _Solving:
             )
             for name, one in self.progress.items()
         }
+        late = _signals(self.found)
         ends = {
-            name: Runs.joined([Runs.line(1, 0), one.starts + latency, guesses[name] + latency])
+            (name, delay): _came(Runs.joined([one.starts, guesses[name]]) + latency)
             for name, one in self.progress.items()
-            for latency in (one.process.latency,)
+            for delay in late[name]
+            for latency in (one.process.latency + delay,)
         }
         until = self.horizon + repeats * cycles
         for name in self.progress:
@@ -467,17 +495,17 @@ class _Solving:
             one.take(guess.head(int(guess.below(np.array([until + 1]))[0])))
         self.horizon = max(self.horizon, until)
 
-    def first_wrong(self, name: str, guess: Runs, ends: Mapping[str, Runs]) -> int:
+    def first_wrong(self, name: str, guess: Runs, ends: Mapping[_Signal, Runs]) -> int:
         """The first cycle in which a process might begin something else than guessed.
 
-        `ends` has, after 0, when iterations end that are solved or guessed.
+        `ends` has, after 0, when signals come of iterations that are solved or guessed.
         """
         one = self.progress[name]
         known, interval = one.known, one.process.interval
         count = min(guess.length + 1, one.end - known)
         each: list[tuple[Runs, Runs, Runs]] = []
         for wait in self.found[name]:
-            ended = ends[wait.on.name]
+            ended = ends[wait.on.name, wait.delay]
             since, need = wait.until(known + count)
             first = max(0, int(since.below(np.array([known + 1]))[0]) - 1)
             since, need = since.tail(first) - known, need.tail(first)

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from cmc.poly.evaluate import Ints
-from cmc.timing.flow import NEVER, Deadlock, Flow, Wait, deadlock
+from cmc.timing.flow import NEVER, Deadlock, Edge, Flow, Wait, deadlock
 from cmc.timing.runs import Runs
 
 
@@ -40,7 +40,8 @@ class Times:
     `starts` has the cycle of each iteration of each process that ever begins, in a stream of
     `solved` own images: all of them but for the `leaps`, each of which adds some images to it. What
     begins, ends and waits there is what a stream of so few images would do. `waits` gives what the
-    iterations of a process wait for in it. In steady state, if one was found, each own image of a
+    iterations of a process wait for in it. `carried` has when vectors arrive that may have had to
+    wait for a link. In steady state, if one was found, each own image of a
     process comes its `periods` cycles after the one before, on average.
     """
 
@@ -51,6 +52,7 @@ class Times:
     waits: Callable[[str], Sequence[Wait]]
     leaps: Mapping[str, Sequence[Leap]] = field(default_factory=dict[str, Sequence[Leap]])
     periods: Mapping[str, Fraction] = field(default_factory=dict[str, Fraction])
+    carried: Mapping[Edge, Runs] = field(default_factory=dict[Edge, Runs])
 
     @property
     def begun(self) -> dict[str, int]:
@@ -72,6 +74,13 @@ class Times:
         if self.periods.keys() != self.flow.processes.keys():
             return None
         return max(self.periods.values())
+
+    def arrivals(self, edge: Edge) -> Runs:
+        """When each vector of an edge arrives, as `starts` has when iterations begin."""
+        if edge in self.carried:
+            return self.carried[edge]
+        process = self.flow.processes[edge.writer]
+        return self.starts[edge.writer] + (process.latency + edge.way.there)
 
     def deadlock(self) -> Deadlock:
         """Why not every iteration begins."""

@@ -42,7 +42,10 @@ class Waiting:
 
     def _starts(self, name: str) -> Runs:
         """When iterations begin, later by all that they wait while others come again."""
-        starts = self.times.starts[name]
+        return self._as_in_stream(name, self.times.starts[name])
+
+    def _as_in_stream(self, name: str, starts: Runs) -> Runs:
+        """Times of a process's iterations, later by all that it waits while others come again."""
         for leap in self.times.leaps.get(name, ()):
             if not leap.count and leap.end < starts.length:
                 later = starts.tail(leap.end) + leap.later
@@ -51,10 +54,14 @@ class Waiting:
 
     def _signals(self, name: str) -> Iterator[tuple[str, Runs]]:
         """When each thing that the iterations of a process wait for is there."""
+        length = self.times.starts[name].length
         for wait in self.times.waits(name):
-            ends = self._starts(wait.on.name) + wait.on.latency
-            arrivals = Runs.joined([Runs.line(1, 0), ends])
-            yield wait.why, wait.signals(arrivals, self.times.starts[name].length)
+            came = self._starts(wait.on.name) + wait.latency
+            yield wait.why, wait.signals(Runs.joined([Runs.line(1, 0), came]), length)
+            if wait.edge is not None:
+                came = self._as_in_stream(wait.on.name, self.times.arrivals(wait.edge))
+                why = f"links for {wait.edge.title}"
+                yield why, wait.signals(Runs.joined([Runs.line(1, 0), came]), length)
 
     def _units(self, name: str, own: Runs) -> Iterator[tuple[str, Runs]]:
         """The units that the iterations take, and when who had one before gave it back."""
