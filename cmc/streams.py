@@ -1,6 +1,6 @@
 """Streams of images: one float32 array per input of a network, images along the leading axis."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from difflib import get_close_matches
 from typing import NamedTuple, TypeVar
 
@@ -66,11 +66,16 @@ def check_stream(shapes: Shapes, arrays: Mapping[str, ArrayLike]) -> Stream:
     return stream
 
 
-def random_stream(shapes: Shapes, images: int, seed: int) -> Stream:
-    """`images` images of standard normal values, the same ones for the same seed."""
+def random_stream(shapes: Shapes, images: int, seed: int, whole: Container[str] = ()) -> Stream:
+    """`images` images of standard normal values, the same ones for the same seed.
+
+    Inputs whose names are in `whole` are zeros and ones: truth values, or numbers that are short.
+    """
     generator = np.random.default_rng(seed)
     return {
-        name: generator.standard_normal((images, *shape), np.float32)
+        name: generator.integers(0, 2, (images, *shape)).astype(np.float32)
+        if name in whole
+        else generator.standard_normal((images, *shape), np.float32)
         for name, shape in shapes.items()
     }
 

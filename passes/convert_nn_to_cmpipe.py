@@ -117,6 +117,7 @@ class _Partition:
         self._constants: dict[SSAValue, Floats] = {}
         self._open: dict[SSAValue, _Open] = {}
         self._position: dict[Operation, int] = {}
+        self._preferred: Mapping[SSAValue, int | None] = {}
 
     # What a stage may ask: `cmc.semantics.builder.Tensors`.
 
@@ -149,9 +150,9 @@ class _Partition:
         block = network.body.block
         self._position = {op: i for i, op in enumerate(block.ops)}
         names = tensor_names(network.arg_attrs, len(block.args), "input")
-        channels = _preferred_channels(block)
+        self._preferred = _preferred_channels(block)
         for argument, name in zip(block.args, names, strict=True):
-            self._input(argument, name, channels[argument])
+            self._input(argument, name, self._preferred[argument])
         for op in block.ops:
             if isinstance(op, func.ReturnOp):
                 names = tensor_names(network.res_attrs, len(op.arguments), "output")
@@ -250,8 +251,14 @@ class _Partition:
         return all(self._done(use.operation, now) for use in value.uses)
 
     def _layout_like(self, op: Operation) -> Layout:
-        """A layout for a result that is cut as the first operand of its shape is."""
+        """A layout for a result that is cut as the first operand of its rank is.
+
+        Where all operands broadcast, it is cut as the first user that minds would like it.
+        """
         shape = nn.shape_of(op.results[0])
+        wanted = self._preferred.get(op.results[0])
+        if wanted is not None and all(nn.shape_of(value) != shape for value in op.operands):
+            return Layout(shape, wanted)
         for value in op.operands:
             if self.constant(value) is None and len(nn.shape_of(value)) == len(shape):
                 return Layout(shape, _channel(self.view(value)))
@@ -330,7 +337,10 @@ def _channel(view: View) -> int:
 
 
 def _preferred_channels(block: Block) -> dict[SSAValue, int | None]:
-    """The axis along which the first user that minds would like each input to be cut."""
+    """The axis along which the first user that minds would like each tensor to be cut.
+
+    Of the inputs, and of what is moved and computed element by element of them.
+    """
     # Users come after what they use: what they would like is known when going backwards.
     reached: dict[SSAValue, None] = dict.fromkeys(block.args)
     for op in block.ops:

@@ -10,6 +10,7 @@ from pathlib import Path
 import cmc
 from cmc.errors import CmcError
 from cmc.files.output import beside, check_output, replacing_text
+from cmc.importer.inputs import inputs_of_whole_numbers
 from cmc.reference import Deviation, Reference
 from cmc.reports.report import Report
 from cmc.reports.text import format_report
@@ -57,7 +58,7 @@ def run_stream(options: Options) -> None:
         _show(options, program.time(options.images or 1))
         return
     reference = _reference(network, program) if options.check and network is not None else None
-    stream = _read_stream(options, program)
+    stream = _read_stream(options, program, network)
     report: Report | None = None
     if isinstance(program, cmc.Program):
         result = program.run(stream, mode=options.mode, track=track)
@@ -99,12 +100,13 @@ def _open(options: Options) -> tuple[Level, Path | None]:
     return cmc.load_level(options.model), options.reference
 
 
-def _read_stream(options: Options, program: Level) -> Stream:
+def _read_stream(options: Options, program: Level, network: Path | None) -> Stream:
     """The images that the command line asks for."""
     if options.random is not None:
         if options.input:
             raise CmcError("the images come from --input or from --random, not from both")
-        return random_stream(program.inputs, options.images or 1, options.random)
+        whole = () if network is None else inputs_of_whole_numbers(network)
+        return random_stream(program.inputs, options.images or 1, options.random, whole)
     if not options.input:
         raise CmcError("no images: give --input FILE.npz, NAME=FILE.npy, or --random SEED")
     stream = check_stream(program.inputs, read_arrays(options.input, program.inputs))

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from math import prod
+from pathlib import Path
 
 import onnx
 from onnx import TensorProto
 
 from cmc.dialects import nn
 from cmc.errors import CmcError
+from cmc.importer.load import load_model
 
 FLOATS = frozenset(
     (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
@@ -83,6 +85,14 @@ def resolve_inputs(inputs: Sequence[onnx.ValueInfoProto], given: Mapping[str, in
         ],
         batch,
         differ,
+    )
+
+
+def inputs_of_whole_numbers(path: Path) -> frozenset[str]:
+    """The names of a model's inputs that are integers or truth values."""
+    inputs = load_model(path).proto.graph.input
+    return frozenset(
+        info.name for info in inputs if info.type.tensor_type.elem_type in NUMBERS - FLOATS
     )
 
 

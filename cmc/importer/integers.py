@@ -101,3 +101,11 @@ def places(shape: tuple[int, ...], axis: int) -> NDArray[np.float32]:
     """0, 1, 2… along an axis, as a tensor that broadcasts to `shape`."""
     result = np.arange(shape[axis], dtype=np.float32)
     return result.reshape([size if a == axis else 1 for a, size in enumerate(shape)])
+
+
+def one_hot(node: Node, indices: SSAValue, shape: tuple[int, ...], axis: int) -> SSAValue:
+    """1 where the index, which has size 1 along the axis, is the place along it."""
+    below = node.emit(nn.LessOp(indices, node.emit_scalar(0.0)))
+    shift = node.emit(nn.MulOp(below, node.emit_scalar(float(shape[axis]))))
+    indices = node.emit(nn.AddOp(indices, shift))
+    return node.emit(nn.EqualOp(indices, node.emit_constant(places(shape, axis))))

@@ -7,8 +7,9 @@ import numpy as np
 from xdsl.ir import SSAValue
 
 from cmc.dialects import nn
-from cmc.importer.integers import cast
-from cmc.importer.node import Node, Value
+from cmc.files.weights import Float32Array
+from cmc.importer.integers import cast, one_hot
+from cmc.importer.node import Node, Value, as_float32
 
 
 def reshape(node: Node, value: Value, shape: Sequence[int]) -> Value:
@@ -169,6 +170,9 @@ def import_split(node: Node) -> Sequence[SSAValue | None]:
 
 
 def import_gather(node: Node) -> SSAValue:
+    table = node.constant(0)
+    if table is not None:
+        return _look_up(node, as_float32(table, node, node.proto.input[0]))
     tensor, shape = node.tensor(0), node.shape(0)
     axis = node.axis(node.get_int("axis", 0), len(shape))
     indices = node.known(1, "the indices")
@@ -180,6 +184,27 @@ def import_gather(node: Node) -> SSAValue:
         return gathered
     wanted = (*shape[:axis], *indices.shape, *shape[axis + 1 :])
     return node.emit(nn.ReshapeOp(gathered, wanted))
+
+
+def _look_up(node: Node, table: Float32Array) -> SSAValue:
+    """Rows of a known table: the product of a one at the row's number and the table."""
+    axis = node.axis(node.get_int("axis", 0), table.ndim)
+    node.reject(not np.isfinite(table).all(), "a table of infinite numbers")
+    shape = node.shape(1)
+    rows = np.moveaxis(table, axis, 0)
+    count, rest = rows.shape[0], rows.shape[1:]
+    indices = node.emit(nn.ReshapeOp(node.tensor(1), (*shape, 1)))
+    hot = one_hot(node, indices, (*shape, count), len(shape))
+    matrix = np.ascontiguousarray(rows.reshape(count, prod(rest)))
+    if not shape:
+        hot = node.emit(nn.ReshapeOp(hot, (1, count)))
+    found = node.emit(nn.MatMulOp(hot, node.emit_constant(matrix, node.proto.input[0])))
+    found = node.emit(nn.ReshapeOp(found, (*shape, *rest)))
+    if axis == 0:
+        return found
+    lead, rank = range(len(shape), len(shape) + axis), len(shape) + len(rest)
+    perm = [*lead, *range(len(shape)), *range(len(shape) + axis, rank)]
+    return node.emit(nn.TransposeOp(found, perm))
 
 
 def import_expand(node: Node) -> SSAValue:

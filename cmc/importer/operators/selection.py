@@ -7,7 +7,7 @@ import numpy as np
 from xdsl.ir import SSAValue
 
 from cmc.dialects import nn
-from cmc.importer.integers import places
+from cmc.importer.integers import one_hot, places
 from cmc.importer.node import Node
 from cmc.importer.operators.normalization import along_axis
 from cmc.importer.operators.reductions import reduce_along, reduce_max
@@ -50,11 +50,11 @@ def import_arg(smallest: bool, node: Node) -> SSAValue:
 
 
 def import_hardmax(node: Node) -> SSAValue:
-    def one_hot(tensor: SSAValue, axis: int) -> SSAValue:
+    def hardmax(tensor: SSAValue, axis: int) -> SSAValue:
         numbers = node.emit_constant(places(nn.shape_of(tensor), axis))
         return node.emit(nn.EqualOp(_largest(node, tensor, axis), numbers))
 
-    return along_axis(node, one_hot)
+    return along_axis(node, hardmax)
 
 
 def import_top_k(node: Node) -> Sequence[SSAValue | None]:
@@ -122,14 +122,6 @@ def import_one_hot(node: Node) -> SSAValue:
         for part in (node.emit(nn.SliceOp(node.tensor(2), [start], [1])) for start in range(2))
     )
     return node.emit(nn.WhereOp(hot, on, off))
-
-
-def one_hot(node: Node, indices: SSAValue, shape: tuple[int, ...], axis: int) -> SSAValue:
-    """1 where the index, which has size 1 along the axis, is the place along it."""
-    below = node.emit(nn.LessOp(indices, node.emit_scalar(0.0)))
-    shift = node.emit(nn.MulOp(below, node.emit_scalar(float(shape[axis]))))
-    indices = node.emit(nn.AddOp(indices, shift))
-    return node.emit(nn.EqualOp(indices, node.emit_constant(places(shape, axis))))
 
 
 OPERATORS: dict[str, Callable[[Node], SSAValue | Sequence[SSAValue | None]]] = {
