@@ -26,7 +26,7 @@ from cmc.files.weights import ArrayWeights
 from cmc.importer.batch import Batch
 from cmc.importer.folding import fold
 from cmc.importer.functions import expand
-from cmc.importer.inputs import FLOATS, HALVES, resolve_inputs, type_name
+from cmc.importer.inputs import FLOATS, resolve_inputs, type_name
 from cmc.importer.integers import as_in_model, kind_of_integers
 from cmc.importer.load import Array, Model, load_model
 from cmc.importer.node import Node, Value, as_float32
@@ -183,8 +183,8 @@ class Graph:
 
     @property
     def is_of_halves(self) -> bool:
-        """Whether the model is one of 16 bits, which is computed in float32 all the same."""
-        return any(input.kind in HALVES for input in self.inputs)
+        """Whether the model is one of float16, which is computed in float32 all the same."""
+        return any(input.kind == TensorProto.FLOAT16 for input in self.inputs)
 
     def _find(self, name: str) -> Value | None:
         value = self._values.get(name)

@@ -17,8 +17,6 @@ FLOATS = frozenset(
 )
 
 
-HALVES = frozenset((TensorProto.FLOAT16, TensorProto.BFLOAT16))
-
 NUMBERS = FLOATS | {
     TensorProto.BOOL,
     *(TensorProto.INT8, TensorProto.INT16, TensorProto.INT32, TensorProto.INT64),

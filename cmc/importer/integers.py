@@ -80,7 +80,7 @@ def cast(node: Node, value: SSAValue, source: Kind, target: Kind) -> SSAValue:
         zero = node.emit(nn.EqualOp(value, node.emit_scalar(0.0)))
         return value if source.kind == "b" else node.emit(nn.SubOp(node.emit_scalar(1.0), zero))
     if target.name in ("float16", "bfloat16"):
-        if not node.graph.is_of_halves:
+        if target.name == "bfloat16" or not node.graph.is_of_halves:
             raise node.error(
                 f"it rounds to {target}, and cores compute in float32: export the model in float32"
             )
