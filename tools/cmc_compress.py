@@ -136,12 +136,13 @@ def _described(network: Compressible, cuts: Sequence[Cut], target: Target | None
     """The matrices that were cut, what stays, and numbers in all."""
     what = "numbers" if target is None else "crossbars"
     if cuts:
-        head = ("layer", "rows x columns", "rank", "relative error", what, "now")
+        head = ("layer", "rows x columns", "rank", "kernels", "relative error", what, "now")
         rows = [
             (
                 ", ".join(cut.nodes),
                 _size(cut.shape),
                 cut.rank,
+                ", ".join("x".join(map(str, kernel)) for kernel in cut.kernels if kernel),
                 f"{cut.error:.3g}",
                 f"{cut.before:,}",
                 f"{cut.now:,}",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
+from math import prod
 
 import numpy as np
 
-from cmc.compression.matrices import Weights
+from cmc.compression.matrices import Form, Weights
 from cmc.compression.spectrum import EXACT, Spectrum
 from cmc.files.weights import splat
 from cmc.targets import Target
@@ -22,10 +23,12 @@ CostOf = Callable[[Shape], int]
 """What dense matrices take: numbers, or crossbars."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Way:
     """One way to have a matrix as two: of this rank, with this relative error, at this cost."""
 
+    form: Form
+    spectrum: Spectrum
     rank: int
     error: float
     cost: int
@@ -33,21 +36,20 @@ class Way:
 
 @dataclass(frozen=True, eq=False)
 class Matrices:
-    """Weights, what they cost as they are, and the ways that cost less, the most exact first.
+    """Weights, what they cost as they are, and the ways that cost less.
 
     Costs are those of all nodes that use the weights.
     """
 
     weights: Weights
-    spectrum: Spectrum
     cost: int
     ways: Sequence[Way]
 
     def way(self, error: float) -> Way | None:
-        """The cheapest way with no larger an error; None if there is none."""
+        """The cheapest way with no larger an error, of these the most exact; None without any."""
         return min(
             (way for way in self.ways if way.error <= max(error, EXACT)),
-            key=lambda way: way.cost,
+            key=lambda way: (way.cost, way.error),
             default=None,
         )
 
@@ -57,33 +59,40 @@ def matrices_on(weights: Weights, target: Target | None) -> Matrices:
 
     Of the ranks that take as many crossbars it is the highest.
     """
-    blocks = weights.blocks
-    count, rows, columns = blocks.shape
-    most = min(rows, columns)
-    # Where weights are shared, numbers are held once, and crossbars in each place.
-    uses = 1 if target is None else len(weights.nodes)
+    array, blocks = weights.array, weights.blocks
     if target is None:
-        cost = blocks.size
-        ranks: Iterator[int] = iter(range(1, most + 1))
-        cost_of = _numbers
-    else:
-        cost = crossbars_of(Matrix(np.asarray(blocks, np.float32)), target) * uses
-        ranks = _last_ranks((count, rows, columns), target)
-        cost_of = _crossbars_on(target)
+        # Weights that are shared are held once, and in crossbars in each place.
+        ways = [way for form in weights.forms for way in _ways(weights, form, blocks.size, None)]
+        return Matrices(weights, array.size, ways)
+    uses = len(weights.nodes)
+    cost = crossbars_of(Matrix(np.asarray(blocks, np.float32)), target)
+    ways = [way for form in weights.forms for way in _ways(weights, form, cost, target)]
+    return Matrices(weights, cost * uses, [replace(way, cost=way.cost * uses) for way in ways])
+
+
+def _ways(weights: Weights, form: Form, cost: int, target: Target | None) -> list[Way]:
+    """The ways to have weights as two by a form that cost less than so much."""
+    blocks = form.blocks(weights.array)
+    count, rows, columns = blocks.shape
+    spread = prod(form.kernels(weights.array.shape)[1])
+    cost_of = _numbers if target is None else _crossbars_on(target)
 
     def both(rank: int) -> int:
-        return uses * (cost_of((count, rows, rank)) + cost_of((count, rank, columns)))
+        second = (count, rank * spread, columns // spread)
+        return cost_of((count, rows, rank)) + cost_of(second)
 
-    cheaper = [(rank, price) for rank in ranks if (price := both(rank)) < cost]
-    spectrum = Spectrum(blocks)
+    ranks = range(1, min(rows, columns) + 1)
+    if target is not None and count == 1:
+        ranks = _last_ranks(ranks, spread, target)
+    cheaper = [rank for rank in ranks if both(rank) < cost]
     if not cheaper:
-        return Matrices(weights, spectrum, cost, [])
+        return []
+    spectrum = Spectrum(blocks)
     whole = spectrum.rank(0.0)
-    ways = [
-        Way(rank, float(spectrum.errors[rank]), both(rank))
-        for rank in sorted({min(rank, whole) for rank, _ in cheaper}, reverse=True)
+    return [
+        Way(form, spectrum, rank, float(spectrum.errors[rank]), both(rank))
+        for rank in sorted({min(rank, whole) for rank in cheaper}, reverse=True)
     ]
-    return Matrices(weights, spectrum, cost, ways)
 
 
 def least_error(all: Sequence[Matrices], saving: int) -> float | None:
@@ -115,14 +124,13 @@ def _crossbars_on(target: Target) -> CostOf:
     return crossbars
 
 
-def _last_ranks(shape: Shape, target: Target) -> Iterator[int]:
-    """The ranks after which a matrix may take more crossbars."""
-    count, rows, columns = shape
-    most = min(rows, columns)
-    if count > 1:
-        yield from range(1, most + 1)
-        return
-    ends = {most}
-    for size in (target.rows, target.columns):
-        ends.update(range(size, most, size) if size else ())
-    yield from sorted(ends)
+def _last_ranks(ranks: range, spread: int, target: Target) -> list[int]:
+    """The ranks after which a matrix may take more crossbars.
+
+    The first has as many columns as the rank, and the second `spread` times as many rows.
+    """
+    ends = {ranks[-1]}
+    for size, times in ((target.columns, 1), (target.rows, spread)):
+        if size is not None:
+            ends.update(size * n // times for n in range(1, times * ranks[-1] // size + 1))
+    return sorted(ends & set(ranks))

@@ -28,6 +28,8 @@ class Cut:
     """The nodes that have it, by name."""
     shape: tuple[int, int, int]
     """How many there are on a diagonal, the rows and columns of each."""
+    kernels: tuple[tuple[int, ...], tuple[int, ...]]
+    """Of the two convolutions in the place of one; empty where it is none."""
     rank: int
     error: float
     """Relative: the Frobenius norm of the difference over that of the matrix."""
@@ -70,15 +72,16 @@ class Compressible:
         pairs: list[Pair] = []
         cuts: list[Cut] = []
         for one, way in track(self.chosen(error), "cutting matrices"):
-            weights, blocks = one.weights, one.spectrum.blocks
-            left, right = (factor.astype(blocks.dtype) for factor in one.spectrum.factors(way.rank))
-            pairs.append((weights, weights.form.split(weights.array.shape, left, right)))
+            weights, blocks, shape = one.weights, way.spectrum.blocks, one.weights.array.shape
+            left, right = (factor.astype(blocks.dtype) for factor in way.spectrum.factors(way.rank))
+            pairs.append((weights, way.form, way.form.split(shape, left, right)))
             cuts.append(
                 Cut(
                     [self._name(number) for number in weights.nodes],
                     cast(Shape, blocks.shape),
+                    way.form.kernels(shape),
                     way.rank,
-                    one.spectrum.error_of(left, right),
+                    way.spectrum.error_of(left, right),
                     one.cost,
                     way.cost,
                 )
@@ -89,10 +92,11 @@ class Compressible:
         """The network with matrices of these ranks that hold ones."""
         pairs: list[Pair] = []
         for one, way in self.chosen(error):
-            weights, (count, rows, columns) = one.weights, one.spectrum.blocks.shape
+            count, rows, columns = way.spectrum.blocks.shape
             left = np.ones((count, rows, way.rank), np.float32)
             right = np.ones((count, way.rank, columns), np.float32)
-            pairs.append((weights, weights.form.split(weights.array.shape, left, right)))
+            arrays = way.form.split(one.weights.array.shape, left, right)
+            pairs.append((one.weights, way.form, arrays))
         return rewritten(self.model, self.constants, pairs)
 
     def _name(self, number: int) -> str:

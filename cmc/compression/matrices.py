@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
 from math import prod
 from typing import Literal, cast
 
@@ -22,22 +23,26 @@ Kind = Literal["Conv", "ConvTranspose", "rows first", "columns first", "on the l
 
 @dataclass(frozen=True)
 class Form:
-    """How weights are matrices whose rows meet inputs and whose columns give outputs.
+    """How weights are matrices, whose factors are the weights of two nodes.
 
-    Those of a convolution have a row for each number of its window. Weights of products with them
-    on the right have rows first, or columns first (`transB`); `on the left` are columns first too.
+    Weights of products with them on the right have rows first, or columns first (`transB`); those
+    `on the left` have columns first too. The first of two convolutions has all channels that go
+    in, and the `axes` of the kernel; the second has the other axes, and all channels that come out.
     """
 
     kind: Kind
     groups: int = 1
+    axes: tuple[int, ...] = ()
 
     def blocks(self, weights: Array) -> Blocks:
         """The weights as `[G, K, M]`. ValueError where they have the wrong shape."""
         shape, groups = weights.shape, self.groups
         match self.kind:
             case "Conv":
-                blocks = weights.reshape(groups, shape[0] // groups, prod(shape[1:]))
-                blocks = np.swapaxes(blocks, 1, 2)
+                blocks = weights.reshape(groups, shape[0] // groups, *shape[1:])
+                own, others = ([3 + axis for axis in axes] for axes in self._axes(shape))
+                rows = shape[1] * prod(shape[axis - 1] for axis in own)
+                blocks = blocks.transpose(0, 2, *own, 1, *others).reshape(groups, rows, -1)
             case "ConvTranspose":
                 blocks = weights.reshape(groups, shape[0] // groups, shape[1], prod(shape[2:]))
                 blocks = np.swapaxes(blocks, 2, 3).reshape(groups, -1, shape[1])
@@ -56,12 +61,15 @@ class Form:
         columns = np.swapaxes(right, 1, 2)
         match self.kind:
             case "Conv":
-                first = np.swapaxes(left, 1, 2).reshape(groups * rank, *shape[1:])
-                second = columns.reshape(shape[0], rank, *(1 for _ in shape[2:]))
+                own, others = self.kernels(shape)
+                first = np.swapaxes(left, 1, 2).reshape(groups * rank, shape[1], *own)
+                second = right.reshape(groups, rank, shape[0] // groups, -1)
+                second = np.swapaxes(second, 1, 2).reshape(shape[0], rank, *others)
             case "ConvTranspose":
+                own, others = self.kernels(shape)
                 first = left.reshape(groups, shape[0] // groups, -1, rank)
-                first = np.swapaxes(first, 2, 3).reshape(shape[0], rank, *shape[2:])
-                second = columns.reshape(groups * shape[1], rank, *(1 for _ in shape[2:]))
+                first = np.swapaxes(first, 2, 3).reshape(shape[0], rank, *own)
+                second = columns.reshape(groups * shape[1], rank, *others)
             case "rows first":
                 first, second = left[0], right[0]
             case "columns first":
@@ -69,6 +77,32 @@ class Form:
             case "on the left":
                 first, second = left[0].T, columns[0]
         return np.ascontiguousarray(first), np.ascontiguousarray(second)
+
+    def kernels(self, shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The kernels of the two convolutions in the place of one; of products they are empty."""
+        if self.kind not in ("Conv", "ConvTranspose"):
+            return (), ()
+        own, _ = self._axes(shape)
+        sizes = list(enumerate(shape[2:]))
+        first = tuple(size if axis in own else 1 for axis, size in sizes)
+        return first, tuple(1 if axis in own else size for axis, size in sizes)
+
+    def _axes(self, shape: tuple[int, ...]) -> tuple[list[int], list[int]]:
+        """The axes of the kernel that the first convolution has, and the others."""
+        all = range(len(shape) - 2)
+        return [a for a in all if a in self.axes], [a for a in all if a not in self.axes]
+
+    def alike(self, shape: tuple[int, ...]) -> Sequence[Form]:
+        """This form, and others that make other matrices of the same weights."""
+        if self.kind != "Conv":
+            return [self]
+        long = [axis for axis, size in enumerate(shape[2:]) if size > 1]
+        short = [axis for axis, size in enumerate(shape[2:]) if size == 1]
+        return [
+            replace(self, axes=tuple(sorted([*short, *chosen])))
+            for count in range(len(long), -1, -1)
+            for chosen in combinations(long, count)
+        ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +118,11 @@ class Weights:
     @property
     def blocks(self) -> Blocks:
         return self.form.blocks(self.array)
+
+    @property
+    def forms(self) -> Sequence[Form]:
+        """Ways to see them as matrices: first as those that a chip has."""
+        return self.form.alike(self.array.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +178,8 @@ def _form(node: onnx.NodeProto, constants: Constants) -> tuple[str, Form] | str 
     attributes = {one.name: helper.get_attribute_value(one) for one in node.attribute}
     match node.op_type, data in constants, weights in constants:
         case "Conv" | "ConvTranspose" as kind, False, True:
-            return weights, Form(kind, int(cast(int, attributes.get("group", 1))))
+            axes = range(constants.array(weights).ndim - 2)
+            return weights, Form(kind, int(cast(int, attributes.get("group", 1))), tuple(axes))
         case "Gemm", False, True if attributes.get("transA"):
             return "what it multiplies is transposed"
         case "Gemm", False, True:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import count
+from itertools import count, cycle
 
 import onnx
 from onnx import helper, numpy_helper
 
-from cmc.compression.matrices import Constants, Weights, node_name
+from cmc.compression.matrices import Constants, Form, Weights, node_name
 from cmc.importer.graph import names_read
 from cmc.importer.load import Array, Model
 
-Pair = tuple[Weights, tuple[Array, Array]]
-"""Weights, and those of the two nodes in the place of each that has them."""
+Pair = tuple[Weights, Form, tuple[Array, Array]]
+"""Weights, and by a form of theirs those of the two nodes in the place of each that has them."""
 
 _FREE_ARRAYS = 4
 """The version of ONNX's IR from which on arrays need not be declared as inputs as well."""
@@ -29,7 +29,7 @@ def rewritten(model: Model, constants: Constants, pairs: Sequence[Pair]) -> onnx
     result.CopyFrom(model.proto)
     graph, taken = result.graph, _names(model.proto.graph)
     nodes = [[node] for node in model.proto.graph.node]
-    for weights, arrays in pairs:
+    for weights, form, arrays in pairs:
         names = [_free(f"{weights.name}_{which}", taken) for which in ("left", "right")]
         for name, array in zip(names, arrays, strict=True):
             graph.initializer.append(numpy_helper.from_array(array, name))
@@ -38,7 +38,7 @@ def rewritten(model: Model, constants: Constants, pairs: Sequence[Pair]) -> onnx
                 graph.input.append(helper.make_tensor_value_info(name, type_, array.shape))
         for number in weights.nodes:
             (node,) = nodes[number]
-            nodes[number] = _two(node, weights, names, arrays[1].ndim, taken)
+            nodes[number] = _two(node, form, form.kernels(weights.array.shape), names, taken)
     del graph.node[:]
     graph.node.extend(node for some in nodes for node in some)
     _drop_unread(graph, constants)
@@ -46,30 +46,52 @@ def rewritten(model: Model, constants: Constants, pairs: Sequence[Pair]) -> onnx
 
 
 def _two(
-    node: onnx.NodeProto, weights: Weights, names: Sequence[str], axes: int, taken: set[str]
+    node: onnx.NodeProto,
+    form: Form,
+    kernels: tuple[Sequence[int], Sequence[int]],
+    names: Sequence[str],
+    taken: set[str],
 ) -> list[onnx.NodeProto]:
     """The nodes in the place of one: the first gives what lies between, of as few channels as the
     rank, and the second has all the rest."""
     first, second = onnx.NodeProto(), onnx.NodeProto()
     second.CopyFrom(node)
     between = _free(f"{node.output[0]}_between", taken)
-    convolves = weights.form.kind in ("Conv", "ConvTranspose")
-    if convolves:
+    if form.kind in ("Conv", "ConvTranspose"):
         first.CopyFrom(node)
-        del first.input[2:], second.attribute[:]
+        del first.input[2:]
         second.op_type = "Conv"
-        attributes = {"kernel_shape": [1] * (axes - 2), "group": weights.form.groups}
-        second.attribute.extend(map(helper.make_attribute, attributes, attributes.values()))
+        own = [axis in form.axes for axis in range(len(kernels[0]))]
+        _restrict(first, kernels[0], own)
+        _restrict(second, kernels[1], [not has for has in own])
     else:
         first.op_type = "MatMul"
         first.input.extend(node.input[:2])
-    at = 0 if weights.form.kind == "on the left" else 1
+    at = 0 if form.kind == "on the left" else 1
     first.name = _free(f"{node_name(node)}_left", taken)
     first.input[at], second.input[at] = names
     second.input[1 - at] = between
     del first.output[:]
     first.output.append(between)
     return [first, second]
+
+
+def _restrict(node: onnx.NodeProto, kernel: Sequence[int], own: Sequence[bool]) -> None:
+    """Give a convolution a kernel, and of what it does along axes what it does along its own."""
+    for number in reversed(range(len(node.attribute))):
+        attribute = node.attribute[number]
+        if attribute.name == "kernel_shape":
+            attribute.ints[:] = kernel
+        elif attribute.name in _NOTHING:
+            nothing = _NOTHING[attribute.name]
+            numbers = zip(attribute.ints, cycle(own), strict=False)
+            attribute.ints[:] = [n if has else nothing for n, has in numbers]
+        elif attribute.name != "group" and not any(own):
+            del node.attribute[number]
+
+
+_NOTHING = {"strides": 1, "dilations": 1, "pads": 0}
+"""The attributes with a number for each axis, and which of them does nothing."""
 
 
 def _names(graph: onnx.GraphProto) -> set[str]:
