@@ -18,7 +18,7 @@ from cmc.fitting.bound import Work
 from cmc.fitting.cores import Need, Room, assigned
 from cmc.fitting.parts import Part, Sharing
 
-_SHARES = (100, 90, 80, 70, 60, 50, 40)
+_SHARES = (100, 90, 80, 70, 60, 50, 40, 30, 20)
 """For which parts of the best interval copies are tried, in percent."""
 
 _NEAR = 102
@@ -43,15 +43,12 @@ class Layer:
         return max(stage.pace for stage in self.stages)
 
     def most(self, interval: int) -> int:
-        """How many iterations of a copy there are in an interval at most."""
-        return interval // self.pace
+        """How many iterations of a copy there are in an interval at most, or at least one."""
+        return max(1, interval // self.pace)
 
-    def copies(self, interval: int) -> int | None:
-        """How many copies there have to be; None if no number is enough."""
-        most = self.most(interval)
-        if self.sharing is None or most == 0:
-            return 1 if most >= self.iterations else None
-        return self.sharing.count(most)
+    def copies(self, interval: int) -> int:
+        """How many copies it takes; those of a stage that cannot have any are one."""
+        return 1 if self.sharing is None else self.sharing.count(self.most(interval))
 
     def parts(self, interval: int) -> list[Part] | None:
         """What each copy runs; None where there is one that runs everything."""
@@ -102,12 +99,10 @@ class Balance:
 
     def _suffice(self, interval: int) -> bool:
         """Whether the chip has crossbars enough for all copies that an interval takes."""
-        crossbars = 0
-        for layer in self.layers:
-            copies = layer.copies(interval)
-            if copies is None:
-                return False
-            crossbars += copies * sum(stage.crossbars for stage in layer.stages)
+        crossbars = sum(
+            layer.copies(interval) * sum(stage.crossbars for stage in layer.stages)
+            for layer in self.layers
+        )
         return crossbars <= self.room.cores * self.room.crossbars
 
     def _parts(self, interval: int) -> dict[str, list[Part]]:
