@@ -114,15 +114,16 @@ def compile(
     shapes: Mapping[str, int] | None = None,
     buffers: BufferPolicy = "throughput",
     target: str | PathLike[str] = IDEAL.name,
-    copies: str = AUTO,
+    copies: str | PathLike[str] = AUTO,
     track: Track = no_track,
 ) -> Program:
     """Compile an ONNX network.
 
     `shapes` gives values to dimensions that the model leaves open, by their names; `buffers` says
     how the rings of the channels are sized; `target` is what to compile for, a preset or a TOML
-    file that describes it; `copies` of slow stages are made where it has room for them (`auto`), or
-    not (`none`); `track` goes through the passes. Raises `CmcError` for what cannot be compiled.
+    file that describes it; `copies` of slow stages are made where it has room for them (`auto`), as
+    a mapping file says, or not (`none`); `track` goes through the passes. Raises `CmcError` for
+    what cannot be compiled.
     """
     if buffers not in get_args(BufferPolicy):
         raise CmcError(f"buffers is one of {', '.join(get_args(BufferPolicy))}, not {buffers!r}")
@@ -132,7 +133,7 @@ def compile(
     source = model if isinstance(model, ModelProto) else Path(model)
     module = import_model(source, sizes)
     context = make_context()
-    names = standard_pipeline(buffers, fspath(target), copies)
+    names = standard_pipeline(buffers, fspath(target), fspath(copies))
     passes = parse_passes(get_all_passes(), ",".join(names))
     with advising(source, fspath(target), sizes, track):
         for one in track(passes, "compiling"):

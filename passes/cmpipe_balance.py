@@ -22,8 +22,9 @@ from cmc.errors import CmcError
 from cmc.fitting.balance import Balance, Layer
 from cmc.fitting.bound import Demand, Supply, works
 from cmc.fitting.cores import Room
+from cmc.fitting.mapping import Copies, read_mapping
 from cmc.fitting.parts import Part, Sharing
-from cmc.passes.cmpipe_replicate_stage import box_of, replicate
+from cmc.passes.cmpipe_replicate_stage import box_of, parts_of, replicate
 from cmc.passes.on_target import put_target
 from cmc.tiling.select import Names
 
@@ -65,6 +66,16 @@ def balance(pipeline: PipelineOp, interval: int, report: bool) -> None:
         print(_described(pipeline.sym_name.data, bound, parts), file=sys.stderr)
 
 
+def _replicate_as(pipeline: PipelineOp, copies: Mapping[str, Copies], file: str) -> None:
+    """Give stages the copies that a mapping file says."""
+    stages = {stage.sym_name.data: stage for stage in pipeline.stages()}
+    names = Names(pipeline)
+    for name, given in copies.items():
+        if name not in stages:
+            raise CmcError(f"copies.{name}: there is no stage @{name}", file)
+        replicate(stages[name], parts_of(stages[name], given), names)
+
+
 def _described(name: str, bound: int, parts: Mapping[str, Sequence[Part]]) -> str:
     """The bound, and what has copies: `@main: an image every 1,024 cycles at best; copies: …`."""
     copies = ", ".join(f"{len(all)} of @{stage}" for stage, all in parts.items()) or "none"
@@ -76,8 +87,9 @@ class CmpipeBalancePass(ModulePass):
     """Replicate slow stages, so that an image comes as often as the chip's crossbars allow.
 
     `target` is what the pipelines are for, if they do not say so themselves or say otherwise.
-    `copies=none` makes none. With `interval`, an image every so many cycles is often enough.
-    `report` prints the least interval of any mapping, and the copies.
+    `copies=none` makes none, and a mapping file those that it says, on any target. With `interval`,
+    an image every so many cycles is often enough. `report` prints the least interval of any
+    mapping, and the copies.
     """
 
     name = "cmpipe-balance"
@@ -89,10 +101,9 @@ class CmpipeBalancePass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         put_target(op, self.target)
-        if self.copies not in (AUTO, NONE):
-            raise CmcError(f"copies is {AUTO} or {NONE}, not {self.copies}", f"pass '{self.name}'")
+        given = None if self.copies in (AUTO, NONE) else read_mapping(self.copies)
         for pipeline in [p for p in op.walk() if isinstance(p, PipelineOp)]:
-            if target_of(pipeline).cores is None or self.copies == NONE:
+            if given is None and (target_of(pipeline).cores is None or self.copies == NONE):
                 continue
             if any(True for _ in pipeline.channels()):
                 raise CmcError(
@@ -100,4 +111,7 @@ class CmpipeBalancePass(ModulePass):
                     "before cmpipe-derive-control",
                     f"pass '{self.name}'",
                 )
-            balance(pipeline, self.interval, self.report)
+            if given is None:
+                balance(pipeline, self.interval, self.report)
+            else:
+                _replicate_as(pipeline, given.copies, self.copies)

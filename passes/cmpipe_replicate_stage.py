@@ -12,7 +12,7 @@ rows 4 to 7 in `blocks`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -22,13 +22,13 @@ from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr, SymbolRefAttr
 from xdsl.passes import ModulePass
 
 from cmc.dialects.cmpipe import CoreOp, PipelineOp, StageOp
+from cmc.dialects.poly import MapAttr
 from cmc.errors import CmcError
-from cmc.fitting.parts import Part, blocks, interleaved
+from cmc.fitting.mapping import Copies
+from cmc.fitting.parts import PATTERNS, Part, are_whole, shared
 from cmc.passes.cmpipe_reorder_stage import run_as
 from cmc.poly.counting import Iterations
 from cmc.tiling.select import Names
-
-PATTERNS = ("interleaved", "blocks")
 
 
 def box_of(stage: StageOp) -> Part | None:
@@ -52,6 +52,8 @@ def replicate(stage: StageOp, parts: Sequence[Part], names: Names) -> list[Stage
     for number, part in enumerate(parts):
         copy = stage.clone()
         run_as(copy, _order(part))
+        at = _places(part, loop_names(stage))
+        copy.part = MapAttr(at if stage.part is None else at.apply_range(stage.part.data))
         copy.properties["sym_name"] = StringAttr(names.make(f"{name}_copy{number}"))
         copy.copy_of = StringAttr(stage.origin)
         copies.append(copy)
@@ -72,6 +74,57 @@ def replicate(stage: StageOp, parts: Sequence[Part], names: Names) -> list[Stage
     return copies
 
 
+def loop_names(stage: StageOp) -> list[str]:
+    """The names of a stage's loops: `i0` of the first, if it has none."""
+    domain = stage.domain.data
+    return [
+        domain.get_dim_name(isl.dim_type.set, d) or f"i{d}" for d in range(stage.iteration_rank())
+    ]
+
+
+def parts_of(stage: StageOp, copies: Copies) -> list[Part]:
+    """What each copy of a stage runs; CmcError where its iterations cannot be shared like that."""
+    where, domain = f"stage @{stage.sym_name.data}", stage.domain.data
+    box = box_of(stage)
+    if box is None:
+        raise CmcError(
+            f"its iterations are no box, of which each copy could run a part: {domain}", where
+        )
+    if copies.parts:
+        if not are_whole(copies.parts, box):
+            ends = " x ".join(f"{loop[0]}:{loop[-1] + 1}" for loop in box)
+            raise CmcError(f"the parts of its copies are not its iterations, {ends}", where)
+        return list(copies.parts)
+    names = loop_names(stage)
+    cut = [[loop] for loop in box]
+    for name, count, pattern in zip(copies.loops, copies.copies, copies.pattern, strict=True):
+        if name not in names:
+            known = f"the loops are {', '.join(names)}" if names else "there are no loops"
+            raise CmcError(f"there is no loop {name}: {known}", where)
+        loop = box[names.index(name)]
+        if count > len(loop):
+            raise CmcError(
+                f"loop {name} has {len(loop)} iterations, too few for {count} copies", where
+            )
+        cut[names.index(name)] = shared(loop, count, pattern)
+    return list(product(*cut))
+
+
+def copies_of(stages: Iterable[StageOp]) -> dict[str, Copies]:
+    """What each copy among some stages runs of the stage that it is a copy of."""
+    parts: dict[str, list[Part]] = {}
+    for stage in stages:
+        if stage.copy_of is not None and stage.part is not None:
+            extents = Iterations(stage.domain.data).extents
+            ran = stage.domain.data.apply(stage.part.data)
+            loops: list[range] = []
+            for d, extent in enumerate(extents):
+                low, high = ran.dim_min_val(d).to_python(), ran.dim_max_val(d).to_python()
+                loops.append(range(low, high + 1, (high - low) // max(1, extent - 1) or 1))
+            parts.setdefault(stage.origin, []).append(tuple(loops))
+    return {name: Copies(parts=tuple(found)) for name, found in parts.items()}
+
+
 def _order(part: Part) -> isl.Map:
     """From the iterations of a part to those of a copy, each loop of which begins at 0."""
     new = [f"floor((i{d} - {loop[0]})/{loop.step})" for d, loop in enumerate(part)]
@@ -82,6 +135,12 @@ def _order(part: Part) -> isl.Map:
     return isl.Map(
         f"{{ [{_names(part)}] -> [{', '.join(new)}] : {' and '.join(which) or 'true'} }}"
     )
+
+
+def _places(part: Part, names: Sequence[str]) -> isl.Map:
+    """From the iterations of a copy to those of the part."""
+    places = [f"{loop[0]} + {loop.step} {name}" for loop, name in zip(part, names, strict=True)]
+    return isl.Map(f"{{ [{', '.join(names)}] -> [{', '.join(places)}] }}")
 
 
 def _names(loops: Part) -> str:
@@ -116,10 +175,11 @@ class CmpipeReplicateStagePass(ModulePass):
         stages = [s for p in pipelines for s in p.stages() if s.sym_name.data == self.stage]
         if not stages:
             raise self._error(f"there is no stage @{self.stage}")
+        copies = Copies(self.loops, self.copies, self.pattern)
         for stage in stages:
             pipeline = stage.parent_op()
             assert isinstance(pipeline, PipelineOp)
-            replicate(stage, self._parts(stage), Names(pipeline))
+            replicate(stage, parts_of(stage, copies), Names(pipeline))
 
     def _error(self, message: str) -> CmcError:
         return CmcError(message, f"pass '{self.name}'")
@@ -140,26 +200,3 @@ class CmpipeReplicateStagePass(ModulePass):
                 raise self._error(
                     f"the pattern of copies is {' or '.join(PATTERNS)}, not {pattern}"
                 )
-
-    def _parts(self, stage: StageOp) -> list[Part]:
-        where = f"stage @{stage.sym_name.data}"
-        domain = stage.domain.data
-        box = box_of(stage)
-        if box is None:
-            raise CmcError(
-                f"its iterations are no box, of which each copy could run a part: {domain}", where
-            )
-        names = [domain.get_dim_name(isl.dim_type.set, d) or f"i{d}" for d in range(len(box))]
-        cut = [[loop] for loop in box]
-        for name, copies, pattern in zip(self.loops, self.copies, self.pattern, strict=True):
-            if name not in names:
-                known = f"the loops are {', '.join(names)}" if names else "there are no loops"
-                raise CmcError(f"there is no loop {name}: {known}", where)
-            loop = box[names.index(name)]
-            if copies > len(loop):
-                raise CmcError(
-                    f"loop {name} has {len(loop)} iterations, too few for {copies} copies", where
-                )
-            cut_as = interleaved if pattern == "interleaved" else blocks
-            cut[names.index(name)] = cut_as(loop, copies)
-        return list(product(*cut))

@@ -17,7 +17,7 @@ class NnToCmctrlPass(CompositePass):
     """Canonicalize networks, cut them into stages, derive their control, configure chips.
 
     `buffers` says how rings are sized, `target` what for: a preset, or a file that describes it;
-    `copies` of stages are `auto` or `none`.
+    `copies` of stages are `auto`, `none`, or those of a mapping file.
     """
 
     name = "nn-to-cmctrl"

@@ -18,11 +18,12 @@ from cmc.api import Program
 from cmc.compiler.standard import BufferPolicy
 from cmc.diagnostics import verify_module
 from cmc.dialects.cmctrl import CoreOp
-from cmc.dialects.cmpipe import PipelineOp
+from cmc.dialects.cmpipe import PipelineOp, StageOp
 from cmc.errors import CmcError
+from cmc.fitting.mapping import MappingFile, write_mapping
 from cmc.fitting.parts import blocks, interleaved
 from cmc.importer import import_model
-from cmc.passes.cmpipe_replicate_stage import box_of, replicate
+from cmc.passes.cmpipe_replicate_stage import box_of, copies_of, replicate
 from cmc.reference import Reference
 from cmc.reports.text import format_totals
 from cmc.streams import random_stream
@@ -164,3 +165,46 @@ def test_the_counting_bound_is_reached_on_one_crossbar_a_core():
     assert report.interval is not None
     assert report.interval <= 1.05 * report.interval_bound
     assert report.interval_bound <= report.bound
+
+
+def test_copies_are_given_back_as_a_file(digits: Path, tmp_path: Path):
+    """Of those that were chosen it makes the same chip."""
+    chosen = cmc.compile(digits, target="pcm-64")
+    stages = [op for op in chosen.module.walk() if isinstance(op, StageOp)]
+    file = tmp_path / "mapping.toml"
+    write_mapping(MappingFile(copies_of(stages)), file)
+    again = cmc.compile(digits, target="pcm-64", copies=file)
+    assert again.module.is_structurally_equivalent(chosen.module)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[copies.conv]\nparts = ['0:8, 0:8']", "copies.conv: there is no stage @conv"),
+        ("[copies.stem_conv]\nparts = ['0:4, 0:8']", "are not its iterations, 0:8 x 0:8"),
+        ("[copies.stem_conv]\nparts = ['0:9, 0:8']", "are not its iterations, 0:8 x 0:8"),
+        ("[copies.stem_conv]\nparts = ['0:8']", "are not its iterations, 0:8 x 0:8"),
+        ("[copies.stem_conv]\nparts = ['0:4, 0:8', '0:8, 0:4']", "are not its iterations"),
+        (
+            "[copies.stem_conv]\nloops = ['x']\ncopies = [2]\npattern = ['blocks']",
+            "stage @stem_conv: there is no loop x: the loops are h, w",
+        ),
+    ],
+)
+def test_wrong_files_are_refused(digits: Path, tmp_path: Path, text: str, message: str):
+    file = tmp_path / "mapping.toml"
+    file.write_text(text)
+    with pytest.raises(CmcError) as raised:
+        cmc.compile(digits, copies=file)
+    assert message in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_copies_of_a_file_need_no_target(digits: Path, tmp_path: Path):
+    file = tmp_path / "mapping.toml"
+    file.write_text("[copies.stem_conv]\nparts = ['0:8:2, 0:8', '1:8:2, 0:3', '1:8:2, 3:8']")
+    program = cmc.compile(digits, copies=file)
+    assert program.time(10).copies == {"stem_conv": 3}
+    inputs = random_stream(program.inputs, 2, seed=0)
+    assert_close(program.run(inputs).outputs, Reference(digits)(inputs))
+    lower(program.module, "cmctrl-verify-control")

@@ -11,6 +11,7 @@ WHOLE = MappingFile(
     {
         "conv1": Copies(("h", "w"), (2, 3), ("interleaved", "blocks")),
         "päd.2": Copies(("w",), (4,), ("blocks",)),
+        "conv2": Copies(parts=((range(0, 14, 2), range(9)), (range(1, 14, 2), range(9)))),
     },
     {"core0": PlacedCore(("conv1_copy0", "pool"), 5), "a b": PlacedCore(('quo"ted',))},
     pipelines=3,
@@ -37,6 +38,13 @@ COPIES = "[copies.a]\nloops = ['w']"
         (f"{COPIES}\ncopies = [0]", "copies.a.copies: expected a list"),
         (f"{COPIES}\ncopies = [2]\npattern = ['block']", "copies.a.pattern: expected a list"),
         (f"{COPIES}\ncopies = [2, 2]\npattern = ['blocks']", "copies.a.copies: expected 1 values"),
+        ("[copies.a]\nparts = []", "copies.a.parts: expected a list of parts"),
+        ("[copies.a]\nparts = ['0:8', '8:9:0']", "copies.a.parts: expected a list of parts"),
+        ("[copies.a]\nparts = ['3:3']", "copies.a.parts: expected a list of parts"),
+        (
+            f"{COPIES}\nparts = ['0:3']",
+            "copies.a.parts: there is nothing beside the parts, not loops",
+        ),
         ("[copies", "this is not TOML"),
     ],
 )

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, get_args
 
-from cmc.compiler.standard import AUTO, NONE, BufferPolicy
+from cmc.compiler.standard import BufferPolicy
 from cmc.tools.command import ArgumentParser, dimension, natural, positive, share
 
 _DEBUG_HELP = "show the traceback of an error"
@@ -145,8 +145,9 @@ def _add_compilation(parser: argparse.ArgumentParser) -> None:
     _add_target(parser, "what to compile for (default: ideal)")
     parser.add_argument(
         "--copies",
-        choices=(AUTO, NONE),
-        help="copies of slow stages: auto (default), as the target has room for them, or none",
+        metavar="auto|none|FILE",
+        help="copies of slow stages: auto (default), as many as the target has room for, none, or "
+        "those of a mapping file",
     )
     parser.add_argument("--debug", action="store_true", help=_DEBUG_HELP)
 

@@ -18,8 +18,8 @@ def standard_pipeline(
 ) -> tuple[str, ...]:
     """The passes from an imported network to configured cores, in the syntax of `cmc-opt -p`.
 
-    `target` is a preset, or a file that describes a target; `copies` of slow stages are `auto` or
-    `none`. Slots that were just computed need no check for deadlocks.
+    `target` is a preset, or a file that describes a target; `copies` of slow stages are `auto`,
+    `none`, or those of a mapping file. Slots that were just computed need no check for deadlocks.
     """
     on = "" if target == IDEAL.name else f"{{target={_quoted(target)}}}"
     balanced = "" if copies == AUTO else f"{{copies={_quoted(copies)}}}"

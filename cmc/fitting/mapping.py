@@ -6,13 +6,17 @@ loops = ["h", "w"]
 copies = [2, 3]
 pattern = ["interleaved", "blocks"]
 
+[copies.conv2]
+parts = ["0:14:2, 0:9", "1:14:2, 0:9", "0:14, 9:14"]
+
 [cores.core0]
 place = 5
 stages = ["conv1_copy0", "pool1"]
 ```
 
-Stages have the names that they have once copies are made. A stage without copies is left out of the
-first table, and `place` where places make no difference.
+A part has the values of each loop that a copy runs: from the first on, up to one that is not among
+them, and every how many. Stages have the names that they have once copies are made. A stage without
+copies is left out of the first table, and `place` where places make no difference.
 """
 
 from __future__ import annotations
@@ -22,21 +26,25 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from re import ASCII, fullmatch
 
 from xdsl.utils.hints import isa
 
 from cmc.errors import CmcError
 from cmc.files.output import replacing_text
+from cmc.fitting.parts import PATTERNS, Part
 
 
 @dataclass(frozen=True)
 class Copies:
-    """How many copies of a stage there are along some of its loops, in which pattern each."""
+    """How many copies of a stage there are along some of its loops, or what each copy runs."""
 
-    loops: tuple[str, ...]
-    copies: tuple[int, ...]
-    pattern: tuple[str, ...]
+    loops: tuple[str, ...] = ()
+    copies: tuple[int, ...] = ()
+    pattern: tuple[str, ...] = ()
     """Of each loop `interleaved` or `blocks`."""
+    parts: tuple[Part, ...] = ()
+    """Iterations of each copy, where no loops are named."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +63,6 @@ class MappingFile:
     cores: Mapping[str, PlacedCore] = field(default_factory=dict[str, PlacedCore])
     pipelines: int = 1
     """How many pipelines take turns."""
-
-
-PATTERNS = ("interleaved", "blocks")
 
 
 def read_mapping(path: str) -> MappingFile:
@@ -105,8 +110,10 @@ def format_mapping(mapping: MappingFile) -> str:
     """A mapping as the text of its file."""
     parts = [] if mapping.pipelines == 1 else [f"pipelines = {mapping.pipelines}\n"]
     for stage, copies in mapping.copies.items():
+        texts = [", ".join(map(_loop_text, part)) for part in copies.parts]
         fields = ("loops", copies.loops), ("copies", copies.copies), ("pattern", copies.pattern)
-        lines = "".join(f"{name} = {_toml(values)}\n" for name, values in fields)
+        fields = (*fields, ("parts", texts))
+        lines = "".join(f"{name} = {_toml(values)}\n" for name, values in fields if values)
         parts.append(f"[copies.{_key(stage)}]\n{lines}")
     for name, core in mapping.cores.items():
         place = "" if core.place is None else f"place = {core.place}\n"
@@ -122,6 +129,8 @@ def _part(table: Mapping[str, object], name: str, where: str) -> dict[str, objec
 
 
 def _copies(key: str, given: object, where: str) -> Copies:
+    if isa(given, dict[str, object]) and "parts" in given:
+        return Copies(parts=_parts(f"{key}.parts", given.pop("parts"), given, where))
     table = _expect_table(key, given, ("loops", "copies", "pattern"), where)
     loops, copies, pattern = (table.get(part) for part in ("loops", "copies", "pattern"))
     if not isa(loops, list[str]) or not loops:
@@ -134,6 +143,30 @@ def _copies(key: str, given: object, where: str) -> Copies:
         if len(values) != len(loops):
             raise _expected(f"{key}.{part}", f"{len(loops)} values, one for each loop", where)
     return Copies(tuple(loops), tuple(copies), tuple(pattern))
+
+
+def _parts(key: str, given: object, rest: Mapping[str, object], where: str) -> tuple[Part, ...]:
+    if rest:
+        raise CmcError(f"{key}: there is nothing beside the parts, not {', '.join(rest)}", where)
+    texts = given if isa(given, list[str]) else []
+    parts = [tuple(map(_read_loop, text.split(","))) for text in texts]
+    found = [tuple(loop for loop in part if loop) for part in parts]
+    if not found or list(map(len, found)) != list(map(len, parts)):
+        raise _expected(key, 'a list of parts, ["0:8:2, 0:4"]', where)
+    return tuple(found)
+
+
+def _read_loop(text: str) -> range | None:
+    """`0:8:2`, `0:8`, or nothing for what is none of them."""
+    match = fullmatch(r"\s*(\d{1,9}):(\d{1,9})(?::(\d{1,9}))?\s*", text, ASCII)
+    if match is None:
+        return None
+    first, stop, step = match.groups()
+    return range(int(first), int(stop), int(step or 1)) if step is None or int(step) else None
+
+
+def _loop_text(loop: range) -> str:
+    return f"{loop.start}:{loop.stop}" + (f":{loop.step}" if loop.step > 1 else "")
 
 
 def _core(key: str, given: object, where: str) -> PlacedCore:

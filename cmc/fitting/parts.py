@@ -14,8 +14,19 @@ from heapq import heapify, heapreplace
 from itertools import pairwise
 from math import prod
 
+import numpy as np
+
 Part = tuple[range, ...]
 """Some iterations of a box: for each loop, those values that it takes."""
+
+
+PATTERNS = ("interleaved", "blocks")
+"""How copies share a loop."""
+
+
+def shared(loop: range, copies: int, pattern: str) -> list[range]:
+    """A loop for each of some copies, in one of the patterns."""
+    return interleaved(loop, copies) if pattern == "interleaved" else blocks(loop, copies)
 
 
 def interleaved(loop: range, copies: int) -> list[range]:
@@ -116,3 +127,18 @@ class Sharing:
             widths[number] += 1
             heapreplace(smallest, (size + heights[number], number))
         return list(zip(blocks, widths, strict=True))
+
+
+def are_whole(parts: Sequence[Part], box: Part) -> bool:
+    """Whether each iteration of a box is in one part, and in no other."""
+    if any(len(part) != len(box) for part in parts):
+        return False
+    if sum(prod(map(len, part)) for part in parts) != prod(map(len, box)):
+        return False
+    found = np.zeros([len(loop) for loop in box], np.bool_)
+    for part in parts:
+        loops = list(zip(part, box, strict=True))
+        if any(loop[0] not in whole or loop[-1] not in whole for loop, whole in loops):
+            return False
+        found[np.ix_(*([n - whole[0] for n in loop] for loop, whole in loops))] = True
+    return bool(found.all())

@@ -395,7 +395,7 @@ class StageOp(Writer, IterationScope):
 
     It is complete in itself: beside the body it holds the crossbars and the constants that the body
     needs. Its `interval` is that of its crossbars. One that shares the work of a slow stage with
-    others says of which it is a `copy`.
+    others says of which it is a `copy`, and what its iterations are there.
 
     ```mlir
     cmpipe.stage @conv in #poly.set<"{ [w] : 0 <= w < 8 }"> latency 3 occupies <digital = 2> {
@@ -410,12 +410,14 @@ class StageOp(Writer, IterationScope):
     name = "cmpipe.stage"
 
     copy_of = opt_prop_def(StringAttr)
+    part = opt_prop_def(MapAttr)
     domain = prop_def(SetAttr)
 
     traits = traits_def(NoTerminator(), IsolatedFromAbove(), SymbolTable(), SymbolOpInterface())
 
     assembly_format = (
-        f"$sym_name (`copy` `of` $copy_of^)? `in` qualified($domain) {_TIME} $body attr-dict"
+        "$sym_name (`copy` `of` $copy_of^)? (`at` qualified($part)^)? "
+        f"`in` qualified($domain) {_TIME} $body attr-dict"
     )
 
     def __init__(self, name: str, domain: SetAttr, body: Region):
@@ -509,6 +511,9 @@ class StageOp(Writer, IterationScope):
                     f"elements {object.index_space}"
                 )
         self.expect_time("a stage")
+        if self.part is not None:
+            rank = self.iteration_rank()
+            expect_dims(self.part, "the part", rank, rank, "iteration to that of the whole stage")
 
 
 def expect_own_names(scope: ObjectScope, stages: Iterable[StageOp]) -> None:

@@ -11,7 +11,7 @@
 // ENOUGH: @main: an image every 72 cycles at best; copies: 3 of @first
 // NONE-NOT: copy of
 
-// CHECK-COUNT-6: cmpipe.stage @first_copy{{[0-5]}} copy of "first" in #poly.set<"{ [h, 0] : 0 <= h <= 5 }"> interval 12 {
+// CHECK-COUNT-6: cmpipe.stage @first_copy{{[0-5]}} copy of "first" at #poly.map<"{ [h, w] -> [h, {{.*}}w] }"> in #poly.set<"{ [h, 0] : 0 <= h <= 5 }"> interval 12 {
 // CHECK:         cmpipe.stage @last in
 
 cmpipe.pipeline @main on #cmpipe.target<name = "eight", cores = 8> {

@@ -5,13 +5,13 @@
 
 // Copies that work on even elements and on odd ones need two slots each, as does who reads them.
 
-// INTERLEAVED:      cmpipe.stage @slow_copy0 copy of "slow" in #poly.set<"{ [w] : 0 <= w <= 3 }"> latency 3 interval 2 {
+// INTERLEAVED:      cmpipe.stage @slow_copy0 copy of "slow" at #poly.map<"{ [w] -> [2w] }"> in #poly.set<"{ [w] : 0 <= w <= 3 }"> latency 3 interval 2 {
 // INTERLEAVED-NEXT:   cmpipe.crossbar @w #nn.weights<{{\[\[}}1.0], [2.0]]> : tensor<2x1xf32>
 // INTERLEAVED-NEXT:   %v = cmpipe.read @a #poly.map<"{ [w, k, c] -> [2w + k, c] }"> : vector<2x1xf32>
 // INTERLEAVED-NEXT:   %y = cmpipe.mxv @w %v : vector<2x1xf32> -> vector<1xf32>
 // INTERLEAVED-NEXT:   cmpipe.write %y, @b #poly.map<"{ [w] -> [2w] }"> : vector<1xf32>
 // INTERLEAVED-NEXT: }
-// INTERLEAVED-NEXT: cmpipe.stage @slow_copy1 copy of "slow" in #poly.set<"{ [w] : 0 <= w <= 2 }"> latency 3 interval 2 {
+// INTERLEAVED-NEXT: cmpipe.stage @slow_copy1 copy of "slow" at #poly.map<"{ [w] -> [1 + 2w] }"> in #poly.set<"{ [w] : 0 <= w <= 2 }"> latency 3 interval 2 {
 // INTERLEAVED-NEXT:   cmpipe.crossbar @w #nn.weights<{{\[\[}}1.0], [2.0]]> : tensor<2x1xf32>
 // INTERLEAVED-NEXT:   %v = cmpipe.read @a #poly.map<"{ [w, k, c] -> [1 + 2w + k, c] }"> : vector<2x1xf32>
 // INTERLEAVED-NEXT:   %y = cmpipe.mxv @w %v : vector<2x1xf32> -> vector<1xf32>
@@ -27,10 +27,10 @@
 // Of blocks the second one writes @b[3] when it likes to, and it waits until @sum comes there. As
 // @sum[1] reads nothing of the second, and @sum[5] nothing of the first, these wait for one of them.
 
-// BLOCKS:      cmpipe.stage @slow_copy0 copy of "slow" in #poly.set<"{ [w] : 0 <= w <= 2 }"> latency 3 interval 2 {
+// BLOCKS:      cmpipe.stage @slow_copy0 copy of "slow" at #poly.map<"{ [w] -> [w] }"> in #poly.set<"{ [w] : 0 <= w <= 2 }"> latency 3 interval 2 {
 // BLOCKS:        %v = cmpipe.read @a #poly.map<"{ [w, k, c] -> [w + k, c] }"> : vector<2x1xf32>
 // BLOCKS:        cmpipe.write %y, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
-// BLOCKS:      cmpipe.stage @slow_copy1 copy of "slow" in #poly.set<"{ [w] : 0 <= w <= 3 }"> latency 3 interval 2 {
+// BLOCKS:      cmpipe.stage @slow_copy1 copy of "slow" at #poly.map<"{ [w] -> [3 + w] }"> in #poly.set<"{ [w] : 0 <= w <= 3 }"> latency 3 interval 2 {
 // BLOCKS:        %v = cmpipe.read @a #poly.map<"{ [w, k, c] -> [3 + w + k, c] }"> : vector<2x1xf32>
 // BLOCKS:        cmpipe.write %y, @b #poly.map<"{ [w] -> [3 + w] }"> : vector<1xf32>
 // BLOCKS:      cmpipe.channel @a from @a_stream to @slow_copy0 slots 2 ready #poly.map<"{ a[i0] -> slow_copy0[-1 + i0] : 0 < i0 <= 3 }">
