@@ -138,6 +138,15 @@ class CoreReport:
 
 
 @dataclass(frozen=True)
+class LinkReport:
+    """A link that something crosses, and what an image takes of it, or one of each pipeline."""
+
+    name: str
+    bytes: int
+    cycles: int
+
+
+@dataclass(frozen=True)
 class Report:
     """The timing of a stream of images, and the memory that the chip used for it."""
 
@@ -160,6 +169,8 @@ class Report:
     """The cycles between images that no mapping to the target has less of, with any copies."""
     copies: Mapping[str, int] = field(default_factory=dict[str, int])
     """How many copies there are of each stage that has any, in each pipeline."""
+    links: tuple[LinkReport, ...] = ()
+    """Those that something crosses, the most loaded ones first, where links cost anything."""
 
     @cached_property
     def interval(self) -> float | None:
@@ -178,7 +189,8 @@ class Report:
     @property
     def load(self) -> int:
         """The cycles that an image, or one of each pipeline, takes of what binds."""
-        return max(core.load for core in self.cores)
+        loads = [core.load for core in self.cores]
+        return max([*loads, *(link.cycles for link in self.links)])
 
     @property
     def bound(self) -> float:
@@ -224,6 +236,7 @@ class Report:
             **_crossbars(self),
             "sram_bytes": self.sram_bytes,
             "slots": self.slots,
+            "links": [{**asdict(link), "busy": self.share(link.cycles)} for link in self.links],
             "cores": [core.as_json() for core in self.cores],
         }
         return json.dumps(fields, indent=2)

@@ -84,6 +84,8 @@ def format_totals(report: Report) -> str:
     if report.copies:
         copies = [f"{count} of {stage}" for stage, count in report.copies.items()]
         lines.append(f"copies: {_format_some(copies, 'more stages')}")
+    if report.links:
+        lines.append(_format_links(report))
     lines.append(_format_used(report))
     return "\n".join(lines)
 
@@ -106,6 +108,16 @@ def _format_least(report: Report) -> list[str]:
     return [
         f"no mapping has an interval below {_format_number(least)} cycles: this is {times} as long"
     ]
+
+
+def _format_links(report: Report) -> str:
+    """The links that an image takes most of."""
+    busiest = [
+        f"{link.name} {_format_share(report, link.cycles) or '0%'}"
+        f" ({_count(link.bytes, 'byte')} an image)"
+        for link in report.links
+    ]
+    return f"busy links: {_format_some(busiest, 'more')}"
 
 
 def _format_used(report: Report) -> str:

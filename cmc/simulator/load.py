@@ -36,6 +36,7 @@ from cmc.dialects.cmpipe import (
     target_of,
 )
 from cmc.errors import CmcError
+from cmc.fitting.limits import expect_ways
 from cmc.fitting.ways import Ways
 from cmc.poly.counting import Iterations, counted
 from cmc.poly.evaluate import Ints, coefficients, flat_index, size, tabulate
@@ -363,6 +364,7 @@ def _dataflow(
 
 def load(chip: ChipOp) -> Chip:
     """Tables of a chip that verifies. CmcError where its loops do not fit its objects."""
+    expect_ways(chip)
     width = target_of(chip).element_bytes
     loops = [
         _loops(program, core)

@@ -9,7 +9,7 @@ import numpy as np
 from cmc.dialects.cmpipe import StageOp, Writer, target_of
 from cmc.reports.report import ConstantsReport, CoreReport, ProgramReport, Report, RingReport
 from cmc.simulator.load import Chip, LoadedProgram
-from cmc.simulator.usage import bound_by, cells, copies, interval_bound, loads
+from cmc.simulator.usage import bound_by, cells, copies, interval_bound, links, loads
 from cmc.targets import Target
 from cmc.timing.load import bound
 from cmc.timing.solver import solve
@@ -56,6 +56,7 @@ def summarize(chip: Chip, times: Times, cycles_per_image: float | None) -> Repor
         chip.flow.turns,
         interval_bound(chip),
         copies(chip),
+        links(chip),
     )
 
 

@@ -7,9 +7,10 @@ from collections import Counter
 from cmc.dialects.cmctrl import CoreOp, GcuOp
 from cmc.dialects.cmpipe import CrossbarOp, StageOp, target_of
 from cmc.fitting.bound import Demand, Supply, works
+from cmc.reports.report import LinkReport
 from cmc.simulator.load import Chip
 from cmc.targets import Target
-from cmc.timing.load import bound, title_of
+from cmc.timing.load import bound, link_loads, title_of
 
 
 def bound_by(chip: Chip) -> str:
@@ -44,6 +45,12 @@ def loads(chip: Chip, side: GcuOp | CoreOp) -> dict[str, int]:
     if crossbars:
         loads["crossbars"] = -(-loads["crossbars"] // crossbars)
     return dict(loads)
+
+
+def links(chip: Chip) -> tuple[LinkReport, ...]:
+    """What an image takes of each link that something crosses, the most loaded ones first."""
+    reports = [LinkReport(load.link, load.bytes, load.cycles) for load in link_loads(chip.flow)]
+    return tuple(sorted(reports, key=lambda link: (-link.cycles, -link.bytes)))
 
 
 def interval_bound(chip: Chip) -> float:

@@ -78,3 +78,45 @@ cmpipe.pipeline @cores on #cmpipe.target<name = "pair", cores = 1> {
   }
   cmpipe.core @core1 runs [@second]
 }
+
+// -----
+
+// CHECK: error: core @core1 has no place, and in topology mesh ways depend on it: give it one, or let cmpipe-place-cores do so
+cmpipe.pipeline @unplaced on #cmpipe.target<cores = 4, topology = "mesh", grid = [2, 2]> {
+  cmpipe.object @a : memref<4xvector<1xf32>>
+  cmpipe.object @b : memref<4xvector<1xf32>>
+  cmpipe.object @c : memref<4xvector<1xf32>>
+  cmpipe.input @a_stream "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x4xf32>
+  cmpipe.stage @first in #poly.set<"{ [w] : 0 <= w < 4 }"> {
+    %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+    cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+  }
+  cmpipe.stage @second in #poly.set<"{ [w] : 0 <= w < 4 }"> {
+    %v = cmpipe.read @b #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+    cmpipe.write %v, @c #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+  }
+  cmpipe.core @core0 at 3 runs [@first]
+  cmpipe.core @core1 runs [@second]
+}
+
+// -----
+
+// Places 0 and 1 have a link, and so have 2 and 3.
+
+// CHECK: error: core @core0 at 1 sends @b from @first to @second to core @core1 at 2, and no links of target pairs lead there
+cmpipe.pipeline @apart on #cmpipe.target<name = "pairs", cores = 4, topology = "edges", edges = [[0, 1], [2, 3]]> {
+  cmpipe.object @a : memref<4xvector<1xf32>>
+  cmpipe.object @b : memref<4xvector<1xf32>>
+  cmpipe.object @c : memref<4xvector<1xf32>>
+  cmpipe.input @a_stream "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x1x4xf32>
+  cmpipe.stage @first in #poly.set<"{ [w] : 0 <= w < 4 }"> {
+    %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+    cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+  }
+  cmpipe.stage @second in #poly.set<"{ [w] : 0 <= w < 4 }"> {
+    %v = cmpipe.read @b #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+    cmpipe.write %v, @c #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+  }
+  cmpipe.core @core0 at 1 runs [@first]
+  cmpipe.core @core1 at 2 runs [@second]
+}

@@ -19,5 +19,6 @@ cmpipe.pipeline @copy on #cmpipe.target<
     %v = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<4xf32>
     cmpipe.write %v, @b #poly.map<"{ [w] -> [w] }"> : vector<4xf32>
   }
-  cmpipe.core @core0 runs [@copy_1]
+  // CHIP:  cmctrl.core @core0 at 5 {
+  cmpipe.core @core0 at 5 runs [@copy_1]
 }
