@@ -35,6 +35,8 @@ from cmc.errors import CmcError
 from cmc.files import weights
 from cmc.files.output import replacing_text
 from cmc.files.parsing import parse_file
+from cmc.fitting.mapped import mapping_of
+from cmc.fitting.mapping import write_mapping
 from cmc.importer import import_model
 from cmc.passes import get_all_passes
 from cmc.reports.report import Report
@@ -96,6 +98,10 @@ class Program:
             raise CmcError(f"a stream has at least 1 image, not {images}")
         return self._simulator.time(images)
 
+    def save_mapping(self, path: str | PathLike[str]) -> None:
+        """Write copies, cores and places as a file, from which `compile` makes the same chip."""
+        write_mapping(mapping_of(chip_of(self.module)), Path(path))
+
     def save(self, path: str | PathLike[str]) -> None:
         """Write the module as text, its large weights to a safetensors file beside it."""
         path = Path(path)
@@ -115,6 +121,7 @@ def compile(
     buffers: BufferPolicy = "throughput",
     target: str | PathLike[str] = IDEAL.name,
     copies: str | PathLike[str] = AUTO,
+    place: str | PathLike[str] = AUTO,
     track: Track = no_track,
 ) -> Program:
     """Compile an ONNX network.
@@ -122,7 +129,8 @@ def compile(
     `shapes` gives values to dimensions that the model leaves open, by their names; `buffers` says
     how the rings of the channels are sized; `target` is what to compile for, a preset or a TOML
     file that describes it; `copies` of slow stages are made where it has room for them (`auto`), as
-    a mapping file says, or not (`none`); `track` goes through the passes. Raises `CmcError` for
+    a mapping file says, or not (`none`); `place` is `auto`, or a mapping file that says which cores
+    run which stages, and where they are; `track` goes through the passes. Raises `CmcError` for
     what cannot be compiled.
     """
     if buffers not in get_args(BufferPolicy):
@@ -133,7 +141,7 @@ def compile(
     source = model if isinstance(model, ModelProto) else Path(model)
     module = import_model(source, sizes)
     context = make_context()
-    names = standard_pipeline(buffers, fspath(target), fspath(copies))
+    names = standard_pipeline(buffers, fspath(target), fspath(copies), fspath(place))
     passes = parse_passes(get_all_passes(), ",".join(names))
     with advising(source, fspath(target), sizes, track):
         for one in track(passes, "compiling"):

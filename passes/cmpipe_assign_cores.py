@@ -344,10 +344,8 @@ class CmpipeAssignCoresPass(ModulePass):
         put_target(op, self.target)
         for pipeline in [p for p in op.walk() if isinstance(p, PipelineOp)]:
             target = target_of(pipeline)
-            if target.cores is None:
-                continue
-            assignment = _Assignment(pipeline, target, target.cores)
+            assignment = _Assignment(pipeline, target, target.cores or ENDLESS)
             if self.mapping is not None:
                 assignment.apply_mapping(read_mapping(self.mapping), self.mapping)
-            else:
+            elif target.cores is not None:
                 assignment.apply(_Search(self.seed, self.report))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, NameLoc
@@ -72,8 +73,14 @@ def _replicate_as(pipeline: PipelineOp, copies: Mapping[str, Copies], file: str)
     names = Names(pipeline)
     for name, given in copies.items():
         if name not in stages:
-            raise CmcError(f"copies.{name}: there is no stage @{name}", file)
-        replicate(stages[name], parts_of(stages[name], given), names)
+            close = get_close_matches(name, stages, 1)
+            hint = f"; did you mean '{close[0]}'?" if close else ""
+            raise CmcError(f"copies.{name}: there is no stage '{name}'{hint}", file)
+        try:
+            parts = parts_of(stages[name], given)
+        except CmcError as error:
+            raise CmcError(f"copies.{name}: {error.message}", file) from error
+        replicate(stages[name], parts, names)
 
 
 def _described(name: str, bound: int, parts: Mapping[str, Sequence[Part]]) -> str:

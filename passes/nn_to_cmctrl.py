@@ -17,7 +17,8 @@ class NnToCmctrlPass(CompositePass):
     """Canonicalize networks, cut them into stages, derive their control, configure chips.
 
     `buffers` says how rings are sized, `target` what for: a preset, or a file that describes it;
-    `copies` of stages are `auto`, `none`, or those of a mapping file.
+    `copies` of stages are `auto`, `none`, or those of a mapping file; `place` is `auto`, or the
+    mapping file that says the cores.
     """
 
     name = "nn-to-cmctrl"
@@ -25,9 +26,10 @@ class NnToCmctrlPass(CompositePass):
     buffers: BufferPolicy = "throughput"
     target: str = IDEAL.name
     copies: str = AUTO
+    place: str = AUTO
 
     def passes(self) -> tuple[ModulePass, ...]:
-        passes = standard_pipeline(self.buffers, self.target, self.copies)
+        passes = standard_pipeline(self.buffers, self.target, self.copies, self.place)
         return parse_passes(get_all_passes(), ",".join(passes))
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:

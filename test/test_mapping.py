@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from itertools import product
+from pathlib import Path
+
 import pytest
 
+import cmc
 from cmc.errors import CmcError
-from cmc.fitting.mapping import Copies, MappingFile, PlacedCore, format_mapping, parse_mapping
+from cmc.fitting.mapped import mapping_of
+from cmc.fitting.mapping import (
+    Copies,
+    MappingFile,
+    PlacedCore,
+    format_mapping,
+    parse_mapping,
+    read_mapping,
+    write_mapping,
+)
+from cmc.simulator import chip_of
 
 WHOLE = MappingFile(
     {
@@ -53,4 +67,108 @@ def test_what_is_wrong_is_named(text: str, message: str):
         parse_mapping(text, "m.toml")
     assert raised.value.where == "m.toml"
     assert raised.value.message.startswith(message)
+    assert "\n" not in raised.value.message
+
+
+MESH = """
+name = "small"
+clock_ghz = 1
+cores = 6
+activation_bits = 8
+sram_bytes = "unlimited"
+crossbars = 2
+rows = "unlimited"
+columns = "unlimited"
+mxv_ns = 4
+mxv_interval_ns = 4
+topology = "mesh"
+grid = [2, 3]
+link_bytes_per_ns = 4
+hop_ns = 1
+"""
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("target") / "mesh.toml"
+    path.write_text(MESH)
+    return path
+
+
+@pytest.fixture(scope="module")
+def program(target: Path, digits: Path) -> cmc.Program:
+    return cmc.compile(digits, target=target)
+
+
+def test_what_was_written_and_given_back_is_the_same_chip(
+    program: cmc.Program, target: Path, digits: Path, tmp_path: Path
+):
+    path = tmp_path / "mapping.toml"
+    program.save_mapping(path)
+    mapping = read_mapping(str(path))
+    assert mapping.copies
+    assert all(core.place is not None for core in mapping.cores.values())
+    again = cmc.compile(digits, target=target, copies=path, place=path)
+    assert str(again.module) == str(program.module)
+    assert mapping_of(chip_of(again.module)) == mapping
+
+
+def test_copies_along_loops_are_given_by_hand(target: Path, digits: Path, tmp_path: Path):
+    path = tmp_path / "mapping.toml"
+    along = Copies(("h", "w"), (2, 2), ("interleaved", "blocks"))
+    write_mapping(MappingFile({"pool": along}), path)
+    found = mapping_of(chip_of(cmc.compile(digits, target=target, copies=path).module))
+    parts = tuple(product(along_rows(4), (range(2), range(2, 4))))
+    assert found.copies == {"pool": Copies(parts=parts)}
+
+
+def along_rows(rows: int) -> tuple[range, range]:
+    """Every other row, and the others."""
+    return range(0, rows - 1, 2), range(1, rows, 2)
+
+
+def changed(mapping: MappingFile, old: str, new: str) -> str:
+    """The text of a mapping with something else in one place."""
+    text = format_mapping(mapping)
+    assert text.count(old) == 1
+    return text.replace(old, new)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            '"top_conv"',
+            '"to_conv"',
+            "stages: there is no stage 'to_conv'; did you mean 'top_conv'?",
+        ),
+        ('"top_conv"', '"pool"', "stages: 'pool' is a stage of core "),
+        ('"top_conv"', '"stem_conv_copy0"', "stages: 'stem_conv_copy0' is a stage of core "),
+        (', "top_conv"', "", "cores: no core runs 'top_conv'"),
+        ("place = 5", "place = 6", "place: target small has places from 0 to 5, and no 6"),
+        ("place = 5", "place = 4", "place: core "),
+        ("place = 5\n", "", "place: is missing"),
+        ("[copies.stem_conv]", "[copies.stem]", "copies.stem: there is no stage 'stem'; did you"),
+        (
+            "[copies.stem_conv]",
+            "[copies.average]",
+            "copies.average: the parts of its copies are not its iterations, 0:1 x 0:1",
+        ),
+    ],
+)
+def test_a_mapping_of_another_network_is_refused(
+    program: cmc.Program,
+    target: Path,
+    digits: Path,
+    tmp_path: Path,
+    old: str,
+    new: str,
+    message: str,
+):
+    path = tmp_path / "mapping.toml"
+    path.write_text(changed(mapping_of(chip_of(program.module)), old, new))
+    with pytest.raises(CmcError) as raised:
+        cmc.compile(digits, target=target, copies=path, place=path)
+    assert raised.value.where == str(path)
+    assert message in raised.value.message
     assert "\n" not in raised.value.message

@@ -1,5 +1,8 @@
 """`cmc compile`: from an ONNX network to a configured chip."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import cmc
 from cmc.compiler.standard import AUTO
 from cmc.files.output import check_output
@@ -12,7 +15,18 @@ def compile_network(options: Options) -> None:
     """Carry the command out; raises `CmcError` for what cannot be compiled."""
     assert options.output is not None
     check_output(options.output, [options.model])
-    make_program(options).save(options.output)
+    check_mapping(options, [options.output])
+    program = make_program(options)
+    if options.mapping is not None:
+        program.save_mapping(options.mapping)
+    program.save(options.output)
+
+
+def check_mapping(options: Options, written: Sequence[Path] = ()) -> None:
+    """Fail before the work is done where the mapping could not be written."""
+    if options.mapping is not None:
+        read = [Path(given) for given in (options.copies, options.place) if given is not None]
+        check_output(options.mapping, [options.model, *read, *written])
 
 
 def make_program(options: Options) -> cmc.Program:
@@ -23,5 +37,6 @@ def make_program(options: Options) -> cmc.Program:
         buffers=options.buffers or "throughput",
         target=IDEAL.name if options.target is None else options.target,
         copies=options.copies or AUTO,
+        place=options.place or AUTO,
         track=track,
     )

@@ -16,7 +16,7 @@ from cmc.reports.report import Report
 from cmc.reports.text import format_report
 from cmc.streams import Stream, check_stream, random_stream
 from cmc.tools.array_files import read_arrays, write_arrays
-from cmc.tools.cmc_compile import make_program
+from cmc.tools.cmc_compile import check_mapping, make_program
 from cmc.tools.options import Options
 from cmc.tools.progress_bar import track
 
@@ -42,12 +42,17 @@ def run_stream(options: Options) -> None:
         raise CmcError("--timing needs no images: control does not depend on what they hold")
     if options.timing and (options.check or options.output or options.mode == "interpret"):
         raise CmcError("--timing computes no values to check, write or interpret")
+    check_mapping(options, written)
     program, network = _open(options)
     if options.check and network is None:
         raise CmcError(
             "a module does not hold its ONNX model: --check needs --model MODEL.onnx",
             str(options.model),
         )
+    if options.mapping is not None:
+        if not isinstance(program, cmc.Program):
+            raise CmcError("this is no chip, which --mapping is for", str(options.model))
+        program.save_mapping(options.mapping)
     if not isinstance(program, cmc.Program) and _times(options):
         raise CmcError(
             "this is no chip, and takes no time: --timing, --report and --mode interpret are for "
@@ -93,7 +98,7 @@ def _open(options: Options) -> tuple[Level, Path | None]:
     """What is to run, and the ONNX model that it was made of where that is known."""
     if options.model.suffix != ".mlir":
         return make_program(options), options.reference or options.model
-    for flag in ("shape", "buffers", "target", "copies"):
+    for flag in ("shape", "buffers", "target", "copies", "place"):
         if getattr(options, flag):
             message = f"--{flag} is for networks of ONNX; this is a module already"
             raise CmcError(message, str(options.model))

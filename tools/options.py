@@ -25,6 +25,8 @@ class Options(argparse.Namespace):
     buffers: BufferPolicy | None
     target: str | None
     copies: str | None
+    place: str | None
+    mapping: Path | None
     debug: bool
     input: list[str]
     random: int | None
@@ -148,6 +150,18 @@ def _add_compilation(parser: argparse.ArgumentParser) -> None:
         metavar="auto|none|FILE",
         help="copies of slow stages: auto (default), as many as the target has room for, none, or "
         "those of a mapping file",
+    )
+    parser.add_argument(
+        "--place",
+        metavar="auto|FILE",
+        help="which cores run which stages, and where they are: auto (default), or as a mapping "
+        "file says",
+    )
+    parser.add_argument(
+        "--mapping",
+        type=Path,
+        metavar="FILE.toml",
+        help="write copies, cores and places, to be given back with --copies and --place",
     )
     parser.add_argument("--debug", action="store_true", help=_DEBUG_HELP)
 

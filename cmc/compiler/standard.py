@@ -14,15 +14,20 @@ NONE = "none"
 
 
 def standard_pipeline(
-    buffers: BufferPolicy = "throughput", target: str = IDEAL.name, copies: str = AUTO
+    buffers: BufferPolicy = "throughput",
+    target: str = IDEAL.name,
+    copies: str = AUTO,
+    place: str = AUTO,
 ) -> tuple[str, ...]:
     """The passes from an imported network to configured cores, in the syntax of `cmc-opt -p`.
 
     `target` is a preset, or a file that describes a target; `copies` of slow stages are `auto`,
-    `none`, or those of a mapping file. Slots that were just computed need no check for deadlocks.
+    `none`, or those of a mapping file; `place` is `auto`, or the mapping file that says which cores
+    run which stages, and where they are. Slots that were just computed need no check for deadlocks.
     """
     on = "" if target == IDEAL.name else f"{{target={_quoted(target)}}}"
     balanced = "" if copies == AUTO else f"{{copies={_quoted(copies)}}}"
+    mapped = "" if place == AUTO else f"{{mapping={_quoted(place)}}}"
     return (
         "nn-canonicalize",
         "nn-fold-batch-norm",
@@ -31,8 +36,8 @@ def standard_pipeline(
         "cmpipe-annotate-timing",
         f"cmpipe-balance{balanced}",
         "cmpipe-derive-control",
-        "cmpipe-assign-cores",
-        "cmpipe-place-cores",
+        f"cmpipe-assign-cores{mapped}",
+        f"cmpipe-place-cores{mapped}",
         f"cmpipe-size-buffers{{policy={buffers}}}",
         "convert-cmpipe-to-cmctrl{check=false}",
     )
