@@ -21,7 +21,7 @@ from cmc.compiler.standard import AUTO, NONE
 from cmc.dialects.cmpipe import PipelineOp, StageOp, target_of
 from cmc.errors import CmcError
 from cmc.fitting.balance import Balance, Layer
-from cmc.fitting.bound import Demand, Supply, works
+from cmc.fitting.bound import Demand, Supply, work_of, works
 from cmc.fitting.cores import Room
 from cmc.fitting.mapping import Copies, read_mapping
 from cmc.fitting.parts import Part, Sharing
@@ -31,17 +31,21 @@ from cmc.tiling.select import Names
 
 
 def layers_of(stages: Sequence[StageOp]) -> list[Layer]:
-    """The stages in layers: those that were one stage, before its matrix was cut, are one."""
+    """The stages in layers: those that were one stage, before its matrix was cut, are one.
+
+    Stages that are copies already stay what they are.
+    """
     sharings: dict[Part, Sharing] = {}
     layers: dict[object, list[StageOp]] = {}
     for stage in stages:
-        key = stage.location.desc if isinstance(stage.location, NameLoc) else stage
-        layers.setdefault((key, box_of(stage)), []).append(stage)
+        layer = stage.location.desc if isinstance(stage.location, NameLoc) else stage
+        key = (layer, box_of(stage)) if stage.copy_of is None else stage
+        layers.setdefault(key, []).append(stage)
     found: list[Layer] = []
     for same in layers.values():
-        box = box_of(same[0])
+        box = box_of(same[0]) if same[0].copy_of is None else None
         sharing = None if box is None else sharings.setdefault(box, Sharing(box))
-        work = works(same)
+        work = [work_of(stage, stage.sym_name.data) for stage in same]
         found.append(Layer(work, work[0].iterations, sharing))
     return found
 
@@ -52,7 +56,7 @@ def balance(pipeline: PipelineOp, interval: int, report: bool) -> None:
     assert target.cores is not None
     stages = list(pipeline.stages())
     layers = layers_of(stages)
-    demand = Demand([work for layer in layers for work in layer.stages], works(pipeline.inputs()))
+    demand = Demand(works(stages), works(pipeline.inputs()))
     bound = demand.least_interval(Supply(target.cores, target.cores * target.crossbars))
     if bound is None:
         # What does not fit without copies is refused with a reason by cmpipe-assign-cores.

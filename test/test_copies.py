@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from random import Random
 
+import islpy as isl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors import safe_open
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.utils.exceptions import VerifyException
 
 import cmc
-from cmc.api import Program
+from cmc.api import Program, make_context
 from cmc.compiler.standard import BufferPolicy
 from cmc.diagnostics import verify_module
 from cmc.dialects.cmctrl import CoreOp
 from cmc.dialects.cmpipe import PipelineOp, StageOp
+from cmc.dialects.poly import MapAttr
 from cmc.errors import CmcError
+from cmc.files.parsing import parse_file
 from cmc.fitting.mapping import MappingFile, write_mapping
 from cmc.fitting.parts import blocks, interleaved
 from cmc.importer import import_model
 from cmc.passes.cmpipe_replicate_stage import box_of, copies_of, replicate
+from cmc.proof.chip import prove
 from cmc.reference import Reference
 from cmc.reports.text import format_totals
+from cmc.simulator import chip_of
 from cmc.streams import random_stream
 from cmc.tiling.select import Names
 from conftest import ROOT, examples, find_trained
@@ -208,3 +216,63 @@ def test_copies_of_a_file_need_no_target(digits: Path, tmp_path: Path):
     inputs = random_stream(program.inputs, 2, seed=0)
     assert_close(program.run(inputs).outputs, Reference(digits)(inputs))
     lower(program.module, "cmctrl-verify-control")
+
+
+def copied_chip(pattern: str) -> ModuleOp:
+    """A slow stage of seven iterations in two copies, and who reads from them, as a chip."""
+    page = ROOT / "test" / "passes" / "cmpipe_replicate_stage.mlir"
+    module = parse_file(make_context(), page.read_bytes(), page.name)
+    lower(
+        module,
+        f"cmpipe-replicate-stage{{stage=slow loops=w copies=2 pattern={pattern}}}",
+        "cmpipe-derive-control",
+        "cmpipe-size-buffers{policy=minimal}",
+        "convert-cmpipe-to-cmctrl",
+    )
+    return module
+
+
+def moved(access: MapAttr, by: int) -> MapAttr:
+    """An access to other elements, as far away as that along the first index."""
+    rest = ", ".join(f"o{d}" for d in range(1, access.data.dim(isl.dim_type.out)))
+    rest = rest and f", {rest}"
+    return MapAttr(access.data.apply_range(isl.Map(f"{{ [o0{rest}] -> [o0 + {by}{rest}] }}")))
+
+
+def copies_gone_wrong(module: ModuleOp) -> Iterator[tuple[str, ModuleOp]]:
+    """The same chip, but for what one copy reads, writes or runs, or what two of them do."""
+
+    def copies(chip: ModuleOp) -> list[StageOp]:
+        return [op for op in chip.walk() if isinstance(op, StageOp) and op.copy_of is not None]
+
+    for number, _ in enumerate(copies(module)):
+        for by in (-2, -1, 1, 2):
+            for what in ("reads", "writes"):
+                changed = module.clone()
+                stage = copies(changed)[number]
+                for op in stage.reads() if what == "reads" else stage.writes():
+                    op.access = moved(op.access, by)
+                yield f"copy {number} {what} {by} further", changed
+    for what in ("reads", "writes", "domains", "bodies"):
+        changed = module.clone()
+        one, other = copies(changed)
+        if what in ("domains", "bodies"):
+            one.domain, other.domain = other.domain, one.domain
+        for own, theirs in zip(one.reads(), other.reads(), strict=True):
+            if what in ("reads", "bodies"):
+                own.access, theirs.access = theirs.access, own.access
+        for own, theirs in zip(one.writes(), other.writes(), strict=True):
+            if what in ("writes", "bodies"):
+                own.access, theirs.access = theirs.access, own.access
+        yield f"two copies have exchanged their {what}", changed
+
+
+@pytest.mark.parametrize("pattern", ["interleaved", "blocks"])
+def test_copies_that_go_wrong_are_refused(pattern: str):
+    module = copied_chip(pattern)
+    prove(chip_of(module))
+    for what, changed in copies_gone_wrong(module):
+        with pytest.raises((CmcError, VerifyException)):
+            verify_module(changed)
+            prove(chip_of(changed))
+            pytest.fail(what)

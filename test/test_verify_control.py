@@ -148,11 +148,15 @@ def subject(name: str) -> ModuleOp:
         case "columns" | "copies":
             by_hand = (ROOT / "test" / "writers" / f"{name}.mlir").read_text()
             return run_passes(parsed(by_hand), to_chip("minimal"))
+        case "blocks":
+            page = (ROOT / "test" / "passes" / "cmpipe_replicate_stage.mlir").read_text()
+            copies = "cmpipe-replicate-stage{stage=slow loops=w copies=2 pattern=blocks}"
+            return run_passes(parsed(page), f"{copies},{to_chip('minimal')}")
         case _:
             return compiled(find_trained(name), "throughput")
 
 
-SMALL = ("pair", "digits", "tiles", "forks", "gaps", "columns", "copies")
+SMALL = ("pair", "digits", "tiles", "forks", "gaps", "columns", "copies", "blocks")
 
 
 def test_the_proof_is_independent_of_what_it_proves():

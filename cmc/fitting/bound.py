@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil
 
@@ -56,6 +56,14 @@ class Supply:
     crossbars: int
 
 
+def work_of(writer: Writer, name: str) -> Work:
+    """The work of a stage or a stream, by this name."""
+    count = Iterations(writer.iterations.reset_tuple_id()).count
+    pace = max([writer.cycles[1], *writer.occupied.values()])
+    crossbars = len(list(writer.crossbars())) if isinstance(writer, StageOp) else 0
+    return Work(name, count, pace, writer.occupied, crossbars)
+
+
 def works(writers: Iterable[Writer], pipelines: int = 1) -> list[Work]:
     """The work of stages and streams for an image, where so many pipelines take turns with them.
 
@@ -64,13 +72,10 @@ def works(writers: Iterable[Writer], pipelines: int = 1) -> list[Work]:
     found: dict[str, Work] = {}
     counts: Counter[str] = Counter()
     for writer in writers:
-        is_stage = isinstance(writer, StageOp)
-        name = writer.origin if is_stage else writer.sym_name.data
-        counts[name] += Iterations(writer.iterations.reset_tuple_id()).count
-        pace = max([writer.cycles[1], *writer.occupied.values()])
-        crossbars = len(list(writer.crossbars())) if is_stage else 0
-        found[name] = Work(name, counts[name] // pipelines, pace, writer.occupied, crossbars)
-    return list(found.values())
+        name = writer.origin if isinstance(writer, StageOp) else writer.sym_name.data
+        found[name] = work_of(writer, name)
+        counts[name] += found[name].iterations
+    return [replace(work, iterations=counts[name] // pipelines) for name, work in found.items()]
 
 
 @dataclass(frozen=True)
