@@ -23,6 +23,7 @@ from cmc.dialects.cmpipe import (
     writers_of,
 )
 from cmc.dialects.poly import MapAttr, SetAttr
+from cmc.poly.moves import Move, back, corner, moved_domain, moved_range, moved_set
 from cmc.poly.relations import Progress, nameless, progress
 
 
@@ -56,22 +57,30 @@ _Key = tuple[isl.Map, isl.Map, isl.Set]
 def derive_channels(pipeline: PipelineOp) -> list[ChannelOp]:
     """The channels of a pipeline: one for each stage and each writer of something that it reads."""
     writers = writers_of(pipeline.writers())
-    writes = {w.sym_name.data: nameless(w.places) for w in pipeline.writers()}
-    # Layers of one shape have the same relations but for the names.
+    # Layers of one shape have the same relations but for the names, and copies of a stage have
+    # them but for the place of what they write: it is looked at from its own corner.
+    corners = {w.sym_name.data: corner(w.elements) for w in pipeline.writers()}
+    writes = {
+        w.sym_name.data: moved_range(nameless(w.places), back(corners[w.sym_name.data]))
+        for w in pipeline.writers()
+    }
     known: dict[_Key, Control] = {}
     channels: list[ChannelOp] = []
     for stage in pipeline.stages():
         iterations = stage.iterations.reset_tuple_id()
         for channel, read in read_from(stage, writers).items():
-            key = (nameless(read), writes[channel.writer], iterations)
+            place = corners[channel.writer]
+            reads = moved_range(nameless(read), back(place))
+            key = (reads, writes[channel.writer], iterations)
             control = known.get(key)
             if control is None:
                 control = known[key] = derive(*key)
-            channels.append(_channel(channel, control))
+            channels.append(_channel(channel, control, place))
     return channels
 
 
-def _channel(channel: Channel, control: Control) -> ChannelOp:
+def _channel(channel: Channel, control: Control, place: Move) -> ChannelOp:
+    """A channel of this control, with elements moved to their place in the object."""
     object, _, reader = channel
 
     def named(relation: isl.Map, source: str, target: str) -> MapAttr:
@@ -81,12 +90,13 @@ def _channel(channel: Channel, control: Control) -> ChannelOp:
     def point(initial: isl.Set, name: str) -> SetAttr | None:
         return None if initial.is_empty() else SetAttr(initial.set_tuple_name(name))
 
+    ready, free = control.ready, control.free
     return ChannelOp(
         channel,
-        named(control.ready.steps, object, reader),
-        named(control.free.steps, reader, object),
-        ready_from=point(control.ready.initial, reader),
-        free_from=point(control.free.initial, object),
+        named(moved_domain(ready.steps, place), object, reader),
+        named(moved_range(free.steps, place), reader, object),
+        ready_from=point(ready.initial, reader),
+        free_from=point(moved_set(free.initial, place), object),
     )
 
 

@@ -8,10 +8,11 @@ stages and the relations of the channels.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import islpy as isl
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import AffineMapAttr, ModuleOp
 from xdsl.ir import Block, Operation, Region
 from xdsl.ir.affine import AffineExpr, AffineMap
 from xdsl.passes import ModulePass
@@ -27,6 +28,7 @@ from cmc.dialects.cmctrl import (
     GcuOp,
     MachineKind,
     MachineOp,
+    PointOp,
     ProgramOp,
     ReleaseOp,
     RingOp,
@@ -42,11 +44,11 @@ from cmc.dialects.cmpipe import (
     writers_of,
 )
 from cmc.dialects.cmpipe import CoreOp as PipelineCoreOp
-from cmc.dialects.poly import SetAttr
 from cmc.errors import CmcError
 from cmc.fitting.limits import expect_limits
 from cmc.passes.on_target import put_target
 from cmc.poly.loops import loops, loops_over
+from cmc.poly.moves import Move, back, corner, moved_domain, moved_range, moved_set
 from cmc.poly.relations import nameless
 from cmc.sizing.live import check_live
 from cmc.sizing.model import CountedPipeline
@@ -55,29 +57,87 @@ _Advance = type[EnableOp] | type[ReleaseOp]
 _Key = tuple[isl.Map, isl.Map, isl.Set | None, _Advance]
 
 
+class _Written(NamedTuple):
+    """What a writer writes, seen from the corner of it."""
+
+    corner: Move
+    order: isl.Map
+    """From elements to the iterations that write them."""
+
+    @staticmethod
+    def of(writer: Writer) -> _Written:
+        place = corner(writer.elements)
+        return _Written(place, moved_domain(nameless(writer.places).reverse(), back(place)))
+
+
 @dataclass
-class _Machines:
-    """Makes machine bodies; machines that differ only in names are generated once."""
+class _Loops:
+    """Makes the bodies of machines and programs.
 
-    known: dict[_Key, Region] = field(default_factory=dict["_Key", Region])
+    Those that differ only in names are generated once, and so are machines that differ in the place
+    of the elements that they are about, as those of the copies of a stage do.
+    """
 
-    def body(
-        self, order: isl.Map, steps: isl.Map, initial: SetAttr | None, advance: _Advance
+    machines: dict[_Key, Region] = field(default_factory=dict["_Key", Region])
+    programs: dict[tuple[isl.Set, tuple[str | None, ...]], Region] = field(
+        default_factory=dict[tuple[isl.Set, tuple[str | None, ...]], Region]
+    )
+
+    def ready(self, written: _Written, op: ChannelOp) -> Region:
+        """What the ready machine of a channel does."""
+        steps = moved_domain(nameless(op.ready.data), back(written.corner))
+        start = None if op.ready_from is None else op.ready_from.data.reset_tuple_id()
+        body = self._machine(written.order, steps, start, EnableOp)
+        return _placed(body, AwaitOp, written.corner)
+
+    def free(self, written: _Written, op: ChannelOp, reader: StageOp) -> Region:
+        """What the free machine of a channel does."""
+        order, there = nameless(reader.iterations.identity()), back(written.corner)
+        steps = moved_range(nameless(op.free.data), there)
+        start = op.free_from and moved_set(op.free_from.data.reset_tuple_id(), there)
+        body = self._machine(order, steps, start, ReleaseOp)
+        return _placed(body, ReleaseOp, written.corner)
+
+    def _machine(
+        self, order: isl.Map, steps: isl.Map, start: isl.Set | None, advance: _Advance
     ) -> Region:
         """Loops over the domain of `steps` in the time that `order` gives; await, then advance."""
-        start = None if initial is None else initial.data.reset_tuple_id()
-        key = (nameless(order), nameless(steps), start, advance)
-        body = self.known.get(key)
+        key = (order, steps, start, advance)
+        body = self.machines.get(key)
         if body is None:
             ops: list[Operation] = []
             if start is not None:
                 point = start.sample_point()
                 ops.append(advance((), _constant_map(point)))
             ops += loops(
-                key[0], key[1], lambda at, to: [AwaitOp(*at.affine()), advance(*to.affine())]
+                order, steps, lambda at, to: [AwaitOp(*at.affine()), advance(*to.affine())]
             )
-            body = self.known[key] = Region(Block(ops))
+            body = self.machines[key] = Region(Block(ops))
         return body.clone()
+
+    def program(self, writer: Writer) -> ProgramOp:
+        """Loops over the iterations of a stage or a stream, which start each of them."""
+        iterations = writer.iterations.reset_tuple_id()
+        dims = range(iterations.dim(isl.dim_type.set))
+        key = (iterations, tuple(iterations.get_dim_name(isl.dim_type.set, d) for d in dims))
+        body = self.programs.get(key)
+        if body is None:
+            starts = loops_over(iterations, lambda at: [StartOp(*at.affine())])
+            body = self.programs[key] = Region(Block(starts))
+        program = ProgramOp(writer.sym_name.data, body.clone())
+        program.location = writer.location
+        return program
+
+
+def _placed(body: Region, kind: type[PointOp], place: Move) -> Region:
+    """`body` with the points of operations of one kind moved."""
+    for op in body.walk() if any(place) else ():
+        if isinstance(op, kind):
+            map = op.point.data
+            results = (e + by for e, by in zip(map.results, place, strict=True))
+            simple = tuple(e.simplify(map.num_dims, map.num_symbols) for e in results)
+            op.point = AffineMapAttr(AffineMap(map.num_dims, map.num_symbols, simple))
+    return body
 
 
 def _constant_map(point: isl.Point) -> AffineMap:
@@ -91,12 +151,13 @@ class _Lowering:
     """One pipeline on its way to a chip."""
 
     pipeline: PipelineOp
-    machines: _Machines = field(default_factory=_Machines)
+    loops: _Loops = field(default_factory=_Loops)
 
     def __post_init__(self) -> None:
         self.objects = {o.sym_name.data: o for o in self.pipeline.objects()}
         self.writers = {w.sym_name.data: w for w in self.pipeline.writers()}
         self.writers_of = writers_of(self.writers.values())
+        self.written = {name: _Written.of(writer) for name, writer in self.writers.items()}
         self.into: dict[str, list[ChannelOp]] = {name: [] for name in self.writers}
         self.out_of: dict[str, list[ChannelOp]] = {name: [] for name in self.writers}
         for op in self.pipeline.channels():
@@ -121,7 +182,7 @@ class _Lowering:
         inputs, outputs = list(self.pipeline.inputs()), list(self.pipeline.outputs())
         ops: list[Operation] = [port.clone() for port in (*inputs, *outputs)]
         for stream in inputs:
-            ops += [*self._credits(stream), _program(stream)]
+            ops += [*self._credits(stream), self.loops.program(stream)]
         return ops
 
     def _core(self, core: PipelineCoreOp) -> CoreOp:
@@ -137,7 +198,7 @@ class _Lowering:
                 address += slots * self.objects[op.channel.object].vector * width
             for op in channels:
                 programs += self._machines(op, stage)
-            programs += [*self._credits(stage), _program(stage)]
+            programs += [*self._credits(stage), self.loops.program(stage)]
         for stage in stages:
             if floats := stage.constant_floats:
                 held.append(ConstantsOp(stage.sym_name.data, address))
@@ -163,14 +224,10 @@ class _Lowering:
         return [CreditsOp(op.channel, _slots(op)) for op in channels]
 
     def _machines(self, op: ChannelOp, stage: StageOp) -> list[Operation]:
-        written = self.writers[op.channel.writer].places.reverse()
-        ready, free = (
-            self.machines.body(written, op.ready.data, op.ready_from, EnableOp),
-            self.machines.body(stage.iterations.identity(), op.free.data, op.free_from, ReleaseOp),
-        )
+        written = self.written[op.channel.writer]
         return [
-            MachineOp(MachineKind.READY, op.channel, ready),
-            MachineOp(MachineKind.FREE, op.channel, free),
+            MachineOp(MachineKind.READY, op.channel, self.loops.ready(written, op)),
+            MachineOp(MachineKind.FREE, op.channel, self.loops.free(written, op, stage)),
         ]
 
 
@@ -180,15 +237,6 @@ def _slots(op: ChannelOp) -> int:
             f"channel {op.channel} has no slots: size the buffers first, with cmpipe-size-buffers"
         )
     return op.slots.value.data
-
-
-def _program(writer: Writer) -> ProgramOp:
-    """Loops over the iterations of a stage or a stream, which start each of them."""
-    iterations = writer.iterations.reset_tuple_id()
-    body = Region(Block(loops_over(iterations, lambda at: [StartOp(*at.affine())])))
-    program = ProgramOp(writer.sym_name.data, body)
-    program.location = writer.location
-    return program
 
 
 @dataclass(frozen=True)
