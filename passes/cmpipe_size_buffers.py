@@ -33,7 +33,7 @@ def slots_by_policy(model: CountedPipeline, policy: BufferPolicy) -> list[int]:
             slots = trimmed(flow, slots)
             sram = Sram(model, lambda: _minimal(model, slots))
             if flow.shared:
-                return roomy_slots(flow, _rows(model), sram.fitted)
+                return roomy_slots(flow, slots, _rows(model), sram.fitted)
             return sram.fitted(slots)
         case "minimal":
             return _minimal(model, trimmed(flow, slots))

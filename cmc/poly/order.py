@@ -103,7 +103,7 @@ class Box:
         """How many there are."""
         return prod(self.extents)
 
-    @property
+    @cached_property
     def set(self) -> isl.Set:
         """The points as isl has them."""
         axes = list(zip(self.lows.tolist(), self.extents, strict=True))
@@ -146,11 +146,16 @@ class Box:
         return count + undecided
 
 
+def ends(points: isl.Set) -> tuple[Ints, Ints]:
+    """The least and the greatest coordinates, on each axis, of a finite set that is not empty."""
+    axes = range(points.dim(isl.dim_type.set))
+    lows = [points.dim_min_val(axis).to_python() for axis in axes]
+    highs = [points.dim_max_val(axis).to_python() for axis in axes]
+    return np.array(lows, np.int64), np.array(highs, np.int64)
+
+
 def in_order(domain: isl.Set) -> Box | Order:
     """All points of a finite set that is not empty."""
-    axes = range(domain.dim(isl.dim_type.set))
-    lows = [domain.dim_min_val(axis).to_python() for axis in axes]
-    highs = [domain.dim_max_val(axis).to_python() for axis in axes]
-    extents = tuple(high - low + 1 for low, high in zip(lows, highs, strict=True))
-    box = Box(np.array(lows, np.int64), extents)
+    lows, highs = ends(domain)
+    box = Box(lows, tuple((highs - lows + 1).tolist()))
     return box if box.set.is_equal(domain.reset_tuple_id()) else Order.of(domain)

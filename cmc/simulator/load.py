@@ -41,7 +41,7 @@ from cmc.fitting.ways import Ways
 from cmc.poly.counting import Iterations, counted
 from cmc.poly.evaluate import Ints, coefficients, flat_index, size, tabulate
 from cmc.poly.extremes import lexmax, lexmin
-from cmc.poly.order import Box, Order, in_order, lexicographic
+from cmc.poly.order import Box, Order, ends, in_order, lexicographic
 from cmc.poly.relations import nameless
 from cmc.simulator.expand import read_order, visits
 from cmc.simulator.gather import Gather
@@ -91,6 +91,16 @@ class Part:
             return self.box.count
         assert self.listed is not None
         return len(self.listed)
+
+    @cached_property
+    def ends(self) -> tuple[Ints, Ints]:
+        """The least and the greatest coordinates of the elements on each axis."""
+        if self.box is not None:
+            return self.box.lows, self.box.lows + np.array(self.box.extents, np.int64) - 1
+        assert self.listed is not None
+        points = np.stack(np.unravel_index(self.listed, self.object.shape or (1,)), axis=1)
+        points = points[:, : len(self.object.shape)]
+        return points.min(0), points.max(0)
 
     @cached_property
     def elements(self) -> Ints:
@@ -149,8 +159,24 @@ class Read:
     @cached_property
     def shares(self) -> tuple[Share, ...]:
         """What is read, by who writes it."""
-        shares = (Share(self, part) for part in self.written)
+        shares = (Share(self, part) for part in self._near)
         return tuple(share for share in shares if share.reads_any)
+
+    @property
+    def _near(self) -> Sequence[Part]:
+        """The parts but for those that, by their ends on each axis, nothing is read of."""
+        if len(self.written) < 2 or self.relation is None or self.relation.is_empty():
+            return self.written
+        least, greatest = ends(self.relation.range())
+        lows, highs = np.array([part.ends for part in self.written]).transpose(1, 0, 2)
+        near = np.all((lows <= greatest) & (highs >= least), axis=1)
+        return [self.written[number] for number in np.flatnonzero(near)]
+
+    @cached_property
+    def relation(self) -> isl.Map | None:
+        """From iterations to elements, where iterations are a box."""
+        box = self.iterations.box
+        return None if box is None else nameless(self.op.relation(box.set))
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,10 +189,9 @@ class Share:
     @cached_property
     def _relation(self) -> isl.Map | None:
         """From iterations to elements, where both are boxes."""
-        iterations, elements = self.read.iterations.box, self.part.box
-        if iterations is None or elements is None:
+        relation, elements = self.read.relation, self.part.box
+        if relation is None or elements is None:
             return None
-        relation = nameless(self.read.op.relation(iterations.set))
         return relation.intersect_range(elements.set)
 
     @property

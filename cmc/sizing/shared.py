@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from cmc.sizing.throughput import period, throughput_slots
+from cmc.sizing.throughput import period
 from cmc.timing.flow import Flow
 from cmc.timing.solver import solve
 
@@ -27,14 +27,16 @@ IMAGES = 64
 
 
 def roomy_slots(
-    flow: Flow, rows: Sequence[int], fitted: Callable[[Sequence[int]], list[int]]
+    flow: Flow,
+    least: Sequence[int],
+    rows: Sequence[int],
+    fitted: Callable[[Sequence[int]], list[int]],
 ) -> list[int]:
     """The slots of each edge's channel, with which a stream is the fastest of those tried.
 
-    `rows` has the elements in a row of each channel's object. `fitted` takes slots away for which
-    there is no room.
+    `least` has those that are tried first, and `rows` the elements in a row of each channel's
+    object. `fitted` takes slots away for which there is no room.
     """
-    least = throughput_slots(flow)
     best = fitted(least)
     if not flow.complete:
         return best

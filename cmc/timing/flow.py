@@ -34,6 +34,7 @@ from functools import cached_property
 import numpy as np
 
 from cmc.errors import CmcError
+from cmc.poly.evaluate import Ints
 from cmc.streams import Turn
 from cmc.timing.runs import Runs, held
 
@@ -86,6 +87,9 @@ class Steps:
     reaches: Runs
     initial: int
     last: int
+    _tables: dict[tuple[int, int], Ints | None] = field(
+        init=False, default_factory=dict[tuple[int, int], Ints | None], repr=False
+    )
 
     @staticmethod
     def of(awaits: Runs, reaches: Runs, initial: int = 0, last: int = 0) -> Steps:
@@ -135,6 +139,18 @@ class Steps:
             since = Runs.joined([since, Runs.line(1, self.end)])
             need = Runs.joined([need, Runs.line(1, following)])
         return since, need
+
+    def needs(self, driven: int, signals: int) -> Ints | None:
+        """How many signals each thing driven in an image waits for, if it waits for any.
+
+        They count from those of the image's start.
+        """
+        sides = driven, signals
+        if sides not in self._tables:
+            since, need = self.in_image(driven, signals)
+            some = need.length > 0
+            self._tables[sides] = held(since, need, driven, 0).expanded() if some else None
+        return self._tables[sides]
 
     def driven_in(self, driven: int, images: int) -> int:
         """How many of all that it drives in a stream may ever happen."""

@@ -9,9 +9,8 @@ from itertools import accumulate
 import numpy as np
 
 from cmc.poly.evaluate import Ints
-from cmc.timing.flow import NEVER, Edge, Flow, Process, Steps
+from cmc.timing.flow import NEVER, Edge, Flow, Process
 from cmc.timing.kernel import Plan, State
-from cmc.timing.runs import held
 
 _KEPT = 1 << 20
 """Entries of logs that are kept at a time, but for larger images."""
@@ -160,7 +159,7 @@ class _Waits:
                 key = (id(steps), *sides)
                 if key not in tables:
                     tables[key] = None
-                    if (needs := _needs(steps, *sides)) is not None:
+                    if (needs := steps.needs(*sides)) is not None:
                         tables[key] = length, bool(needs.max() > other.iterations)
                         waits.needs.append(needs)
                         length += len(needs)
@@ -178,12 +177,6 @@ class _Waits:
             # What waits for no vector records them all the same.
             waits.sources.setdefault(edge, len(waits.sources))
         return waits
-
-
-def _needs(steps: Steps, driven: int, signals: int) -> Ints | None:
-    """How many signals each iteration of an image waits for, from the image's start; if it does."""
-    since, need = steps.in_image(driven, signals)
-    return held(since, need, driven, 0).expanded() if need.length else None
 
 
 def _plan(flow: Flow, waits: _Waits, hops: _Hops, kept: Sequence[Edge]) -> Plan:
