@@ -6,17 +6,22 @@ from fractions import Fraction
 from math import prod
 from random import Random
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from xdsl.dialects.builtin import IntegerAttr, i64
 from xdsl.rewriter import Rewriter
 
 import cmc
+from cmc.api import make_context
+from cmc.compiler.pass_list import parse_passes
 from cmc.compiler.standard import BufferPolicy
 from cmc.dialects.cmctrl import CreditsOp
-from cmc.dialects.cmpipe import CoreOp, PipelineOp, TargetAttr
+from cmc.dialects.cmpipe import ChannelOp, CoreOp, PipelineOp, TargetAttr
 from cmc.dialects.cmpipe.units import Unit
 from cmc.errors import CmcError
+from cmc.files.parsing import parse_file
+from cmc.passes import get_all_passes
 from cmc.simulator import Mode, Result, chip_of
 from cmc.simulator.load import load
 from cmc.targets import Target
@@ -125,3 +130,113 @@ def test_both_modes_find_the_same_faults(network: Network, policy: BufferPolicy,
         assert interpreted == bulk
     else:
         assert_same(interpreted, bulk)
+
+
+# By hand: what is sent from one stage to others, with one number of four bytes a pixel.
+
+PIXELS = 4
+
+
+def by_hand(target: str, stages: dict[str, tuple[int, str]], slots: int) -> dict[str, list[int]]:
+    """When the iterations of one image begin, in both modes.
+
+    Each stage has its place, and copies the object that it reads. The GCU sends `x`, a pixel a
+    cycle from cycle 0 on; all rings but those of `x` have so many slots.
+    """
+    width = f"memref<{PIXELS}xvector<1xf32>>"
+    domain = f"{{ [w] : 0 <= w < {PIXELS} }}"
+    lines = [f"cmpipe.object @{name} : {width}" for name in ("x", *stages)]
+    tensor = f"tensor<1x1x{PIXELS}xf32>"
+    layout = '#poly.map<"{ [n, c, w] -> [w, c] }">'
+    lines.append(f'cmpipe.input @stream "x" @x {layout} : {tensor}')
+    lines += [f'cmpipe.output "{name}" @{name} {layout} : {tensor}' for name in stages]
+    for name, (place, read) in stages.items():
+        lines += [
+            f'cmpipe.stage @run_{name} in #poly.set<"{domain}"> {{',
+            f'%v = cmpipe.read @{read} #poly.map<"{{ [w, c] -> [w, c] }}"> : vector<1xf32>',
+            f'cmpipe.write %v, @{name} #poly.map<"{{ [w] -> [w] }}"> : vector<1xf32>',
+            "}",
+            f"cmpipe.core @at{place} at {place} runs [@run_{name}]",
+        ]
+    text = f"cmpipe.pipeline @p on #cmpipe.target<{target}> {{ {chr(10).join(lines)} }}"
+    module = parse_file(make_context(), text, "by_hand.mlir")
+    for one in parse_passes(get_all_passes(), "cmpipe-derive-control"):
+        one.apply(make_context(), module)
+    for op in module.walk():
+        if isinstance(op, ChannelOp):
+            op.properties["slots"] = IntegerAttr(PIXELS if op.channel.object == "x" else slots, i64)
+    for one in parse_passes(get_all_passes(), "convert-cmpipe-to-cmctrl,cmctrl-verify-control"):
+        one.apply(make_context(), module)
+    program = cmc.Program(module)
+    inputs = {"x": np.arange(PIXELS, dtype=np.float32).reshape(1, 1, PIXELS)}
+    result = program.run(inputs, mode="interpret")
+    assert_same(program.run(inputs), result)
+    assert all(np.array_equal(array, inputs["x"]) for array in result.outputs.values())
+    return {p.name.removeprefix("run_"): p.starts[0].tolist() for p in programs(result.report)}
+
+
+CHAIN = 'cores = 8, topology = "chain", reach = 1, '
+
+
+def test_a_channel_over_three_links():
+    """a[0] ends in cycle 2; its head takes 3 x 5 cycles, and its bytes take 2 more."""
+    starts = by_hand(f"{CHAIN}link_bytes_per_cycle = 2, hop = 5", {"a": (1, "x"), "b": (4, "a")}, 4)
+    assert starts["a"] == [1, 2, 3, 4]
+    # The first link is free again every 2 cycles.
+    assert starts["b"] == [19, 21, 23, 25]
+
+
+def test_latency_alone_holds_up_nothing():
+    starts = by_hand(f"{CHAIN}hop = 5", {"a": (1, "x"), "b": (4, "a")}, 4)
+    assert starts["b"] == [17, 18, 19, 20]
+
+
+def test_credits_take_a_hop_for_each_link():
+    """With one slot, a[1] waits until b[0] has ended in cycle 20, and 3 x 5 cycles more."""
+    starts = by_hand(f"{CHAIN}link_bytes_per_cycle = 2, hop = 5", {"a": (1, "x"), "b": (4, "a")}, 1)
+    assert starts["b"][0] == 19
+    assert starts["a"] == [1, 35, 69, 103]
+
+
+def test_two_channels_share_a_link():
+    """The link 1 -> 2 has a vector for b, then one for c, which comes in the same cycle."""
+    stages = {"a": (1, "x"), "b": (2, "a"), "c": (3, "a")}
+    starts = by_hand(f"{CHAIN}link_bytes_per_cycle = 2, hop = 1", stages, 4)
+    assert starts["b"] == [5, 9, 13, 17]
+    # From cycle 4 on the link 1 -> 2, from cycle 5 on 2 -> 3, and there in 5 + 1 + 2.
+    assert starts["c"] == [8, 12, 16, 20]
+
+
+def test_with_multicast_a_vector_crosses_a_shared_link_once():
+    stages = {"a": (1, "x"), "b": (2, "a"), "c": (3, "a")}
+    target = f"{CHAIN}link_bytes_per_cycle = 2, hop = 1, multicast = true"
+    starts = by_hand(target, stages, 4)
+    assert starts["b"] == [5, 7, 9, 11]
+    assert starts["c"] == [6, 8, 10, 12]
+
+
+def test_a_link_serves_in_order_of_arrival():
+    """c is sent by b, which runs later than a: what a sends to d came to the link 2 -> 3 before."""
+    stages = {"a": (1, "x"), "b": (2, "a"), "c": (3, "b"), "d": (4, "a")}
+    starts = by_hand(f"{CHAIN}link_bytes_per_cycle = 2, hop = 1", stages, 4)
+    assert starts["b"] == [5, 9, 13, 17]
+    # a[0] is on 2 -> 3 from cycle 5 to 7, b[0] comes in cycle 6, and is there in 7 + 1 + 2.
+    assert starts["c"] == [10, 14, 18, 22]
+    # On 1 -> 2 from cycle 4, on 2 -> 3 from 5, on 3 -> 4 from 6.
+    assert starts["d"] == [9, 13, 17, 21]
+
+
+def test_all_share_the_bus():
+    stages = {"a": (0, "x"), "b": (1, "a"), "c": (2, "b")}
+    starts = by_hand('cores = 3, topology = "bus", link_bytes_per_cycle = 4, hop = 1', stages, 4)
+    # A vector takes the bus for a cycle: a[i] has it in cycle 2 + i, and b[0], which comes in
+    # cycle 5 with a[3], after that one, as its channel is the later one.
+    assert starts["b"] == [4, 5, 6, 7]
+    assert starts["c"] == [8, 9, 10, 11]
+
+
+def test_a_core_that_moves_changes_times_and_no_outputs():
+    target = f"{CHAIN}link_bytes_per_cycle = 2, hop = 1"
+    near = by_hand(target, {"a": (1, "x"), "b": (2, "a")}, 4)
+    far = by_hand(target, {"a": (1, "x"), "b": (7, "a")}, 4)
+    assert [f - n for f, n in zip(far["b"], near["b"], strict=True)] == [5] * PIXELS
