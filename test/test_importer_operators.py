@@ -72,6 +72,18 @@ def pools() -> Iterator[Case]:
         yield case(op, (1, 2, 9, 10), kernel_shape=[3, 4], auto_pad=auto_pad, strides=[2, 3])
         yield case(op, (1, 2, 9), kernel_shape=[3], opset=7)
     yield case("AveragePool", (1, 2, 9), kernel_shape=[3], dilations=[2], pads=[1, 2], opset=19)
+    for pads, order in itertools.product(([0, 0, 0, 0], [1, 1, 0, 1]), (0, 1)):
+        yield integer_output(
+            case(
+                "MaxPool",
+                (1, 2, 6, 5),
+                outputs=2,
+                kernel_shape=[3, 2],
+                strides=[2, 1],
+                pads=pads,
+                storage_order=order,
+            )
+        )
     # The one window is larger than the input with its padding.
     for op, kernel in itertools.product(("MaxPool", "AveragePool"), ([4, 2], [5, 6])):
         for pads in ([0, 0, 0, 0], [1, 0, 0, 1]):

@@ -106,6 +106,10 @@ def _inline_functions(proto: onnx.ModelProto, where: str | None) -> onnx.ModelPr
 
 def _opset(proto: onnx.ModelProto, where: str | None) -> int:
     versions = [entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx")]
+    others = {node.domain for node in proto.graph.node} - {"", "ai.onnx"}
+    if not versions and len(others) == len({node.domain for node in proto.graph.node}):
+        # The operators of other domains are for others to refuse.
+        return NEWEST_OPSET
     if not versions:
         raise CmcError("the model does not say which ONNX opset it uses", where)
     if versions[0] < OLDEST_OPSET:

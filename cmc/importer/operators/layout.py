@@ -82,11 +82,14 @@ def import_identity(node: Node) -> Value:
     return node.value(0)
 
 
-def import_dropout(node: Node) -> Value:
+def import_dropout(node: Node) -> Sequence[Value | None]:
+    """The input, of which everything is kept."""
     training = node.known(2, "the training mode") if node.opset >= 12 else None
     node.reject(training is not None and bool(training.any()), "training")
-    node.reject_outputs_from(1, "an output of the mask")
-    return node.value(0)
+    if node.opset < 10:
+        node.reject_outputs_from(1, "an output of the mask")
+    kept = np.broadcast_to(np.True_, node.shape(0))
+    return [node.value(0), kept][: len(node.proto.output)]
 
 
 def import_cast(node: Node) -> Value:

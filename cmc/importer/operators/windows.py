@@ -1,6 +1,6 @@
 """Convolutions and pools."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 
 import numpy as np
@@ -80,9 +80,45 @@ def _transposed_pads(
     return (half, rest) if mode == "SAME_UPPER" else (rest, half)
 
 
-def import_max_pool(node: Node) -> SSAValue:
-    node.reject_outputs_from(1, "an output of indices")
-    return node.emit(nn.MaxPoolOp(node.tensor(0), _window(node, _kernel(node))))
+def import_max_pool(node: Node) -> Sequence[SSAValue | None]:
+    window = _window(node, _kernel(node))
+    largest = node.emit(nn.MaxPoolOp(node.tensor(0), window))
+    wanted = [name for name in node.proto.output[1:] if name and node.graph.is_used(name)]
+    return [largest, _places_of(node, window, largest)] if wanted else [largest]
+
+
+def _places_of(node: Node, window: Window, largest: SSAValue) -> SSAValue:
+    """Where in the whole input the largest element of each window is: the first of several."""
+    shape, outputs = node.shape(0), nn.shape_of(largest)
+    node.reject(prod(shape) > 2**24, "an output of indices that float32 cannot count to")
+    spatial = shape[2:]
+    overhangs = window.overhangs(spatial)
+    high = [a + b for a, b in zip(window.high, overhangs, strict=True)]
+    low = [0, 0, *window.low]
+    padded = node.emit(nn.PadOp(node.tensor(0), low, [0, 0, *high], -np.inf))
+    columns_first = bool(node.get_int("storage_order", 0))
+    grid = list(np.indices(outputs))
+    result: SSAValue | None = None
+    for offset in reversed(list(np.ndindex(*window.kernel))):
+        starts = [a * d for a, d in zip(offset, window.dilations, strict=True)]
+        candidates = node.emit(
+            nn.SliceOp(padded, [0, 0, *starts], outputs, [1, 1, *window.strides])
+        )
+        at = [
+            np.clip(place * stride + start - pad, 0, size - 1)
+            for place, stride, start, pad, size in zip(
+                grid[2:], window.strides, starts, window.low, spatial, strict=True
+            )
+        ]
+        order = (*shape[:2], *spatial[::-1]) if columns_first else shape
+        flat = np.ravel_multi_index((*grid[:2], *(at[::-1] if columns_first else at)), order)
+        places = node.emit_constant(np.asarray(flat, np.float32))
+        if result is None:
+            result = places
+        is_largest = node.emit(nn.EqualOp(candidates, largest))
+        result = node.emit(nn.WhereOp(is_largest, places, result))
+    assert result is not None, "a window has elements"
+    return result
 
 
 def import_average_pool(node: Node) -> SSAValue:
@@ -179,7 +215,7 @@ def _with_pads_of(node: Node, window: Window, spatial: Sequence[int]) -> Window:
     return window.with_pads(low, tuple(total - a for total, a in zip(totals, low, strict=True)))
 
 
-OPERATORS = {
+OPERATORS: dict[str, Callable[[Node], SSAValue | Sequence[SSAValue | None]]] = {
     "AveragePool": import_average_pool,
     "Conv": import_conv,
     "ConvTranspose": import_conv_transpose,
