@@ -176,3 +176,20 @@ def test_a_scan_becomes_its_turns():
     }
     kind = TensorProto.FLOAT
     check(model_of(*nodes, shape=(1, 5, 3), kind=kind, constants=constants), normal(2, 5, 3))
+
+
+def test_integers_of_a_branch_are_integers_outside():
+    """A loop of one turn and a branch hand on what they are of: a quotient has no fraction."""
+    one = helper.make_graph(
+        [node("Add", ["x", "two"], ["sum"])],
+        "branch",
+        [],
+        [helper.make_tensor_value_info("sum", TensorProto.INT64, None)],
+    )
+    nodes = [
+        node("If", ["yes"], ["i"], "if", then_branch=one, else_branch=one),
+        node("Div", ["i", "two"], ["y"], "div"),
+    ]
+    constants: dict[str, Array] = {"yes": np.array(True), "two": int64(2)}
+    model = model_of(*nodes, result=TensorProto.INT64, constants=constants)
+    check(model, np.array([[1, 2, 3, 4], [5, 6, 7, 9]]))

@@ -30,7 +30,12 @@ from cmc.importer.inputs import FLOATS, resolve_inputs, type_name
 from cmc.importer.integers import as_in_model, kind_of_integers
 from cmc.importer.load import Array, Model, load_model
 from cmc.importer.node import Node, Value, as_float32
-from cmc.importer.operators import NEVER_FOLDED, TENSOR_OPERATORS, VALUE_OPERATORS
+from cmc.importer.operators import (
+    KNOWN_BY_THEIR_GRAPHS,
+    NEVER_FOLDED,
+    TENSOR_OPERATORS,
+    VALUE_OPERATORS,
+)
 from cmc.importer.schema import check_names, check_node, result_kind
 
 _MALFORMED = (ArithmeticError, LookupError, TypeError, ValueError)
@@ -113,27 +118,41 @@ class Graph:
         )
         return ModuleOp([function])
 
-    def inline(self, graph: onnx.GraphProto, inputs: Sequence[Value] = ()) -> Sequence[Value]:
-        """The outputs of a graph within a node, in whose place its nodes stand."""
-        outer = self._values, self._constants
+    def inline(
+        self,
+        graph: onnx.GraphProto,
+        inputs: Sequence[Value] = (),
+        kinds: Sequence[int] = (),
+        results: Sequence[str] = (),
+    ) -> Sequence[Value]:
+        """The outputs of a graph within a node, in whose place its nodes stand.
+
+        `kinds` are the types of the elements of `inputs`; `results` are names outside of the graph
+        for outputs, of whose types those are.
+        """
+        outer = self._values, self._constants, self._kinds
         self._values, self._constants = dict(self._values), dict(self._constants)
+        self._kinds = dict(self._kinds)
         if len(inputs) != len(graph.input):
             raise CmcError(f"a graph of {len(graph.input)} inputs is given {len(inputs)}")
-        for info, value in zip(graph.input, inputs, strict=True):
+        for info, value, kind in zip(graph.input, inputs, kinds, strict=True):
             self._define(info.name, value)
             self._constants.pop(info.name, None)
-            self._kinds[info.name] = info.type.tensor_type.elem_type
+            self._kinds[info.name] = kind
         for tensor in graph.initializer:
             self._values[tensor.name] = self.model.array(tensor)
+            self._constants.pop(tensor.name, None)
         self._translate_nodes(graph, self.model.opset)
-        results: list[Value] = []
+        values: list[Value] = []
         for info in graph.output:
             value = self._find(info.name)
             if value is None:
                 raise CmcError("no node or input defines it", f"output {info.name!r} of a branch")
-            results.append(value)
-        self._values, self._constants = outer
-        return results
+            values.append(value)
+        types = [self.kind_of(info.name) for info in graph.output]
+        self._values, self._constants, self._kinds = outer
+        self._kinds |= zip(results, types, strict=False)
+        return values
 
     def expand(self, node: Node) -> Sequence[Value | None] | None:
         """The results of the nodes that ONNX defines a node by; None if it does not."""
@@ -159,8 +178,8 @@ class Graph:
             for index, (name, value) in enumerate(zip(proto.output, results, strict=False)):
                 if name and value is not None:
                     self._define(name, value)
-                    if isinstance(value, SSAValue) and name not in self._kinds:
-                        self._kinds[name] = result_kind(node.proto, opset, index, self._kind_of)
+                    if isinstance(value, SSAValue) and proto.op_type not in KNOWN_BY_THEIR_GRAPHS:
+                        self._kinds[name] = result_kind(node.proto, opset, index, self.kind_of)
 
     # What names stand for
 
@@ -173,9 +192,10 @@ class Graph:
 
     def kind(self, name: str) -> np.dtype[np.generic]:
         """The type of the elements of `name` in the model; of the network all are float32."""
-        return helper.tensor_dtype_to_np_dtype(self._kind_of(name) or TensorProto.FLOAT)
+        return helper.tensor_dtype_to_np_dtype(self.kind_of(name) or TensorProto.FLOAT)
 
-    def _kind_of(self, name: str) -> int:
+    def kind_of(self, name: str) -> int:
+        """The same as ONNX numbers it; 0 if it is not known."""
         value = self._find(name)
         if value is None or isinstance(value, SSAValue):
             return self._kinds.get(name, TensorProto.UNDEFINED)
@@ -241,7 +261,7 @@ class Graph:
 
     def _check_declared(self, info: onnx.ValueInfoProto, shape: Sequence[int]) -> None:
         type_ = info.type.tensor_type
-        declared_kind, kind = type_.elem_type, self._kind_of(info.name)
+        declared_kind, kind = type_.elem_type, self.kind_of(info.name)
         if TensorProto.UNDEFINED not in (declared_kind, kind) and (
             declared_kind != kind and not FLOATS.issuperset((declared_kind, kind))
         ):

@@ -27,7 +27,7 @@ _ALIKE = frozenset(
 )
 """Operators that are exact on integers; the last line does something else for them."""
 
-_WRAPPING = frozenset(("Abs", "Add", "Mul", "Neg", "Sub", "Sum", "BitShift"))
+_WRAPPING = frozenset(("Abs", "Add", "Div", "Mul", "Neg", "Sub", "Sum", "BitShift"))
 """Those whose results may leave the range of a small type, and wrap."""
 
 _GROWING = frozenset(

@@ -34,6 +34,9 @@ VALUE_OPERATORS: Mapping[str, Importer] = {
 }
 """Operators that take arrays as they take tensors, and whose results are of the same kind."""
 
+KNOWN_BY_THEIR_GRAPHS = frozenset(control.OPERATORS)
+"""Operators whose results are of the types that the graphs within them give."""
+
 NEVER_FOLDED = frozenset((*normalization.OPERATORS, *windows.OPERATORS))
 """Operators that are not evaluated even on arrays: onnx's evaluator errs on some at old opsets."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import onnx
 from xdsl.ir import SSAValue
 
 from cmc.dialects import nn
@@ -17,7 +18,8 @@ def import_if(node: Node) -> Sequence[Value]:
     condition = node.known(0, "the condition")
     if condition is None or condition.size != 1:
         raise node.error("the condition is not one truth value")
-    return node.graph.inline(node.get_graph("then_branch" if condition.all() else "else_branch"))
+    branch = node.get_graph("then_branch" if condition.all() else "else_branch")
+    return node.graph.inline(branch, results=node.proto.output)
 
 
 def import_scan(node: Node) -> Sequence[Value]:
@@ -36,6 +38,7 @@ def import_scan(node: Node) -> Sequence[Value]:
         raise node.error(f"its inputs have {sorted(lengths)} elements to go through")
     (length,) = lengths
     _check_turns(node, length, len(body.node))
+    kinds = [node.graph.kind_of(name) for name in node.proto.input]
     backwards = node.get_ints("scan_input_directions") or [0] * count
     kept: list[list[Value]] = [[] for _ in range(len(body.output) - len(states))]
     for turn in range(length):
@@ -43,7 +46,7 @@ def import_scan(node: Node) -> Sequence[Value]:
             _element(node, value, axis, length - 1 - turn if back else turn)
             for value, axis, back in zip(sequences, axes, backwards, strict=True)
         ]
-        results = node.graph.inline(body, [*states, *parts])
+        results = node.graph.inline(body, [*states, *parts], kinds, node.proto.output)
         states = list(results[: len(states)])
         for collected, value in zip(kept, results[len(states) :], strict=True):
             collected.append(value)
@@ -63,12 +66,14 @@ def import_loop(node: Node) -> Sequence[Value]:
     known = node.known(1, "the condition")
     goes_on = True if known is None else bool(known.all())
     states = [node.value(index) for index in range(2, len(node))]
+    carried = [node.graph.kind_of(name) for name in node.proto.input[2:]]
+    kinds = [onnx.TensorProto.INT64, onnx.TensorProto.BOOL, *carried]
     kept: list[list[Value]] = [[] for _ in range(len(body.output) - 1 - len(states))]
     turn = 0
     while goes_on and (most is None or turn < most[0]):
         _check_turns(node, turn + 1, len(body.node))
         inputs: list[Value] = [np.array(turn, np.int64), np.array(True), *states]
-        condition, *results = node.graph.inline(body, inputs)
+        condition, *results = node.graph.inline(body, inputs, kinds, ["", *node.proto.output])
         if isinstance(condition, SSAValue):
             raise node.error("how often it turns depends on the network's input")
         goes_on = bool(condition.all())
