@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import product
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from cmc.fitting.mapping import (
     read_mapping,
     write_mapping,
 )
+from cmc.reports.text import format_report
 from cmc.simulator import chip_of
 
 WHOLE = MappingFile(
@@ -172,3 +174,11 @@ def test_a_mapping_of_another_network_is_refused(
     assert raised.value.where == str(path)
     assert message in raised.value.message
     assert "\n" not in raised.value.message
+
+
+def test_a_report_says_what_crosses_links(program: cmc.Program):
+    report = program.time(2)
+    data = json.loads(report.to_json())
+    assert data["hop_bytes"] == sum(link.bytes for link in report.links)
+    assert 0 < data["hop_bytes_bound"] <= data["hop_bytes"]
+    assert "bytes x links an image" in format_report(report, 100)

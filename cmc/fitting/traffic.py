@@ -19,7 +19,7 @@ from cmc.dialects.cmpipe import (
     target_of,
     writers_of,
 )
-from cmc.fitting.places import MORE
+from cmc.fitting.places import MORE, lower_bound
 from cmc.poly.counting import Iterations
 from cmc.poly.evaluate import Ints
 from cmc.targets import Target
@@ -156,3 +156,33 @@ def between_cores(
         sent_once.add(key)
         traffic[writer, reader] += one.vectors * one.bytes
     return traffic
+
+
+@dataclass(frozen=True)
+class HopBytes:
+    """Bytes times the links that they cross, of an image of each pipeline."""
+
+    found: int
+    least: int
+    """No places of the same cores have less."""
+
+
+def hop_bytes(chip: ChipOp) -> HopBytes | None:
+    """What a chip sends over links; None where a core has no place, and ways depend on that."""
+    target, cores = target_of(chip), list(chip.cores())
+    topology, places = topology_of(target), [core.place for core in cores]
+    if not topology.placed:
+        places = list(range(len(cores)))
+    known = [place for place in places if place is not None]
+    if len(known) < len(cores):
+        return None
+    core = {stage.sym_name.data: n for n, one in enumerate(cores) for stage in one.stages()}
+    channels = sent(chip)
+    found = crossing(channels, core, known, target).hop_bytes
+    if not topology.placed:
+        return HopBytes(found, found)
+    traffic = between_cores(channels, core, len(cores), target)
+    if target.multicast:
+        # Each core that gets something gets it over a link of its own.
+        return HopBytes(found, int(traffic.sum()))
+    return HopBytes(found, lower_bound(traffic, hops_of(target)))

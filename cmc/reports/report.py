@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from cmc.fitting.traffic import HopBytes
 from cmc.streams import Turn
 from cmc.targets import IDEAL, Target
 from cmc.timing.runs import Runs
@@ -171,11 +172,21 @@ class Report:
     """How many copies there are of each stage that has any, in each pipeline."""
     links: tuple[LinkReport, ...] = ()
     """Those that something crosses, the most loaded ones first, where links cost anything."""
+    sent: Callable[[], HopBytes | None] = field(default=lambda: None, compare=False, repr=False)
+    """Finds what `hop_bytes` is."""
 
     @cached_property
     def interval(self) -> float | None:
         """Cycles per image of a long stream; None if they never come to the same."""
         return self.longer() if self.cycles_per_image is None else self.cycles_per_image
+
+    @cached_property
+    def hop_bytes(self) -> HopBytes | None:
+        """Bytes of an image times the links that they cross, and the least with any places.
+
+        It is of an image of each pipeline. None where cores have no places.
+        """
+        return self.sent()
 
     @property
     def images_per_second(self) -> float | None:
@@ -236,6 +247,8 @@ class Report:
             **_crossbars(self),
             "sram_bytes": self.sram_bytes,
             "slots": self.slots,
+            "hop_bytes": None if (sent := self.hop_bytes) is None else sent.found / self.pipelines,
+            "hop_bytes_bound": None if sent is None else sent.least / self.pipelines,
             "links": [{**asdict(link), "busy": self.share(link.cycles)} for link in self.links],
             "cores": [core.as_json() for core in self.cores],
         }

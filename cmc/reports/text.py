@@ -85,7 +85,7 @@ def format_totals(report: Report) -> str:
         copies = [f"{count} of {stage}" for stage, count in report.copies.items()]
         lines.append(f"copies: {_format_some(copies, 'more stages')}")
     if report.links:
-        lines.append(_format_links(report))
+        lines += [_format_links(report), *_format_hops(report)]
     lines.append(_format_used(report))
     return "\n".join(lines)
 
@@ -118,6 +118,18 @@ def _format_links(report: Report) -> str:
         for link in report.links
     ]
     return f"busy links: {_format_some(busiest, 'more')}"
+
+
+def _format_hops(report: Report) -> list[str]:
+    """What crosses links in all, and how much of that depends on where cores are."""
+    sent = report.hop_bytes
+    if sent is None:
+        return []
+    found, least = (_format_number(n / report.pipelines) for n in (sent.found, sent.least))
+    if sent.found <= sent.least:
+        return [f"{found} bytes x links an image: no places of these cores have less"]
+    above = f"{sent.found / max(1, sent.least) - 1:.1%}"
+    return [f"{found} bytes x links an image, {above} above a bound of {least} for these cores"]
 
 
 def _format_used(report: Report) -> str:

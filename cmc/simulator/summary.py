@@ -7,6 +7,7 @@ from math import prod
 import numpy as np
 
 from cmc.dialects.cmpipe import StageOp, Writer, target_of
+from cmc.fitting.traffic import hop_bytes
 from cmc.reports.report import ConstantsReport, CoreReport, ProgramReport, Report, RingReport
 from cmc.simulator.load import Chip, LoadedProgram
 from cmc.simulator.usage import bound_by, cells, copies, interval_bound, links, loads
@@ -57,6 +58,7 @@ def summarize(chip: Chip, times: Times, cycles_per_image: float | None) -> Repor
         interval_bound(chip),
         copies(chip),
         links(chip),
+        lambda: hop_bytes(chip.op),
     )
 
 
