@@ -153,7 +153,7 @@ def find_weights(model: Model, constants: Constants) -> Found:
         one = Weights(name, form, array, tuple(nodes))
         try:
             rows, columns = one.blocks.shape[1:]
-        except (IndexError, ValueError):
+        except (IndexError, ValueError, ZeroDivisionError):
             raise CmcError(f"its weights {name!r} have shape {list(array.shape)}", where) from None
         if rows and columns:
             weights.append(one)
