@@ -21,6 +21,7 @@ from cmc.compression.compress import Compressible, Cut, bring_in
 from cmc.compression.fit import crossbars_of_stages, error_that_fits, fits
 from cmc.compression.matrices import Form
 from cmc.compression.spectrum import EXACT, Spectrum
+from cmc.errors import CmcError
 from cmc.files.onnx_file import data_file, write_model
 from cmc.importer.load import load_model
 from cmc.reference import Reference
@@ -595,6 +596,17 @@ def test_no_advice_where_no_rank_helps(tmp_path: Path, capsys: Text):
     assert capsys.readouterr().err.endswith(
         "it takes 5 such chips, more crossbars, or larger ones\n"
     )
+
+
+def test_copies_that_do_not_fit_could_be_fewer(tmp_path: Path):
+    """The network itself fits: then no rank is too high."""
+    mapping, chip = tmp_path / "mapping.toml", tmp_path / "chip.toml"
+    mapping.write_text('[copies.stem_conv]\nloops = ["h"]\ncopies = [3]\npattern = ["blocks"]')
+    chip.write_text(TINY.format(cores=6, crossbars=1).replace("= 16", "= 256"))
+    problem = "7 crossbars are needed, and the chip has 6: 3 for 'stem.conv', "
+    ways = "it takes fewer copies, with which an image comes every 128 ns at best, 2 such chips, "
+    with pytest.raises(CmcError, match=f"{problem}.*; {ways}more crossbars, or larger"):
+        cmc.compile(find_trained("digits"), target=chip, copies=mapping)
 
 
 # The command
