@@ -18,7 +18,7 @@ from cmc.fitting.bound import Work
 from cmc.fitting.cores import Need, Room, assigned
 from cmc.fitting.parts import Part, Sharing
 
-_SHARES = (100, 90, 80, 70, 60, 50, 40, 30, 20)
+_SHARES = (100, 90, 80, 70, 60, 50, 40)
 """For which parts of the best interval copies are tried, in percent."""
 
 _NEAR = 102
