@@ -64,13 +64,13 @@ def summarize(chip: Chip, times: Times, cycles_per_image: float | None) -> Repor
 
 def _latency(times: Times) -> int:
     """Until the first image is through: alone, where pipelines work on others at the same time."""
-    alone = times if times.flow.turns == 1 else solve(times.flow, 1)
+    alone = times if times.flow.turns == 1 else solve(times.flow, 1, arrivals=False)
     return int(alone.ends(1)[0])
 
 
 def _interval(chip: Chip) -> float | None:
     """Cycles from one image's end to the next one's in a long stream, or on an average there."""
-    times = solve(chip.flow, LONG)
+    times = solve(chip.flow, LONG, arrivals=False)
     if not times.complete:
         return None
     found = steady(times)

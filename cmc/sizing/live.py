@@ -16,7 +16,7 @@ def check_live(model: CountedPipeline) -> None:
     if model.flow.complete and is_live(model.flow, model.slots):
         return
     flow = model.flow.with_slots(model.slots)
-    times = solve(flow, memory(flow) * flow.turns)
+    times = solve(flow, memory(flow) * flow.turns, arrivals=False)
     if not times.complete:
         raise times.deadlock()
 

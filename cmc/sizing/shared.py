@@ -60,7 +60,7 @@ def pace(flow: Flow, slots: Sequence[int]) -> float:
     """
     iterations = sum(process.iterations for process in flow.processes.values())
     images = max(IMAGES // 8, min(IMAGES, EVENTS // iterations))
-    times = solve(flow.with_slots(slots), images * flow.turns)
+    times = solve(flow.with_slots(slots), images * flow.turns, arrivals=False)
     if times.period is not None:
         return float(times.period)
     # Results come out in the order of images.
