@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fractions import Fraction
 from graphlib import TopologicalSorter
@@ -94,7 +94,7 @@ class _Assignment:
         """
         self._expect_crossbars()
         needs, places = self._places()
-        sending = self._sending()
+        sending = self.sending()
         if sending.sent:
             places = gathered(needs, self.room, places, sending, search.seed)
         if search.report:
@@ -134,19 +134,19 @@ class _Assignment:
     def _places(self) -> tuple[list[Need], dict[str, int]]:
         """What the stages need, and cores on which all of them have room."""
         if self.target.sram_bytes is None:
-            needs = self._needs({})
+            needs = self.needs({})
             if (places := assigned(needs, self.room)) is None:
                 raise self._no_place(needs)
             return needs, places
         model = CountedPipeline(self.pipeline)
-        needs = self._needs(self._held(model, throughput_slots(model.flow)))
+        needs = self.needs(self._held(model, throughput_slots(model.flow)))
         places = assigned(needs, self.room)
         if places is None:
             held = self._held(model, slots_by_policy(model, "minimal"))
             for parts in held.values():
                 if sum(parts.values()) > self.room.bytes:
                     raise too_much("bytes of SRAM", "a core", self.room.bytes, parts, self._where)
-            needs = self._needs(held)
+            needs = self.needs(held)
             if self._exceeds(self._bytes(needs)):
                 raise self._too_much(self._bytes(needs), needs)
             places = assigned(needs, self.room)
@@ -154,15 +154,16 @@ class _Assignment:
             raise self._no_place(needs)
         return needs, places
 
-    def _sending(self) -> Sending:
+    def sending(self) -> Sending:
         """What stages send each other, where that costs something."""
         if not links_cost(self.target):
             return NOTHING
         bus = self.target.topology == "bus" and self.target.link_bytes_per_cycle is not None
         found: Counter[tuple[str, str]] = Counter()
+        copies = self.pipeline.copies
         for one in sent(self.pipeline):
             ends = one.channel.writer, one.channel.reader
-            found[ends] += one.vectors * (one.cycles if bus else one.bytes)
+            found[ends] += copies * one.vectors * (one.cycles if bus else one.bytes)
         return Sending(found, bus)
 
     def _report(self, needs: Sequence[Need], places: Mapping[str, int], sending: Sending) -> str:
@@ -201,7 +202,7 @@ class _Assignment:
             held[op.channel.reader][f"the ring of {op.channel}"] = number * bytes
         return held
 
-    def _needs(self, held: Mapping[str, Mapping[str, int]]) -> list[Need]:
+    def needs(self, held: Mapping[str, Mapping[str, int]]) -> list[Need]:
         """What the stages need, each after those that it reads from."""
 
         def need(stage: StageOp, follows: Sequence[str]) -> Need:
@@ -324,6 +325,31 @@ class _Assignment:
         self.pipeline.body.block.insert_op_after(core, stages[0])
 
 
+_FEW_STEPS = 1 << 17
+"""In how many steps stages are brought together where it is only asked what that comes to."""
+
+
+def interval_of(pipeline: PipelineOp) -> float | None:
+    """About how many cycles there are between images: what an image takes of a core, or of the bus.
+
+    Stages are assigned to cores for that, whatever SRAM these have, but stay as they are. None
+    where no assignment is found.
+    """
+    target = target_of(pipeline)
+    assert target.cores is not None
+    copies = pipeline.copies
+    assignment = _Assignment(pipeline, target, target.cores // copies)
+    room = replace(assignment.room, bytes=ENDLESS)
+    needs, sending = assignment.needs({}), assignment.sending()
+    if (places := assigned(needs, room)) is None:
+        return None
+    if sending.bus:
+        places = gathered(needs, room, places, sending, steps=_FEW_STEPS)
+    packing = Packing.of(needs, room, sending)
+    of = packing.numbered(places)
+    return max(packing.load(of), packing.between(of) if sending.bus else 0) / copies
+
+
 @dataclass(frozen=True)
 class CmpipeAssignCoresPass(ModulePass):
     """Assign stages to the cores of a target, so that each fits, and loads are even.
@@ -344,7 +370,9 @@ class CmpipeAssignCoresPass(ModulePass):
         put_target(op, self.target)
         for pipeline in [p for p in op.walk() if isinstance(p, PipelineOp)]:
             target = target_of(pipeline)
-            assignment = _Assignment(pipeline, target, target.cores or ENDLESS)
+            # Copies of the pipeline have cores of their own, and all share a bus.
+            cores = ENDLESS if target.cores is None else max(1, target.cores // pipeline.copies)
+            assignment = _Assignment(pipeline, target, cores)
             if self.mapping is not None:
                 assignment.apply_mapping(read_mapping(self.mapping), self.mapping)
             elif target.cores is not None:

@@ -1,7 +1,8 @@
 """`cmpipe-balance`: give slow stages as many copies as the chip has room for.
 
 First the shortest interval is found that the crossbars and the units of the chip allow, whatever
-copies there are: a lower bound. Then copies are chosen that come near to it.
+copies there are: a lower bound. Then copies are chosen that come near to it. Where copies of stages
+cannot use the chip, or would send more than a bus carries, there are to be copies of the pipeline.
 
 Where the target has as many cores as are wanted, nothing changes.
 """
@@ -9,9 +10,12 @@ Where the target has as many cores as are wanted, nothing changes.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from fractions import Fraction
+from functools import cached_property
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, NameLoc
@@ -22,11 +26,14 @@ from cmc.dialects.cmpipe import PipelineOp, StageOp, target_of
 from cmc.errors import CmcError
 from cmc.fitting.balance import Balance, Layer
 from cmc.fitting.bound import Demand, Supply, work_of, works
-from cmc.fitting.cores import Room
+from cmc.fitting.cores import ENDLESS, Room
 from cmc.fitting.mapping import Copies, read_mapping
 from cmc.fitting.parts import Part, Sharing
+from cmc.fitting.traffic import sent
+from cmc.passes.cmpipe_assign_cores import interval_of
 from cmc.passes.cmpipe_replicate_stage import box_of, parts_of, replicate
 from cmc.passes.on_target import put_target
+from cmc.targets import Target
 from cmc.tiling.select import Names
 
 
@@ -50,25 +57,132 @@ def layers_of(stages: Sequence[StageOp]) -> list[Layer]:
     return found
 
 
+@dataclass(frozen=True)
+class _Choice:
+    """So many pipelines that take turns, and what each copy of their stages runs."""
+
+    pipelines: int
+    parts: Mapping[str, Sequence[Part]]
+    interval: float = ENDLESS
+    """About how many cycles there are between images then."""
+    cores: int = 0
+    """How many a pipeline uses."""
+
+    def make(self, pipeline: PipelineOp) -> None:
+        """Make the copies of stages, and say how many pipelines there are to be."""
+        names = Names(pipeline)
+        pipeline.copies = self.pipelines
+        for stage in list(pipeline.stages()):
+            if (parts := self.parts.get(stage.sym_name.data)) is not None:
+                replicate(stage, parts, names)
+
+
+_MORE = 1.2
+"""How many times as many cores a pipeline has in the next try as in the last one."""
+
+_TRIES = 3
+"""After how many that gave no shorter interval there are no more."""
+
+_NEAR = 1.02
+"""Fewer pipelines will do that have an interval so many times as long as the shortest one."""
+
+
+@dataclass(frozen=True)
+class _Balancing:
+    """One pipeline on a target with so many cores and no more."""
+
+    pipeline: PipelineOp
+    target: Target
+    cores: int
+
+    @cached_property
+    def layers(self) -> list[Layer]:
+        return layers_of(list(self.pipeline.stages()))
+
+    @cached_property
+    def demand(self) -> Demand:
+        return Demand(works(self.pipeline.stages()), works(self.pipeline.inputs()))
+
+    def choose(self, interval: int) -> _Choice | None:
+        """Copies of stages first; several pipelines where these do not use the chip.
+
+        So it is where more than half of the cores are idle, or a bus cannot carry what is sent. An
+        image comes as often as it can, or every so many cycles. None where the chip has too few
+        crossbars.
+        """
+        alone = self._choice(1, interval)
+        if alone is None or (2 * alone.cores > self.cores and self._on_bus <= alone.interval):
+            return alone
+        found: list[_Choice] = []
+        cores, worse = self._fewest_cores, 0
+        while cores <= self.cores and worse < _TRIES:
+            pipelines = self.cores // cores
+            tried = self._choice(pipelines, interval)
+            if tried is not None:
+                tried = self._with_bus(tried)
+                better = all(tried.interval < one.interval for one in found)
+                worse = 0 if better else worse + 1
+                found.append(tried)
+            # As many cores as there are for so many pipelines, and then some more.
+            cores = max(int(cores * _MORE), self.cores // pipelines + 1)
+        least = min((one.interval for one in found), default=0)
+        near = [one for one in found if one.interval <= max(interval, _NEAR * least)]
+        return min(near, key=lambda one: one.pipelines, default=alone)
+
+    @cached_property
+    def _fewest_cores(self) -> int:
+        """How many have crossbars enough for a pipeline."""
+        crossbars = sum(work.crossbars for work in self.demand.stages)
+        return max(1, -(-crossbars // self.target.crossbars))
+
+    @cached_property
+    def _on_bus(self) -> int:
+        """For how long an image takes the bus if all that stages send goes over one."""
+        bus = self.target.topology == "bus" and self.target.link_bytes_per_cycle is not None
+        return sum(one.vectors * one.cycles for one in sent(self.pipeline)) if bus else 0
+
+    def _choice(self, pipelines: int, interval: int) -> _Choice | None:
+        """Copies of stages on the cores of one of so many pipelines; None where they do not fit."""
+        supply = Supply(self.cores, self.cores * self.target.crossbars)
+        bound = self.demand.least_interval(supply, pipelines)
+        if bound is None:
+            return None
+        balance = Balance(self.layers, Room(self.cores // pipelines, self.target.crossbars))
+        parts = balance.choose(max(bound, pipelines * interval))
+        filled = balance.filled(parts)
+        if filled is None:
+            # Without copies, it is refused with a reason by cmpipe-assign-cores.
+            return _Choice(1, {}, cores=self.cores) if pipelines == 1 else None
+        streams = self.demand.streams
+        shared = sum((work.cycles for work in streams), Counter[str]())
+        own = max((work.iterations * work.pace for work in streams), default=0)
+        busiest = max(filled.busiest, own) / pipelines
+        return _Choice(pipelines, parts, max([busiest, *shared.values()]), filled.cores)
+
+    def _with_bus(self, choice: _Choice) -> _Choice:
+        """The same, with the interval that the bus allows, if there is one."""
+        if not self._on_bus:
+            return choice
+        copy = self.pipeline.clone()
+        choice.make(copy)
+        interval = interval_of(copy)
+        return replace(choice, interval=ENDLESS if interval is None else interval)
+
+
 def balance(pipeline: PipelineOp, interval: int, report: bool) -> None:
     """Replicate the stages of a pipeline, on a target with so many cores and no more."""
     target = target_of(pipeline)
     assert target.cores is not None
-    stages = list(pipeline.stages())
-    layers = layers_of(stages)
-    demand = Demand(works(stages), works(pipeline.inputs()))
-    bound = demand.least_interval(Supply(target.cores, target.cores * target.crossbars))
-    if bound is None:
+    balancing = _Balancing(pipeline, target, target.cores)
+    choice = balancing.choose(interval)
+    if choice is None:
         # What does not fit without copies is refused with a reason by cmpipe-assign-cores.
         return
-    room = Room(target.cores, target.crossbars)
-    parts = Balance(layers, room).choose(max(bound, interval))
-    names = Names(pipeline)
-    for stage in stages:
-        if stage.sym_name.data in parts:
-            replicate(stage, parts[stage.sym_name.data], names)
+    bound = balancing.demand.least_of_all(Supply(target.cores, target.cores * target.crossbars))
+    choice.make(pipeline)
     if report:
-        print(_described(pipeline.sym_name.data, bound, parts), file=sys.stderr)
+        assert bound is not None
+        print(_described(pipeline.sym_name.data, bound, choice), file=sys.stderr)
 
 
 def _replicate_as(pipeline: PipelineOp, copies: Mapping[str, Copies], file: str) -> None:
@@ -87,10 +201,15 @@ def _replicate_as(pipeline: PipelineOp, copies: Mapping[str, Copies], file: str)
         replicate(stages[name], parts, names)
 
 
-def _described(name: str, bound: int, parts: Mapping[str, Sequence[Part]]) -> str:
+def _described(name: str, bound: Fraction, choice: _Choice) -> str:
     """The bound, and what has copies: `@main: an image every 1,024 cycles at best; copies: …`."""
-    copies = ", ".join(f"{len(all)} of @{stage}" for stage, all in parts.items()) or "none"
-    return f"@{name}: an image every {bound:,} cycles at best; copies: {copies}"
+    copies = [f"{len(all)} of @{stage}" for stage, all in choice.parts.items()]
+    if choice.pipelines > 1:
+        copies.insert(0, f"{choice.pipelines} of the pipeline")
+    return (
+        f"@{name}: an image every {float(bound):,.10g} cycles at best; "
+        f"copies: {', '.join(copies) or 'none'}"
+    )
 
 
 @dataclass(frozen=True)
@@ -126,3 +245,4 @@ class CmpipeBalancePass(ModulePass):
                 balance(pipeline, self.interval, self.report)
             else:
                 _replicate_as(pipeline, given.copies, self.copies)
+                pipeline.copies = given.pipelines

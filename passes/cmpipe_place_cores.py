@@ -202,6 +202,13 @@ class _Cores:
         return line
 
 
+def place_cores(pipeline: PipelineOp) -> None:
+    """Give all cores of a pipeline places, whatever places they had. CmcError if there are none."""
+    cores = _Cores(pipeline, target_of(pipeline), None)
+    cores.expect_count()
+    cores.place(0, 1.0)
+
+
 @dataclass(frozen=True)
 class CmpipePlaceCoresPass(ModulePass):
     """Place cores so that what they send goes over few links: bytes times hops, added up.

@@ -21,6 +21,7 @@ from xdsl.utils.symbol_table import get_name_if_symbol
 from cmc.dialects.cmpipe import CoreOp, InputOp, OutputOp, PipelineOp, StageOp
 from cmc.dialects.poly import MapAttr, SetAttr
 from cmc.errors import CmcError
+from cmc.passes.cmpipe_place_cores import place_cores
 from cmc.streams import Turn
 from cmc.tiling.select import Names
 
@@ -102,18 +103,23 @@ def _renamed_tuples(relation: isl.Map, names: Mapping[str, str]) -> isl.Map:
 class CmpipeReplicatePipelinePass(ModulePass):
     """Let several pipelines of a network take turns with images.
 
-    `copies` is how many there are then of each pipeline of the module.
+    There are as many then as each pipeline says that there are to be copies of it, as those that
+    were balanced do, or as `copies`. Where cores had places, all of them get new ones.
     """
 
     name = "cmpipe-replicate-pipeline"
 
-    copies: int = 1
+    copies: int | None = None
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        if self.copies < 1:
+        if self.copies is not None and self.copies < 1:
             raise CmcError(
                 f"there is at least 1 pipeline of a network, not {self.copies}",
                 f"pass '{self.name}'",
             )
         for pipeline in [p for p in op.walk() if isinstance(p, PipelineOp)]:
-            replicate(pipeline, self.copies)
+            copies = pipeline.copies if self.copies is None else self.copies
+            pipeline.copies = 1
+            replicate(pipeline, copies)
+            if copies > 1 and any(core.place is not None for core in pipeline.cores()):
+                place_cores(pipeline)

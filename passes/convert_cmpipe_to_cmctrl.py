@@ -165,6 +165,12 @@ class _Lowering:
             self.out_of[op.channel.writer].append(op)
 
     def chip(self) -> ChipOp:
+        if self.pipeline.copies > 1:
+            raise CmcError(
+                f"there are to be {self.pipeline.copies} of it: make them, with "
+                "cmpipe-replicate-pipeline",
+                f"pipeline @{self.pipeline.sym_name.data}",
+            )
         parts: list[Operation] = [o.clone() for o in self.objects.values()]
         parts.append(GcuOp(Region(Block(self._gcu()))))
         placed = {name.root_reference for c in self.pipeline.cores() for name in c.stages}

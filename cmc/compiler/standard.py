@@ -39,6 +39,7 @@ def standard_pipeline(
         f"cmpipe-assign-cores{mapped}",
         f"cmpipe-place-cores{mapped}",
         f"cmpipe-size-buffers{{policy={buffers}}}",
+        "cmpipe-replicate-pipeline",
         "convert-cmpipe-to-cmctrl{check=false}",
     )
 

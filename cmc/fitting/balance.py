@@ -56,6 +56,16 @@ class Layer:
         return None if self.sharing is None or most >= self.iterations else self.sharing.parts(most)
 
 
+@dataclass(frozen=True)
+class Filled:
+    """Cores with stages."""
+
+    busiest: int
+    """The cycles for which an image takes the busiest core, or the slowest stage."""
+    cores: int
+    """How many have a stage."""
+
+
 @dataclass(frozen=True, eq=False)
 class Balance:
     """The layers of a pipeline, and the room on the chip that there is for copies of them."""
@@ -71,9 +81,9 @@ class Balance:
         tried: list[tuple[int, int, dict[str, list[Part]]]] = []
         for each in self._intervals(interval):
             parts = self._parts(each)
-            busiest = self._busiest(parts)
-            if busiest is not None:
-                tried.append((sum(map(len, parts.values())), busiest, parts))
+            filled = self.filled(parts)
+            if filled is not None:
+                tried.append((sum(map(len, parts.values())), filled.busiest, parts))
         if not tried:
             return {}
         least = max(interval, min(busiest for _, busiest, _ in tried))
@@ -113,8 +123,8 @@ class Balance:
             for stage in layer.stages
         }
 
-    def _busiest(self, parts: Mapping[str, Sequence[Part]]) -> int | None:
-        """What the busiest core has to do for an image; None where copies find no place on any."""
+    def filled(self, parts: Mapping[str, Sequence[Part]]) -> Filled | None:
+        """What such copies make of the cores; None where one finds no place on any."""
         needs = [
             need
             for layer in self.layers
@@ -128,7 +138,8 @@ class Balance:
         for need in needs:
             for unit, cycles in need.cycles.items():
                 loads[places[need.name], unit] += cycles
-        return max([*loads.values(), *(need.pace for need in needs)], default=0)
+        busiest = max([*loads.values(), *(need.pace for need in needs)], default=0)
+        return Filled(busiest, len(set(places.values())))
 
 
 def _needs(stage: Work, parts: Sequence[Part] | None) -> Iterator[Need]:

@@ -97,9 +97,17 @@ def least_load(needs: Sequence[Need], room: Room) -> int:
 
 
 def gathered(
-    needs: Sequence[Need], room: Room, places: Mapping[str, int], sending: Sending, seed: int = 0
+    needs: Sequence[Need],
+    room: Room,
+    places: Mapping[str, int],
+    sending: Sending,
+    seed: int = 0,
+    steps: int = STEPS,
 ) -> dict[str, int]:
-    """Cores of stages with less to send between them, found from such `places`."""
+    """Cores of stages with less to send between them, found from such `places`.
+
+    It is looked for in so many steps, several times.
+    """
     packing = Packing.of(needs, room, sending)
     of = packing.numbered(places)
     allowed = max(packing.load(of), int(least_load(needs, room) * (1 + SLACK)))
@@ -111,7 +119,7 @@ def gathered(
         gathering = packing.gathering(limit)
         for start in (best, of, gathering.merged()):
             if start is not None and gathering.fits(start):
-                tried = gathering.improved(start, STEPS, seed)
+                tried = gathering.improved(start, steps, seed)
                 if (found := packing.cost(tried)) < least:
                     best, least = tried, found
     return packing.named(best)

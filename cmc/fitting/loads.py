@@ -19,7 +19,8 @@ def work_of(writer: Writer) -> Work:
 
 def turns_of_images(pipeline: PipelineOp) -> int:
     """How many pipelines take turns: in a round, in which each has an image, so many images."""
-    return max((stream.turn.of for stream in pipeline.inputs()), default=1)
+    turns = max((stream.turn.of for stream in pipeline.inputs()), default=1)
+    return turns * pipeline.copies
 
 
 def largest_load(pipeline: PipelineOp) -> int:

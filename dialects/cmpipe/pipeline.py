@@ -106,6 +106,9 @@ class StreamsCallable(CallableOpInterface):
 class PipelineOp(ObjectScope, StageScope):
     """A network as stages that run concurrently, image after image, and the cores they run on.
 
+    If it has `copies`, there are to be so many of it, all alike, that take turns with images.
+    Control and sizes are found for one, and then it is replicated.
+
     ```mlir
     cmpipe.pipeline @halve {
       cmpipe.object @a : memref<8xvector<4xf32>>
@@ -121,11 +124,22 @@ class PipelineOp(ObjectScope, StageScope):
 
     name = "cmpipe.pipeline"
 
+    count = opt_prop_def(IntegerAttr[I64], prop_name="copies")
+
     traits = traits_def(
         NoTerminator(), IsolatedFromAbove(), SymbolTable(), SymbolOpInterface(), StreamsCallable()
     )
 
-    assembly_format = "$sym_name (`on` qualified($target)^)? $body attr-dict"
+    assembly_format = "$sym_name (`copies` $copies^)? (`on` qualified($target)^)? $body attr-dict"
+
+    @property
+    def copies(self) -> int:
+        """How many there are to be of it: 1 unless it says so."""
+        return 1 if self.count is None else self.count.value.data
+
+    @copies.setter
+    def copies(self, copies: int) -> None:
+        self.count = None if copies == 1 else IntegerAttr(copies, i64)
 
     def cores(self) -> Iterator[CoreOp]:
         for op in self.body.ops:
@@ -159,6 +173,7 @@ class PipelineOp(ObjectScope, StageScope):
         return turns_of(self.inputs(), self.outputs(), self.stages())
 
     def verify_(self) -> None:
+        expect_count("the number of copies of a pipeline", self.copies)
         runs = Counter(name for core in self.cores() for name in core.stages)
         for stage, count in runs.items():
             if count > 1:
