@@ -203,10 +203,14 @@ class _Cores:
 
 
 def place_cores(pipeline: PipelineOp) -> None:
-    """Give all cores of a pipeline places, whatever places they had. CmcError if there are none."""
+    """Give all cores of a pipeline places where that makes a difference, whatever they had before.
+
+    CmcError where there are none.
+    """
     cores = _Cores(pipeline, target_of(pipeline), None)
     cores.expect_count()
-    cores.place(0, 1.0)
+    if cores.topology.placed:
+        cores.place(0, 1.0)
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from random import Random
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from onnx import helper
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
 from xdsl.interpreter import Interpreter
 from xdsl.utils.exceptions import VerifyException
@@ -24,6 +26,7 @@ from cmc.errors import CmcError
 from cmc.files.parsing import parse_file
 from cmc.passes.cmpipe_replicate_pipeline import replicate
 from cmc.proof.chip import prove
+from cmc.reference import Reference
 from cmc.simulator import chip_of
 from cmc.simulator.functions import CmctrlFunctions, CmpipeFunctions
 from cmc.simulator.pipeline import pipeline_of
@@ -33,6 +36,7 @@ from damages import damages
 from end_to_end import assert_close, assert_same, compile_with, lower, programs
 from mutants import mutations
 from networks import Network, networks, random_inputs, reference
+from onnx_models import chain_model, normal, one_node_model
 from test_assigned_networks import random_target, slow_down
 from test_random_networks import examples, policies
 
@@ -257,3 +261,105 @@ def test_mutants_of_two_pipelines():
         assert_same(program.run({name: x for name in program.inputs}, mode="interpret"), found)
         survived += 1
     assert survived
+
+
+def dense(layers: int, features: int) -> onnx.ModelProto:
+    """Layers of one iteration an image, which copies of a stage cannot share."""
+    names = ["x", *(f"y{number}" for number in range(layers - 1)), "y"]
+    nodes = [
+        node
+        for number in range(layers)
+        for node in (
+            helper.make_node("MatMul", [names[number], f"w{number}"], [f"p{number}"]),
+            helper.make_node("Relu", [f"p{number}"], [names[number + 1]]),
+        )
+    ]
+    weights = {f"w{number}": normal(features, features, seed=number) for number in range(layers)}
+    return chain_model([1, features], *nodes, constants=weights)
+
+
+TARGET = """
+name = "small"
+clock_ghz = 1
+cores = 16
+activation_bits = 8
+sram_bytes = "unlimited"
+crossbars = 1
+rows = 16
+columns = 16
+mxv_ns = 20
+mxv_interval_ns = 20
+"""
+
+
+def on(tmp_path: Path, more: str = "", cores: int = 16) -> Path:
+    path = tmp_path / "small.toml"
+    path.write_text(TARGET.replace("cores = 16", f"cores = {cores}") + more)
+    return path
+
+
+def test_idle_cores_get_pipelines(tmp_path: Path):
+    program = cmc.compile(dense(3, 16), target=on(tmp_path))
+    prove(chip_of(program.module))
+    report = program.time(100)
+    # Five of three crossbars each; one core is left.
+    assert (report.pipelines, report.cycles_per_image) == (5, 20 / 5)
+    assert report.interval_bound == 20 / 5
+    x = normal(7, 16)
+    found = program.run({"x": x})
+    assert_close(found.outputs, Reference(dense(3, 16))({"x": x}))
+    assert_same(program.run({"x": x}, mode="interpret"), found)
+    assert cmc.compile(dense(3, 16), target=on(tmp_path), copies="none").time(1).pipelines == 1
+
+
+def test_no_more_pipelines_than_the_input_comes_for(tmp_path: Path):
+    # A vector of 16 bytes takes the port for 8 cycles: three pipelines are fast enough for that.
+    report = cmc.compile(dense(3, 16), target=on(tmp_path, "gcu_bytes_per_ns = 2")).time(100)
+    assert (report.pipelines, report.interval) == (3, 8)
+
+
+def test_stages_that_can_have_copies_have_them(tmp_path: Path):
+    model = one_node_model("Conv", (1, 2, 8, 8), [normal(2, 2, 3, 3)], pads=[1, 1, 1, 1])
+    report = cmc.compile(model, target=on(tmp_path, cores=32)).time(20)
+    assert report.pipelines == 1
+    assert sum(report.copies.values()) > 16
+
+
+@pytest.mark.parametrize("topology", ["mesh", "torus"])
+def test_every_pipeline_has_places(tmp_path: Path, topology: str):
+    more = f'topology = "{topology}"\ngrid = [4, 4]\nlink_bytes_per_ns = 16\nhop_ns = 1'
+    program = cmc.compile(dense(3, 16), target=on(tmp_path, more))
+    places = [core.place for core in chip_of(program.module).cores()]
+    assert len(set(places)) == len(places) == 15
+    x = normal(7, 16)
+    found = program.run({"x": x})
+    assert_close(found.outputs, Reference(dense(3, 16))({"x": x}))
+    assert_same(program.run({"x": x}, mode="interpret"), found)
+
+
+def test_a_bus_that_binds_is_shared_by_more_pipelines(tmp_path: Path):
+    """Of a chain of convolutions on one core each, all that is computed goes over the bus."""
+    nodes = [
+        helper.make_node("Conv", [a, f"w{b}"], [b], kernel_shape=[1, 1])
+        for a, b in pairwise(["x", "a", "b", "y"])
+    ]
+    weights = {f"w{b}": normal(16, 16, 1, 1) for b in "aby"}
+    model = chain_model([1, 16, 8, 8], *nodes, constants=weights)
+    bus = 'topology = "bus"\nlink_bytes_per_ns = {}'
+    target = on(tmp_path, bus.format(4)).read_text().replace("crossbars = 1", "crossbars = 3")
+    (tmp_path / "bus.toml").write_text(target)
+    narrow = cmc.compile(model, target=tmp_path / "bus.toml").time(200)
+    # Stages that share a core send nothing over the bus.
+    assert narrow.pipelines > 1
+    assert narrow.interval == narrow.interval_bound == 64 * 20 / 16
+
+
+def test_copies_that_there_are_to_be():
+    module = module_of(CONVOLUTIONS)
+    pipeline_of(module).copies = 3
+    lower(module, *TO_CHIP[:2])
+    with pytest.raises(CmcError, match="there are to be 3 of it: make them"):
+        lower(module.clone(), TO_CHIP[2])
+    lower(module, "cmpipe-replicate-pipeline")
+    assert pipeline_of(module).copies == 1
+    assert len(ports_of(module)) == 6

@@ -13,5 +13,6 @@ func.func @sum(%x : i32) -> i32 {
 
 // LIST:      builtin.module(
 // LIST:        cmpipe-size-buffers{policy="minimal"},
+// LIST-NEXT:   cmpipe-replicate-pipeline,
 // LIST-NEXT:   convert-cmpipe-to-cmctrl
 // LIST-NEXT: )
