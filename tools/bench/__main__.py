@@ -21,6 +21,7 @@ from cmc.tools.bench.targets import (
     Target,
     compilation_targets,
     event_targets,
+    field_targets,
     interpreter_targets,
     large_targets,
     network_targets,
@@ -101,6 +102,14 @@ def _compilation(options: Options) -> Measured:
     return numbers, list(compilation_targets(images.exponents, layers.exponents, ratio))
 
 
+def _field(options: Options) -> Measured:
+    from cmc.tools.bench.field import HEAD, measure_field
+
+    rows = list(measure_field())
+    _print("On the chips of others", HEAD, [row.cells() for row in rows])
+    return [asdict(row) for row in rows], [t for row in rows for t in field_targets(row)]
+
+
 def _large(options: Options) -> Measured:
     large = measure_large(options.budget)
     title = "Three convolutions on 2048x2048 pixels and 8 channels"
@@ -116,6 +125,7 @@ _SECTIONS: dict[Section, Callable[[Options], Measured]] = {
     "interpreter": _interpreter,
     "events": _events,
     "compilation": _compilation,
+    "field": _field,
 }
 """In an order in which this process is still small when it measures others' memory."""
 

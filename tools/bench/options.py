@@ -7,7 +7,9 @@ from typing import Literal, get_args
 
 from cmc.tools.command import ArgumentParser, positive
 
-Section = Literal["startup", "scale", "large", "networks", "interpreter", "events", "compilation"]
+Section = Literal[
+    "startup", "scale", "large", "networks", "interpreter", "events", "compilation", "field"
+]
 
 
 class Options(argparse.Namespace):

@@ -10,6 +10,7 @@ from cmc.tools.bench.table import Cell
 
 if TYPE_CHECKING:
     from cmc.tools.bench.events import Row as EventRow
+    from cmc.tools.bench.field import Row as FieldRow
     from cmc.tools.bench.large import Large
     from cmc.tools.bench.network import Row
     from cmc.tools.bench.scale import Cost
@@ -81,6 +82,14 @@ def event_targets(row: EventRow) -> Iterator[Target]:
     what = f"{row.network} on {row.target}"
     yield Target(f"{what}: a processor's seconds", row.found.first, row.most)
     yield Target(f"{what}: iterations/s", row.found.rate, 500_000, more=True)
+
+
+def field_targets(row: FieldRow) -> Iterator[Target]:
+    """What must hold on the chips of others."""
+    what = f"{row.network} on {row.target}"
+    yield Target(f"{what}: interval, times its bound", row.interval / row.bound, row.most)
+    if row.target == "pimcomp-mesh":
+        yield Target(f"{what}: interval, times theirs", row.interval / row.theirs.interval, 0.5)
 
 
 def compilation_targets(
