@@ -178,6 +178,14 @@ def _save_wide() -> None:
     cmc.compile(model).save(os.devnull)
 
 
+def _in_copies() -> None:
+    import cmc
+    from cmc.tools.bench.networks import choose_networks
+
+    (network,) = choose_networks(["light_resnet50"]).values()
+    cmc.compile(network, target="pimcomp").time(4)
+
+
 SCENARIOS = (
     Scenario(f"convolutions on {SIDE}x{SIDE}: compiled, timed", _time_large, 3, 500),
     Scenario("two parts that never meet: 10,000 images timed", _time_apart, 3, 200),
@@ -186,6 +194,7 @@ SCENARIOS = (
     Scenario("10^9 awaits of one element: refused", _refuse_awaits, 5, 500),
     Scenario("pads of 2^30: refused", _refuse_pads, 5, 500),
     Scenario("3,000 x 3,000 weights: written to a device", _save_wide, 30, 1000),
+    Scenario("light_resnet50 in copies on pimcomp: compiled, timed", _in_copies, 30, 4000),
 )
 """Each in a process of its own."""
 
