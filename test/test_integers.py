@@ -128,10 +128,16 @@ def test_numbers_lose_their_fraction():
         (node("Sub", ["x", "c"], ["y"], "n"), TensorProto.UINT32, "Sub of uint32, which wraps"),
         (node("Mean", ["x", "c"], ["y"], "n"), TensorProto.INT64, "Mean of int64"),
         (node("Exp", ["x"], ["y"], "n"), TensorProto.INT64, "Exp of int64"),
+        (
+            node("BitShift", ["x", "c"], ["y"], "n", direction="LEFT"),
+            TensorProto.UINT32,
+            "shifts by 40 to 40 are not all within 32 bits",
+        ),
     ],
 )
 def test_what_integers_cannot_do_exactly_is_refused(one: onnx.NodeProto, kind: int, message: str):
-    constants = {"c": np.array([2], helper.tensor_dtype_to_np_dtype(kind))}
+    other = 40 if one.op_type == "BitShift" else 2
+    constants = {"c": np.array([other], helper.tensor_dtype_to_np_dtype(kind))}
     with pytest.raises(CmcError, match=message):
         import_model(model_of(one, kind=kind, constants=constants))
 

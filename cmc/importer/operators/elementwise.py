@@ -117,6 +117,9 @@ def import_bit_shift(node: Node) -> SSAValue:
     direction = node.get_string("direction", "")
     if bits is None or direction not in ("LEFT", "RIGHT"):
         raise node.error(f"direction {direction!r} is neither LEFT nor RIGHT")
+    width = 8 * node.kind(0).itemsize
+    if bits.size and not 0 <= int(bits.min()) <= int(bits.max()) < width:
+        raise node.error(f"shifts by {bits.min()} to {bits.max()} are not all within {width} bits")
     left = direction == "LEFT"
     factor = np.ldexp(np.float32(1), (1 if left else -1) * bits.astype(np.int64))
     shifted = node.emit(nn.MulOp(node.tensor(0), node.emit_constant(factor.astype(np.float32))))
