@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from math import prod
 from random import Random
+from unittest.mock import patch
 
 import numpy as np
 from hypothesis import given
@@ -25,6 +27,10 @@ from cmc.passes import get_all_passes
 from cmc.simulator import Mode, Result, chip_of
 from cmc.simulator.load import load
 from cmc.targets import Target
+from cmc.timing.flow import Flow
+from cmc.timing.solver import solve
+from cmc.timing.times import Leap, Times
+from cmc.timing.waiting import Waiting
 from conftest import examples
 from end_to_end import Arrays, assert_close, assert_same, compile_with, programs
 from networks import Network, networks, random_inputs, reference
@@ -91,7 +97,7 @@ def spread_out(network: Network, policy: BufferPolicy, seed: int) -> cmc.Program
     return compile_with(network.model, policy, {"cmpipe-assign-cores": lambda p: spread(p, random)})
 
 
-@examples(40)
+@examples(25)
 @given(networks(), policies, st.integers(0, 2**16))
 def test_networks_on_cores_at_any_places(network: Network, policy: BufferPolicy, seed: int):
     inputs = random_inputs(network.model, 3, seed=1)
@@ -106,6 +112,29 @@ def test_networks_on_cores_at_any_places(network: Network, policy: BufferPolicy,
         assert sum(one.waiting.values()) == late
 
 
+LONG = 40
+
+
+@examples(15)
+@given(networks(), policies, st.integers(0, 2**16))
+def test_long_streams_are_exact(network: Network, policy: BufferPolicy, seed: int):
+    """What comes again is left out, and comes when it would if it were not."""
+    flow = load(chip_of(spread_out(network, policy, seed).module)).flow
+    times = solve(flow, LONG)
+    with patch("cmc.timing.events.LOOKED_AT", 0):
+        whole = solve(flow, LONG)
+    assert not any(leaps for part in flow.apart() if part.shared for leaps in leaps_of(whole, part))
+    for name, process in flow.processes.items():
+        iterations = np.arange(LONG * process.iterations)
+        assert np.array_equal(times.at(name, iterations), whole.at(name, iterations))
+        assert Waiting(times).of(name) == Waiting(whole).of(name)
+
+
+def leaps_of(times: Times, part: Flow) -> list[Sequence[Leap]]:
+    """What is left out of a part of a stream."""
+    return [times.leaps[name] for name in part.processes if name in times.leaps]
+
+
 def outcome(program: cmc.Program, inputs: Arrays, mode: Mode) -> Result | str:
     """What a stream came to: a fault's words, if it ended in one."""
     try:
@@ -114,7 +143,7 @@ def outcome(program: cmc.Program, inputs: Arrays, mode: Mode) -> Result | str:
         return str(error)
 
 
-@examples(30)
+@examples(20)
 @given(networks(), policies, st.integers(0, 2**16))
 def test_both_modes_find_the_same_faults(network: Network, policy: BufferPolicy, seed: int):
     """A writer with more credits than its reader has slots, or with fewer."""
