@@ -9,6 +9,7 @@ late finds work. How many are enough is found by trying, on a stream of bounded 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,6 +22,9 @@ MORE_ROWS = (0, 1, 2, 4, 8)
 
 EVENTS = 1 << 20
 """Iterations of a stream that is tried: a second or so."""
+
+CLOSE = 1.005
+"""Where the pace changes from image to image, so close to the bound is as good as there."""
 
 IMAGES = 64
 """Images of such a stream at most, and an eighth of that at least."""
@@ -40,30 +44,41 @@ def roomy_slots(
     best = fitted(least)
     if not flow.complete:
         return best
-    bound, fastest, tried = period(flow), pace(flow, best), best
+    fastest, tried = pace(flow, best), best
     for more in MORE_ROWS[1:]:
-        if fastest <= bound:
+        if fastest.reaches(period(flow)):
             break
         slots = fitted([count + more * row for count, row in zip(least, rows, strict=True)])
         if slots == tried:
             break
         tried = slots
-        if (found := pace(flow, slots)) < fastest:
+        if (found := pace(flow, slots)).cycles < fastest.cycles:
             best, fastest = slots, found
     return best
 
 
-def pace(flow: Flow, slots: Sequence[int]) -> float:
-    """Cycles from one image of a pipeline to its next one with these rings.
+class Pace(NamedTuple):
+    """Cycles from one image of a pipeline to its next one.
 
-    Of the later half of a stream where that changes.
+    They are not `exact`, but those of the later half of a stream, where they change.
     """
+
+    cycles: float
+    exact: bool
+
+    def reaches(self, bound: int) -> bool:
+        """Whether no stream can be faster by as much as a stream of a few images can tell."""
+        return self.cycles <= (bound if self.exact else CLOSE * bound)
+
+
+def pace(flow: Flow, slots: Sequence[int]) -> Pace:
+    """The pace of a stream with these rings."""
     iterations = sum(process.iterations for process in flow.processes.values())
     images = max(IMAGES // 8, min(IMAGES, EVENTS // iterations))
     times = solve(flow.with_slots(slots), images * flow.turns, arrivals=False)
     if times.period is not None:
-        return float(times.period)
+        return Pace(float(times.period), True)
     # Results come out in the order of images.
     ends = np.maximum.accumulate(times.ends(images * flow.turns))[flow.turns - 1 :: flow.turns]
     half = images // 2
-    return float(ends[-1] - ends[half - 1]) / (images - half)
+    return Pace(float(ends[-1] - ends[half - 1]) / (images - half), False)
