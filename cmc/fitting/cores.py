@@ -74,7 +74,10 @@ LIMITS = (1.0, 1.03, 1.06, 1.1, 1.15, 1.2, 1.3, 1.4, 1.6, 2.0, 3.0, 4.0, 6.0, 9.
 """How many times as much cores may have to do as without a bus, where there is one."""
 
 STEPS = 1 << 20
-"""In how many steps stages are brought together."""
+"""In how many steps stages are brought together at most, ..."""
+
+EACH = 1 << 12
+"""... and how many for each stage."""
 
 
 def assigned(needs: Sequence[Need], room: Room) -> dict[str, int] | None:
@@ -106,16 +109,17 @@ def gathered(
 ) -> dict[str, int]:
     """Cores of stages with less to send between them, found from such `places`.
 
-    It is looked for in so many steps, several times.
+    It is looked for in so many steps, or fewer for few stages, several times.
     """
-    packing = Packing.of(needs, room, sending)
+    packing, steps = Packing.of(needs, room, sending), min(steps, EACH * len(needs))
     of = packing.numbered(places)
     allowed = max(packing.load(of), int(least_load(needs, room) * (1 + SLACK)))
-    best, least = of, packing.cost(of)
+    best, least, limit = of, packing.cost(of), 0
     for factor in LIMITS if sending.bus else LIMITS[:1]:
-        limit = int(allowed * factor)
-        if factor > 1 and limit >= least[0]:
-            break
+        # Cores that have more to do than what was found takes are of no use.
+        before, limit = limit, int(allowed * factor)
+        if factor > 1 and (limit := min(limit, least[0] - 1)) <= before:
+            continue
         gathering = packing.gathering(limit)
         for start in (best, of, gathering.merged()):
             if start is not None and gathering.fits(start):

@@ -186,6 +186,26 @@ def _in_copies() -> None:
     cmc.compile(network, target="pimcomp").time(4)
 
 
+def _place(cores: int) -> None:
+    """Cores of a network with branches: each sends to the next one, and to some further ones."""
+    from random import Random
+
+    import numpy as np
+
+    from cmc.fitting.places import placed
+    from cmc.fitting.traffic import hops_of
+    from cmc.targets import Target
+
+    random, traffic = Random(0), np.zeros((cores, cores), np.int64)
+    for core in range(cores):
+        for other in (core + step for step in (1, 2, 3, 5, 8) if core + step < cores):
+            if other == core + 1 or random.random() < 0.5:
+                traffic[core, other] = random.randint(1, 100_000)
+    found = placed(traffic, hops_of(Target(cores=144, topology="mesh", grid=(12, 12))))
+    assert 0 < found.bound <= found.cost
+    print(f"{cores} cores on 144 places: gap {found.cost / found.bound - 1:.1%}")
+
+
 SCENARIOS = (
     Scenario(f"convolutions on {SIDE}x{SIDE}: compiled, timed", _time_large, 3, 500),
     Scenario("two parts that never meet: 10,000 images timed", _time_apart, 3, 200),
@@ -194,6 +214,8 @@ SCENARIOS = (
     Scenario("10^9 awaits of one element: refused", _refuse_awaits, 5, 500),
     Scenario("pads of 2^30: refused", _refuse_pads, 5, 500),
     Scenario("3,000 x 3,000 weights: written to a device", _save_wide, 30, 1000),
+    Scenario("60 cores placed on a mesh of 144, with the gap", lambda: _place(60), 10, 500),
+    Scenario("140 cores placed on a mesh of 144, with the gap", lambda: _place(140), 60, 500),
     Scenario("light_resnet50 in copies on pimcomp: compiled, timed", _in_copies, 30, 4000),
 )
 """Each in a process of its own."""
