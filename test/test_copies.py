@@ -188,14 +188,14 @@ def test_copies_are_given_back_as_a_file(digits: Path, tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[copies.conv]\nparts = ['0:8, 0:8']", "copies.conv: there is no stage @conv"),
+        ("[copies.conv]\nparts = ['0:8, 0:8']", "copies.conv: there is no stage 'conv'"),
         ("[copies.stem_conv]\nparts = ['0:4, 0:8']", "are not its iterations, 0:8 x 0:8"),
         ("[copies.stem_conv]\nparts = ['0:9, 0:8']", "are not its iterations, 0:8 x 0:8"),
         ("[copies.stem_conv]\nparts = ['0:8']", "are not its iterations, 0:8 x 0:8"),
         ("[copies.stem_conv]\nparts = ['0:4, 0:8', '0:8, 0:4']", "are not its iterations"),
         (
             "[copies.stem_conv]\nloops = ['x']\ncopies = [2]\npattern = ['blocks']",
-            "stage @stem_conv: there is no loop x: the loops are h, w",
+            "copies.stem_conv: there is no loop x: the loops are h, w",
         ),
     ],
 )

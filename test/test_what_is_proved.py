@@ -84,7 +84,7 @@ def test_the_verifier_refuses(old: str, new: str, message: str):
 @pytest.mark.parametrize(
     ("new", "name"),
     [
-        (f"{SUM.replace('%s', '%t')}\n%s = math.atan %t : vector<1xf32>", "math.atan"),
+        (f"{SUM.replace('%s', '%t')}\n%s = math.cbrt %t : vector<1xf32>", "math.cbrt"),
         (f"%u = arith.constant 3 : index\n{SUM}", "arith.constant"),
     ],
 )

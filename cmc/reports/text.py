@@ -144,7 +144,7 @@ def _format_used(report: Report) -> str:
     return ", ".join(f"{what} {_format_of(*counts)}" for what, counts in used.items())
 
 
-def _count(number: float, what: str) -> str:
+def _count(number: int | float, what: str) -> str:
     return f"{_format_number(number)} {what}{'' if number == 1 else 's'}"
 
 
@@ -152,9 +152,11 @@ def _format_time(report: Report, cycles: float) -> str:
     return f"{_format_number(report.target.ns(cycles) / 1000)} µs, {_format_number(cycles)} cycles"
 
 
-def _format_number(number: float) -> str:
+def _format_number(number: int | float) -> str:
     """Whole numbers as they are, others to six digits."""
-    whole = number >= 100_000 or number == round(number)
+    if isinstance(number, int):
+        return f"{number:,}"
+    whole = number >= 100_000 or number.is_integer()
     return f"{number:,.0f}" if whole else f"{number:,.6g}"
 
 
