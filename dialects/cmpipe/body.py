@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Sequence
 from enum import auto
+from functools import lru_cache
 from math import prod
 from typing import ClassVar
 
@@ -56,7 +57,38 @@ from cmc.dialects.nn.weights import WeightsAttr
 from cmc.dialects.poly import MapAttr
 from cmc.poly.relations import box
 
+_SET = isl.dim_type.set
+
 _WINDOW = VarConstraint("Window", base(VectorType))
+
+
+def _names(access: isl.Map, iterations: isl.Set) -> tuple[str | None, ...]:
+    """The names of dimensions, which are no difference to isl, and are to who prints a relation."""
+    inputs, rank = access.dim(isl.dim_type.in_), iterations.dim(_SET)
+    return (
+        *(access.get_dim_name(isl.dim_type.in_, axis) for axis in range(inputs)),
+        *(iterations.get_dim_name(_SET, axis) for axis in range(rank)),
+    )
+
+
+@lru_cache(maxsize=1 << 12)
+def _elements_read(
+    access: isl.Map,
+    iterations: isl.Set,
+    window: tuple[int, ...],
+    extents: tuple[int, ...],
+    names: tuple[str | None, ...],
+) -> isl.Map:
+    """From iterations to the elements that an access reads, whose dimensions have these names.
+
+    Asked for again and again, of a stage and of those that are like it. `extents` has those of the
+    object and of its vectors.
+    """
+    points = iterations.product(box(window)).flatten()
+    read = access.intersect_domain(points).intersect_range(box(extents))
+    read = read.project_out(isl.dim_type.out, len(extents) - 1, 1)
+    read = read.project_out(isl.dim_type.in_, iterations.dim(_SET), len(window))
+    return read
 
 
 @irdl_op_definition
@@ -123,12 +155,9 @@ class ReadOp(IRDLOperation):
     def relation(self, iterations: isl.Set) -> isl.Map:
         """The access relation: from each iteration to the elements of the object that it reads."""
         object = find_object(self, self.object)
-        rank = iterations.dim(isl.dim_type.set)
-        points = iterations.reset_tuple_id().product(box(self.window_shape)).flatten()
-        access = self.access.data.intersect_domain(points)
-        access = access.intersect_range(box((*object.shape, object.vector)))
-        access = access.project_out(isl.dim_type.out, len(object.shape), 1)
-        access = access.project_out(isl.dim_type.in_, rank, len(self.window_shape))
+        shapes = self.window_shape, (*object.shape, object.vector)
+        names = _names(self.access.data, iterations)
+        access = _elements_read(self.access.data, iterations.reset_tuple_id(), *shapes, names)
         access = access.set_tuple_name(isl.dim_type.out, object.sym_name.data)
         if iterations.has_tuple_name():
             access = access.set_tuple_name(isl.dim_type.in_, iterations.get_tuple_name())

@@ -143,7 +143,8 @@ class IterationScope(IRDLOperation, ABC):
     def holds(self, name: StringAttr) -> ObjectOp | CrossbarOp | None:
         """The constant or the crossbar of this name that the body holds."""
         for op in self.body.block.ops:
-            if isinstance(op, ObjectOp | CrossbarOp) and op.sym_name.data == name.data:
+            # Most have no name, which is told sooner than what they are.
+            if op.properties.get("sym_name") == name and isinstance(op, ObjectOp | CrossbarOp):
                 return op
         return None
 
