@@ -24,6 +24,8 @@ from cmc.dialects.cmctrl import CreditsOp
 from cmc.dialects.cmpipe import InputOp, OutputOp, PipelineOp, TargetAttr
 from cmc.errors import CmcError
 from cmc.files.parsing import parse_file
+from cmc.fitting.mapped import mapping_of
+from cmc.fitting.mapping import write_mapping
 from cmc.passes.cmpipe_replicate_pipeline import replicate
 from cmc.proof.chip import prove
 from cmc.reference import Reference
@@ -335,6 +337,17 @@ def test_every_pipeline_has_places(tmp_path: Path, topology: str):
     found = program.run({"x": x})
     assert_close(found.outputs, Reference(dense(3, 16))({"x": x}))
     assert_same(program.run({"x": x}, mode="interpret"), found)
+
+
+@pytest.mark.parametrize("more", ["", 'topology = "mesh"\ngrid = [4, 4]\nhop_ns = 1'])
+def test_a_mapping_says_how_many_there_are(tmp_path: Path, more: str):
+    target, file = on(tmp_path, more), tmp_path / "mapping.toml"
+    program = cmc.compile(dense(3, 16), target=target)
+    write_mapping(mapping_of(chip_of(program.module)), file)
+    assert "pipelines = 5" in file.read_text()
+    again = cmc.compile(dense(3, 16), target=target, copies=file, place=file)
+    assert again.time(20).pipelines == 5
+    assert again.module.is_structurally_equivalent(program.module)
 
 
 def test_a_bus_that_binds_is_shared_by_more_pipelines(tmp_path: Path):
