@@ -24,7 +24,7 @@ from cmc.errors import CmcError
 from cmc.files.parsing import parse_file
 from cmc.importer import import_model
 from cmc.passes import get_all_passes
-from cmc.proof import loops
+from cmc.proof import live, loops
 from cmc.proof.chip import Known, prove
 from cmc.simulator import Simulator, chip_of
 from cmc.timing.flow import Deadlock
@@ -581,7 +581,10 @@ def test_a_ring_that_is_too_small_is_named():
     )
 
 
-def test_a_deadlock_is_told_as_the_simulator_tells_it():
+@pytest.mark.parametrize("engine", ["equations", "events"])
+def test_a_deadlock_is_told_as_the_simulator_tells_it(engine: str, monkeypatch: pytest.MonkeyPatch):
+    """Chips are proved by either, small and large ones."""
+    monkeypatch.setattr(live, "MANY", live.MANY if engine == "equations" else 0)
     module = subject("forks")
     rings = {op.channel: op.slots.value.data for op in module.walk() if isinstance(op, RingOp)}
     told: list[str] = []

@@ -31,6 +31,11 @@ from cmc.proof.programs import ProvedProgram
 from cmc.timing.flow import Edge, Flow, Process, Steps
 from cmc.timing.runs import Runs
 from cmc.timing.solver import solve
+from cmc.timing.times import Times
+
+MANY = 1 << 16
+"""Iterations of an image up to which its equations are solved in less time than it takes to load
+the loop that goes through events."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +93,7 @@ class _Counts:
         """Why an image does not get through these links; None if it does."""
         names = {name for link in links for name in (link.writer.name, link.reader.name)}
         processes = {n: self._process(p) for n, p in programs.items() if n in names}
-        times = solve(Flow(processes, tuple(map(self._edge, links))), images=1)
+        times = _one_image(Flow(processes, tuple(map(self._edge, links))))
         return None if times.complete else times.deadlock()
 
     def _process(self, program: ProvedProgram) -> Process:
@@ -118,6 +123,15 @@ class _Counts:
             driven = Runs.line(machine.waits.length, 1, 1)
             self.steps[machine.waits] = Steps.of(machine.waits, driven)
         return self.steps[machine.waits]
+
+
+def _one_image(flow: Flow) -> Times:
+    """When the iterations of one image begin."""
+    if sum(process.iterations for process in flow.processes.values()) <= MANY:
+        return solve(flow, images=1)
+    from cmc.timing.events import simulate
+
+    return simulate(flow, images=1)
 
 
 def _fits(link: ProvedChannel, counts: _Counts) -> None:
