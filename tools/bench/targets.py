@@ -87,7 +87,14 @@ def event_targets(row: EventRow) -> Iterator[Target]:
 def field_targets(row: FieldRow) -> Iterator[Target]:
     """What must hold on the chips of others."""
     what = f"{row.network} on {row.target}"
-    yield Target(f"{what}: interval, times its bound", row.interval / row.bound, row.most)
+    from cmc.tools.bench.field import CHIPS, CLUSTERS
+
+    if row.target in CHIPS:
+        bound = CHIPS[row.target]
+        yield Target(f"{what}: interval, times its bound", row.interval / row.bound, bound)
+    else:
+        yield Target(f"{what}: cores", row.cores, CLUSTERS)
+        yield Target(f"{what}: interval, times theirs", row.interval / row.theirs.interval, 1)
     if row.target == "pimcomp-mesh":
         yield Target(f"{what}: interval, times theirs", row.interval / row.theirs.interval, 0.5)
 
