@@ -325,8 +325,11 @@ class _Assignment:
         self.pipeline.body.block.insert_op_after(core, stages[0])
 
 
-_FEW_STEPS = 1 << 17
+_FEW_STEPS = 1 << 15
 """In how many steps stages are brought together where it is only asked what that comes to."""
+
+_WAITING = 2
+"""How many times as long as by itself a stage takes about that waits for its turns on a core."""
 
 
 def interval_of(pipeline: PipelineOp) -> float | None:
@@ -347,7 +350,9 @@ def interval_of(pipeline: PipelineOp) -> float | None:
         places = gathered(needs, room, places, sending, steps=_FEW_STEPS)
     packing = Packing.of(needs, room, sending)
     of = packing.numbered(places)
-    return max(packing.load(of), packing.between(of) if sending.bus else 0) / copies
+    slowest = max((need.pace for need in needs), default=0)
+    turns = slowest * (_WAITING if target.crossbars > 1 else 1)
+    return max(packing.load(of), packing.between(of) if sending.bus else 0, turns) / copies
 
 
 @dataclass(frozen=True)

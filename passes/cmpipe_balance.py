@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fractions import Fraction
@@ -80,10 +80,13 @@ class _Choice:
 _MORE = 1.2
 """How many times as many cores a pipeline has in the next try as in the last one."""
 
-_TRIES = 3
+_TRIES = 2
 """After how many that gave no shorter interval there are no more."""
 
-_NEAR = 1.02
+_PIECES = (60, 45)
+"""For which parts of an interval copies are tried where all share a bus, in percent."""
+
+_NEAR = 1.03
 """Fewer pipelines will do that have an interval so many times as long as the shortest one."""
 
 
@@ -110,19 +113,24 @@ class _Balancing:
         image comes as often as it can, or every so many cycles. None where the chip has too few
         crossbars.
         """
-        alone = self._choice(1, interval)
-        if alone is None or (2 * alone.cores > self.cores and self._on_bus <= alone.interval):
-            return alone
+        bound, alone = self._bound(1), None
+        if bound is None:
+            return None
+        if self._on_bus <= bound:
+            alone = self._choice(1, interval)
+            if alone.cores == 0 or 2 * alone.cores > self.cores:
+                return alone
         found: list[_Choice] = []
         cores, worse = self._fewest_cores, 0
         while cores <= self.cores and worse < _TRIES:
             pipelines = self.cores // cores
-            tried = self._choice(pipelines, interval)
-            if tried is not None:
-                tried = self._with_bus(tried)
-                better = all(tried.interval < one.interval for one in found)
-                worse = 0 if better else worse + 1
-                found.append(tried)
+            best = min((one.interval for one in found), default=ENDLESS)
+            if self._bound(pipelines) is not None:
+                tried = [self._choice(pipelines, interval)]
+                if self._on_bus > bound:
+                    tried = list(self._on_few_cores(pipelines))
+                worse = 0 if any(one.interval < best for one in tried) else worse + 1
+                found += (one for one in tried if one.interval < ENDLESS)
             # As many cores as there are for so many pipelines, and then some more.
             cores = max(int(cores * _MORE), self.cores // pipelines + 1)
         least = min((one.interval for one in found), default=0)
@@ -141,32 +149,40 @@ class _Balancing:
         bus = self.target.topology == "bus" and self.target.link_bytes_per_cycle is not None
         return sum(one.vectors * one.cycles for one in sent(self.pipeline)) if bus else 0
 
-    def _choice(self, pipelines: int, interval: int) -> _Choice | None:
-        """Copies of stages on the cores of one of so many pipelines; None where they do not fit."""
+    def _bound(self, pipelines: int) -> int | None:
+        """The shortest interval of each of so many pipelines; None with too few crossbars."""
         supply = Supply(self.cores, self.cores * self.target.crossbars)
-        bound = self.demand.least_interval(supply, pipelines)
-        if bound is None:
-            return None
-        balance = Balance(self.layers, Room(self.cores // pipelines, self.target.crossbars))
+        return self.demand.least_interval(supply, pipelines)
+
+    def _balance(self, pipelines: int) -> Balance:
+        """That of one of so many pipelines."""
+        return Balance(self.layers, Room(self.cores // pipelines, self.target.crossbars))
+
+    def _choice(self, pipelines: int, interval: int) -> _Choice:
+        """Copies of stages on the cores of one of so many pipelines; none where they do not fit."""
+        bound, balance = self._bound(pipelines), self._balance(pipelines)
+        assert bound is not None
         parts = balance.choose(max(bound, pipelines * interval))
         filled = balance.filled(parts)
         if filled is None:
-            # Without copies, it is refused with a reason by cmpipe-assign-cores.
-            return _Choice(1, {}, cores=self.cores) if pipelines == 1 else None
+            # It is refused with a reason by cmpipe-assign-cores.
+            return _Choice(1, {})
         streams = self.demand.streams
         shared = sum((work.cycles for work in streams), Counter[str]())
         own = max((work.iterations * work.pace for work in streams), default=0)
         busiest = max(filled.busiest, own) / pipelines
         return _Choice(pipelines, parts, max([busiest, *shared.values()]), filled.cores)
 
-    def _with_bus(self, choice: _Choice) -> _Choice:
-        """The same, with the interval that the bus allows, if there is one."""
-        if not self._on_bus:
-            return choice
-        copy = self.pipeline.clone()
-        choice.make(copy)
-        interval = interval_of(copy)
-        return replace(choice, interval=ENDLESS if interval is None else interval)
+    def _on_few_cores(self, pipelines: int) -> Iterator[_Choice]:
+        """Copies of stages on the cores of one of so many pipelines, where all share a bus."""
+        bound = self._bound(pipelines)
+        assert bound is not None
+        for share in _PIECES:
+            choice = _Choice(pipelines, self._balance(pipelines).pieces(bound * share // 100))
+            copy = self.pipeline.clone()
+            choice.make(copy)
+            if (interval := interval_of(copy)) is not None:
+                yield replace(choice, interval=interval)
 
 
 def balance(pipeline: PipelineOp, interval: int, report: bool) -> None:

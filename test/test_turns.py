@@ -32,6 +32,7 @@ from cmc.reference import Reference
 from cmc.simulator import chip_of
 from cmc.simulator.functions import CmctrlFunctions, CmpipeFunctions
 from cmc.simulator.pipeline import pipeline_of
+from cmc.sizing.model import CountedPipeline
 from cmc.streams import Turn
 from cmc.timing.flow import Deadlock
 from damages import damages
@@ -365,6 +366,19 @@ def test_a_bus_that_binds_is_shared_by_more_pipelines(tmp_path: Path):
     # Stages that share a core send nothing over the bus.
     assert narrow.pipelines > 1
     assert narrow.interval == narrow.interval_bound == 64 * 20 / 16
+
+
+@pytest.mark.parametrize(("topology", "times"), [("bus", 3), ("all-to-all", 1)])
+def test_sizes_know_who_shares_a_bus(tmp_path: Path, topology: str, times: int):
+    """Sizes are found for one of three pipelines: a bus has a third of its width for each."""
+    module = module_of(CONVOLUTIONS)
+    more = f'topology = "{topology}"\nlink_bytes_per_ns = 0.5'
+    target = on(tmp_path, more)
+    lower(module, f'cmpipe-balance{{target="{target}" copies=none}}', TO_CHIP[0])
+    held = [edge.way.held for edge in CountedPipeline(pipeline_of(module)).flow.edges]
+    pipeline_of(module).copies = 3
+    shared = [edge.way.held for edge in CountedPipeline(pipeline_of(module)).flow.edges]
+    assert (held, shared) == ([0, 2], [0, 2 * times])
 
 
 def test_copies_that_there_are_to_be():

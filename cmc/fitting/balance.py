@@ -90,6 +90,11 @@ class Balance:
         near = [one for one in tried if one[1] * 100 <= least * _NEAR]
         return min(near, key=lambda one: one[:2])[2]
 
+    def pieces(self, interval: int) -> dict[str, list[Part]]:
+        """What each copy runs, if none is to take longer than that: as far as crossbars last."""
+        shortest = self._shortest()
+        return {} if shortest is None else self._parts(max(shortest, interval))
+
     def _intervals(self, interval: int) -> Iterator[int]:
         """Intervals to choose copies for, the longest first, with crossbars enough for each."""
         shortest = self._shortest()

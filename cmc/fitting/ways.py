@@ -20,10 +20,13 @@ class Ways:
     Where all places are alike, those of cores that say nothing follow the order in which they
     stand. A way between cores of which one has no place, or between which there is none, costs
     nothing: a chip is not made of such cores (`cmc.fitting.limits`).
+
+    Where so many pipelines are to share a bus, it is that much slower for each of them.
     """
 
     target: Target
     places: Mapping[str, int]
+    sharing: int = 1
 
     @staticmethod
     def of(scope: PipelineOp | ChipOp) -> Ways:
@@ -36,7 +39,8 @@ class Ways:
         enough = target.cores is None or len(cores) <= target.cores
         if not topology_of(target).placed and enough and len(places) < len(cores):
             places = {name: place for place, name in enumerate(given)}
-        return Ways(target, places)
+        pipelines = scope.copies if isinstance(scope, PipelineOp) else 1
+        return Ways(target, places, pipelines if target.topology == "bus" else 1)
 
     @property
     def multicast(self) -> bool:
@@ -56,4 +60,5 @@ class Ways:
         if not links:
             return HERE
         bytes, width = vector * self.target.element_bytes, self.target.link_bytes_per_cycle
-        return Way(links, self.target.hop, 0 if width is None else ceil(bytes / width), bytes)
+        held = 0 if width is None else ceil(bytes / width) * self.sharing
+        return Way(links, self.target.hop, held, bytes)
