@@ -129,7 +129,8 @@ class _Balancing:
                 tried = [self._choice(pipelines, interval)]
                 if self._on_bus > bound:
                     tried = list(self._on_few_cores(pipelines))
-                worse = 0 if any(one.interval < best for one in tried) else worse + 1
+                better = any(one.interval < best for one in tried)
+                worse = 0 if better or not found else worse + 1
                 found += (one for one in tried if one.interval < ENDLESS)
             # As many cores as there are for so many pipelines, and then some more.
             cores = max(int(cores * _MORE), self.cores // pipelines + 1)
