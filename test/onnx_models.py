@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 Array = NDArray[np.generic]
 Dims = Sequence[int | str | None]
-Attribute = int | float | str | Sequence[int] | Sequence[float] | onnx.TensorProto
+Attribute = int | float | str | Sequence[int] | Sequence[float] | Sequence[str] | onnx.TensorProto
 
 
 def normal(*shape: int, seed: int = 0) -> NDArray[np.float32]:

@@ -63,6 +63,12 @@ class Node:
         attribute = self._attribute(name, AttributeProto.FLOATS)
         return None if attribute is None else list(attribute.floats)
 
+    def get_strings(self, name: str) -> list[str] | None:
+        attribute = self._attribute(name, AttributeProto.STRINGS)
+        if attribute is None:
+            return None
+        return [value.decode(errors="replace") for value in attribute.strings]
+
     def get_array(self, name: str) -> Array | None:
         attribute = self._attribute(name, AttributeProto.TENSOR)
         return None if attribute is None else self.graph.model.array(attribute.t)
