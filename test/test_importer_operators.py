@@ -405,6 +405,8 @@ def indices() -> Iterator[Case]:
         yield case("GatherElements", (3, 3, 4), [places.clip(-3, 2)], axis=axis)
         updates = normal(2, 1, 4)
         yield case("ScatterElements", (3, 3, 4), [places % 3, updates], axis=axis)
+    random = np.random.default_rng(0).integers(-5, 5, (2, 3, 6, 4))
+    yield case("GatherElements", (2, 5, 6, 5), [random], axis=1)
     for reduction in ("add", "mul", "max", "min"):
         same = np.array([[1, 1, 0, 1]])
         operands = [same, normal(1, 4)]
@@ -540,3 +542,10 @@ def test_attributes_that_nobody_reads_are_refused():
     model = case("Cast", (1, 3), opset=25, to=onnx.TensorProto.FLOAT, round_mode="down")
     with pytest.raises(CmcError, match="attribute 'round_mode' is not supported"):
         import_model(model)
+
+
+def test_elements_in_no_order_are_refused():
+    """Each would be a part of a relation of its own."""
+    order = np.random.default_rng(0).permutation(2000).reshape(1, 2000)
+    with pytest.raises(CmcError, match="the 2000 elements lie in no order"):
+        import_model(case("GatherElements", (1, 2000), [order], axis=1))

@@ -12,12 +12,24 @@ from cmc.dialects import nn
 from cmc.importer.load import Array
 from cmc.importer.node import Node
 
+LARGEST_RUNS = 512
+"""How often the step between places may change: each time there is one more part of a relation."""
+
+MOST_CHOICES = 64
+"""How many slices are chosen from, element by element."""
+
 Indices = NDArray[np.int64]
 Combine = Callable[[SSAValue, SSAValue], nn.TensorOp]
 
 
 def take(node: Node, tensor: SSAValue, places: Indices) -> SSAValue:
     """The elements at places in the tensor's row-major order, in the shape of `places`."""
+    runs = int(np.count_nonzero(np.diff(places.reshape(-1), 2)))
+    if runs > LARGEST_RUNS:
+        raise node.error(
+            f"the {places.size} elements lie in no order ({runs} times another step than before, "
+            f"and the limit is {LARGEST_RUNS}): pick them outside the network"
+        )
     size = prod(nn.shape_of(tensor))
     flat = node.emit(nn.ReshapeOp(tensor, (size,)))
     chosen = node.emit(nn.GatherOp(flat, 0, [int(place) for place in places.reshape(-1)]))
@@ -103,7 +115,28 @@ def _along(node: Node, shape: tuple[int, ...], indices: Indices, axis: int) -> I
 def import_gather_elements(node: Node) -> SSAValue:
     shape = node.shape(0)
     axis = node.axis(node.get_int("axis", 0), len(shape))
-    return take(node, node.tensor(0), _along(node, shape, _indices(node, 1), axis))
+    indices = _indices(node, 1)
+    places = _along(node, shape, indices, axis)
+    if np.count_nonzero(np.diff(places.reshape(-1), 2)) <= _FEW_RUNS:
+        return take(node, node.tensor(0), places)
+    chosen = [int(index) for index in np.unique(indices % shape[axis])]
+    if not 1 < len(chosen) <= MOST_CHOICES:
+        return take(node, node.tensor(0), places)
+    sizes = [1 if a == axis else size for a, size in enumerate(indices.shape)]
+
+    def slice_at(index: int) -> SSAValue:
+        starts = [index if a == axis else 0 for a in range(len(shape))]
+        return node.emit(nn.SliceOp(node.tensor(0), starts, sizes))
+
+    result = slice_at(chosen[0])
+    for index in chosen[1:]:
+        mask = node.emit_constant((indices % shape[axis] == index).astype(np.float32))
+        result = node.emit(nn.WhereOp(mask, slice_at(index), result))
+    return result
+
+
+_FEW_RUNS = 32
+"""So many parts of a relation are no more work than choices of an element."""
 
 
 def import_scatter_elements(node: Node) -> SSAValue:
