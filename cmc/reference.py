@@ -15,6 +15,7 @@ from onnx.external_data_helper import load_external_data_for_model
 from cmc.errors import CmcError
 from cmc.importer.folding import OnnxEvaluator
 from cmc.importer.load import load_model
+from cmc.streams import count_images
 from cmc.track import Track, no_track
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class Reference:
         """
         whole = any(array.ndim != self._ranks[name] for name, array in inputs.items())
         batch = 1 if whole else self._batch
-        images = len(next(iter(inputs.values())))
+        images = count_images(inputs)
         parts: dict[str, list[NDArray[np.float32]]] = {}
         for start in track(range(0, images, batch), "checking"):
             # A batch of fixed size is filled up with copies of its last image.

@@ -1,6 +1,6 @@
 """Streams of images: one float32 array per input of a network, images along the leading axis."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sized
 from difflib import get_close_matches
 from typing import NamedTuple, TypeVar
 
@@ -46,6 +46,11 @@ def image_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
     A network may squeeze it out of an output, or move it away from the front.
     """
     return shape[1:] if shape[:1] == (1,) else shape
+
+
+def count_images(stream: Mapping[str, Sized]) -> int:
+    """The length of a stream. That of a network without inputs is one image."""
+    return next(map(len, stream.values()), 1)
 
 
 def check_stream(shapes: Shapes, arrays: Mapping[str, ArrayLike]) -> Stream:

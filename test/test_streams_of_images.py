@@ -105,7 +105,13 @@ def random_weights(
     return weights.astype(np.float32)
 
 
-@pytest.mark.parametrize("name", ["squeezenet", "shufflenet", "inception_v1", "resnet50"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("bvlc_alexnet", "densenet121", "inception_v1", "inception_v2", "resnet50"),
+        *("shufflenet", "squeezenet", "vgg19", "zfnet512"),
+    ],
+)
 def test_well_known_networks(name: str):
     pytest.importorskip("onnxruntime")
     path = LIGHT / f"light_{name}.onnx"
@@ -119,6 +125,20 @@ def test_well_known_networks(name: str):
     assert scores.std() > 0.01 * np.abs(scores).max()
     assert_close(result.outputs, Reference(model)(inputs))
     assert program.time(100).cycles_per_image == bound(result.report)
+
+
+def test_a_network_without_inputs_has_one_image():
+    constant = chain_model([1, 3], helper.make_node("Neg", ["c"], ["y"]), constants={"c": NEGATED})
+    del constant.graph.input[:]
+    program = cmc.compile(constant)
+    results = [program.run({}, mode="bulk"), program.run({}, mode="interpret")]
+    for result in results:
+        np.testing.assert_array_equal(result.outputs["y"], -NEGATED[None])
+    assert_same(*results)
+    assert_close(Reference(constant)({}), results[0].outputs)
+
+
+NEGATED = normal(2, 3)
 
 
 def test_a_window_in_the_padding_waits_for_nothing_of_the_image_before():

@@ -17,7 +17,7 @@ from cmc.files.output import check_output
 from cmc.importer.inputs import resolve_inputs
 from cmc.importer.load import Model, load_model
 from cmc.reference import Deviation, Reference
-from cmc.streams import Shapes, Stream, check_stream, random_stream
+from cmc.streams import Shapes, Stream, check_stream, count_images, random_stream
 from cmc.targets import Target, find_target
 from cmc.tools.array_files import read_arrays, read_labels
 from cmc.tools.bench.table import format_table
@@ -37,7 +37,7 @@ def compress_network(options: Options) -> None:
     _check_output(options, source)
     shapes = _shapes(options, source)
     stream, images = _images(options, shapes)
-    labels = _labels(options, shapes, len(next(iter(stream.values()))))
+    labels = _labels(options, shapes, count_images(stream))
     reference = Reference(options.model)
     network = Compressible.of(source, target, track)
     error = options.rank_error

@@ -14,7 +14,7 @@ from cmc.importer.inputs import inputs_of_whole_numbers
 from cmc.reference import Deviation, Reference
 from cmc.reports.report import Report
 from cmc.reports.text import format_report
-from cmc.streams import Stream, check_stream, random_stream
+from cmc.streams import Stream, check_stream, count_images, random_stream
 from cmc.tools.array_files import read_arrays, write_arrays
 from cmc.tools.cmc_compile import check_mapping, make_program
 from cmc.tools.options import Options
@@ -77,7 +77,7 @@ def run_stream(options: Options) -> None:
     if report is not None:
         _show(options, report)
     else:
-        images = len(next(iter(stream.values())))
+        images = count_images(stream)
         print(f"{images} images computed; this is no chip yet, so that there are no cycles to show")
     if reference is not None and expected is not None:
         _check(reference, expected, outputs)
@@ -112,10 +112,10 @@ def _read_stream(options: Options, program: Level, network: Path | None) -> Stre
             raise CmcError("the images come from --input or from --random, not from both")
         whole = () if network is None else inputs_of_whole_numbers(network)
         return random_stream(program.inputs, options.images or 1, options.random, whole)
-    if not options.input:
+    if not options.input and program.inputs:
         raise CmcError("no images: give --input FILE.npz, NAME=FILE.npy, or --random SEED")
     stream = check_stream(program.inputs, read_arrays(options.input, program.inputs))
-    found = min(map(len, stream.values()))
+    found = count_images(stream)
     if options.images is not None and found < options.images:
         raise CmcError(f"--images asks for {options.images}, and there are {found}")
     return {name: array[: options.images] for name, array in stream.items()}

@@ -23,6 +23,7 @@ from cmc.simulator.hazards import check
 from cmc.simulator.interpret import interpret
 from cmc.simulator.load import load
 from cmc.simulator.summary import steady, summarize
+from cmc.streams import count_images
 from cmc.timing.solver import solve
 from cmc.timing.times import Times
 from cmc.track import Track, no_track
@@ -65,7 +66,7 @@ class Simulator:
 
         How long a stream takes depends on nothing but its length: for the last one it is known.
         """
-        images = len(next(iter(inputs.values())))
+        images = count_images(inputs)
         if mode == "interpret":
             with one_thread(), np.errstate(all="ignore"):
                 outputs, times = interpret(self._chip, inputs, track)

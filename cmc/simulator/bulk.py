@@ -37,6 +37,7 @@ from cmc.simulator.load import Dataflow, LoadedProgram, Object, Read
 from cmc.simulator.memory import Pool, Scratch
 from cmc.simulator.ports import Port
 from cmc.simulator.windows import BLOCK, Linear, Slices, Source, Stored, indexed, strided
+from cmc.streams import count_images
 from cmc.track import Track, no_track
 
 CHUNK = 1 << 17
@@ -481,7 +482,7 @@ class Values:
 
     def __call__(self, inputs: Mapping[str, Floats], track: Track = no_track) -> dict[str, Floats]:
         """All outputs of a stream, each input `[images, ...]`."""
-        images = len(next(iter(inputs.values())))
+        images = count_images(inputs)
         outputs = {
             port.tensor: np.empty((images, *port.shape), np.float32) for port in self._outputs
         }

@@ -27,6 +27,7 @@ from cmc.simulator.faults import Fault
 from cmc.simulator.gather import Floats
 from cmc.simulator.hazards import missing, overwritten
 from cmc.simulator.load import Chip, LoadedProgram, Read, Ring, Share
+from cmc.streams import count_images
 from cmc.timing.flow import Edge, Flow, Process, Steps, waits_of
 from cmc.timing.runs import Runs
 from cmc.timing.times import Times
@@ -550,7 +551,7 @@ def interpret(
 
     Raises the first fault, or a deadlock.
     """
-    images = len(next(iter(inputs.values())))
+    images = count_images(inputs)
     workers = {
         name: _Worker(program, chip.flow.processes[name], images)
         for name, program in chip.programs.items()

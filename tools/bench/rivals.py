@@ -9,7 +9,7 @@ from cmc.importer import import_model
 from cmc.reference import onnxruntime_session
 from cmc.semantics.network import evaluate
 from cmc.simulator.blas import one_thread
-from cmc.streams import Stream
+from cmc.streams import Stream, count_images
 
 Run = Callable[[Stream], object]
 
@@ -20,7 +20,7 @@ def onnxruntime_runner(path: Path) -> Run:
     batch = session.get_inputs()[0].shape[0]
 
     def run(stream: Stream) -> None:
-        images = len(next(iter(stream.values())))
+        images = count_images(stream)
         together = batch if isinstance(batch, int) else images
         for first in range(0, images, together):
             part = slice(first, first + together)
