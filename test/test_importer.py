@@ -638,6 +638,18 @@ def test_declared_shapes_of_windows_that_are_not_there():
             "Range node 'range': a tensor of shape [1000000000000] takes 4,000,000,000,000 bytes",
         ),
         (
+            one_node_model("Cast", [1, 4], to=0),
+            "Cast node 'node': attribute 'to' is 0, which is no type of elements",
+        ),
+        (
+            one_node_model("Concat", [1, 4], [normal(1, 4, 1)], axis=1),
+            "Concat node 'node': the inputs have different numbers of axes: [2, 3]",
+        ),
+        (
+            one_node_model("Einsum", [1, 4], equation="ab->az"),
+            "Einsum node 'node': 'az' is not of different axes of the inputs of 'ab'",
+        ),
+        (
             one_node_model("MaxPool", [1, 1, 4, 4], kernel_shape=[2**40, 1], pads=[2**40, 0, 0, 0]),
             "MaxPool node 'node': with its padding a tensor of shape [1, 1, 1099511627780, 4]",
         ),

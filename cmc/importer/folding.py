@@ -112,7 +112,7 @@ def _evaluate(node: Node, inputs: Sequence[Array | None]) -> Sequence[Array]:
 
 
 def _cast(node: Node, inputs: Sequence[Array]) -> Array:
-    return inputs[0].astype(helper.tensor_dtype_to_np_dtype(node.get_int("to", 0)))
+    return inputs[0].astype(node.get_dtype("to"))
 
 
 def _concat(node: Node, inputs: Sequence[Array]) -> Array:

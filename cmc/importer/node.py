@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import onnx
-from onnx import AttributeProto
+from onnx import AttributeProto, TensorProto, helper
 from xdsl.ir import SSAValue
 
 from cmc.dialects import nn
@@ -50,6 +50,16 @@ class Node:
     def get_float(self, name: str, default: float) -> float:
         attribute = self._attribute(name, AttributeProto.FLOAT)
         return default if attribute is None else attribute.f
+
+    def get_dtype(self, name: str, default: int = TensorProto.UNDEFINED) -> np.dtype[np.generic]:
+        """An attribute that names the type of the elements of a tensor."""
+        kind = self.get_int(name, default)
+        try:
+            return helper.tensor_dtype_to_np_dtype(kind)
+        except KeyError:
+            raise self.error(
+                f"attribute {name!r} is {kind}, which is no type of elements"
+            ) from None
 
     def get_string(self, name: str, default: str) -> str:
         attribute = self._attribute(name, AttributeProto.STRING)

@@ -79,7 +79,11 @@ def _parse(node: Node) -> tuple[list[_Term], list[str]]:
         dots = max(dots, extra, key=len)
         terms.append(_Term(node, node.tensor(index), _names(text, extra)))
     if arrow:
-        return terms, _names(output, dots)
+        names = _names(output, dots)
+        known = {name for term in terms for name in term.names}
+        if len(set(names)) < len(names) or not known.issuperset(names):
+            raise node.error(f"{output!r} is not of different axes of the inputs of {inputs!r}")
+        return terms, names
     letters = sorted(set(inputs) - {",", "."})
     once = [letter for letter in letters if inputs.count(letter) == 1]
     return terms, [*dots, *once]

@@ -300,13 +300,11 @@ def import_col_to_im(node: Node) -> SSAValue:
 
 
 def import_eye_like(node: Node) -> Array:
-    from onnx import helper
-
     shape = node.shape(0)
     if len(shape) != 2:
         raise node.error(f"a tensor of shape {list(shape)} has no diagonal")
     given = node.has("dtype")
-    dtype = helper.tensor_dtype_to_np_dtype(node.get_int("dtype", 1)) if given else node.kind(0)
+    dtype = node.get_dtype("dtype") if given else node.kind(0)
     return np.eye(*shape, node.get_int("k", 0)).astype(dtype)
 
 

@@ -93,10 +93,7 @@ def import_dropout(node: Node) -> Sequence[Value | None]:
 
 
 def import_cast(node: Node) -> Value:
-    from onnx import helper
-
-    dtype = helper.tensor_dtype_to_np_dtype(node.get_int("to", 0))
-    return cast(node, node.tensor(0), node.kind(0), dtype)
+    return cast(node, node.tensor(0), node.kind(0), node.get_dtype("to"))
 
 
 def import_cast_like(node: Node) -> Value:
@@ -114,7 +111,10 @@ def import_transpose(node: Node) -> SSAValue:
 
 
 def import_concat(node: Node) -> SSAValue:
-    axis = node.axis(node.get_int("axis", 1), len(node.shape(0)))
+    ranks = [len(node.shape(index)) for index in range(len(node))]
+    if len(set(ranks)) > 1:
+        raise node.error(f"the inputs have different numbers of axes: {ranks}")
+    axis = node.axis(node.get_int("axis", 1), ranks[0])
     inputs = [node.tensor(index) for index in range(len(node))]
     # What has no elements along the axis adds nothing, and cannot be computed.
     full = [tensor for tensor in inputs if nn.shape_of(tensor)[axis : axis + 1] != (0,)]
