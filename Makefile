@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 BIN := $(VENV)/bin
 DIGITS := examples/digits
 
-.PHONY: demo test fuzz conformance bench clean
+.PHONY: demo test fuzz conformance malformed bench clean
 
 demo: $(VENV)/.installed
 	@mkdir -p build
@@ -26,6 +26,10 @@ fuzz: $(VENV)/.installed-test
 # All of onnx's tests of operators, for docs/operators.md.
 conformance: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n 2 --page $(PYTEST_ARGS) test/conformance/node_tests.py
+
+# Thousands of models that are damaged: each ends in a result, or in an error of one line.
+malformed: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS) test/malformed/mutants.py
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m cmc.tools.bench

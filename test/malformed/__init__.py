@@ -1,0 +1,4 @@
+"""Models that are damaged in their bytes or in their fields: none ends in more than one line.
+
+`make malformed` makes and tries thousands of them.
+"""
