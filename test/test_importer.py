@@ -638,6 +638,10 @@ def test_declared_shapes_of_windows_that_are_not_there():
             "Range node 'range': a tensor of shape [1000000000000] takes 4,000,000,000,000 bytes",
         ),
         (
+            one_node_model("Shape", [1, 4], opset=15, start=1, end=1),
+            "output 'y0': its shape is [0]: it has no elements",
+        ),
+        (
             one_node_model("Cast", [1, 4], to=0),
             "Cast node 'node': attribute 'to' is 0, which is no type of elements",
         ),

@@ -251,7 +251,12 @@ class Graph:
         if not isinstance(value, SSAValue):
             identity = onnx.NodeProto(op_type="output", output=[info.name])
             value = self.constant(info.name, value, Node(identity, self.model.opset, self))
-        self._check_declared(info, nn.shape_of(value))
+        shape = nn.shape_of(value)
+        if 0 in shape:
+            raise CmcError(
+                f"its shape is {list(shape)}: it has no elements", f"output {info.name!r}"
+            )
+        self._check_declared(info, shape)
         if self._batch is not None:
             try:
                 self._batch.leave(value)
