@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from fractions import Fraction
 from graphlib import TopologicalSorter
@@ -323,36 +323,6 @@ class _Assignment:
         core = CoreOp(name, [stage.sym_name.data for stage in stages])
         core.location = stages[0].location
         self.pipeline.body.block.insert_op_after(core, stages[0])
-
-
-_FEW_STEPS = 1 << 15
-"""In how many steps stages are brought together where it is only asked what that comes to."""
-
-_WAITING = 2
-"""How many times as long as by itself a stage takes about that waits for its turns on a core."""
-
-
-def interval_of(pipeline: PipelineOp) -> float | None:
-    """About how many cycles there are between images: what an image takes of a core, or of the bus.
-
-    Stages are assigned to cores for that, whatever SRAM these have, but stay as they are. None
-    where no assignment is found.
-    """
-    target = target_of(pipeline)
-    assert target.cores is not None
-    copies = pipeline.copies
-    assignment = _Assignment(pipeline, target, target.cores // copies)
-    room = replace(assignment.room, bytes=ENDLESS)
-    needs, sending = assignment.needs({}), assignment.sending()
-    if (places := assigned(needs, room)) is None:
-        return None
-    if sending.bus:
-        places = gathered(needs, room, places, sending, steps=_FEW_STEPS)
-    packing = Packing.of(needs, room, sending)
-    of = packing.numbered(places)
-    slowest = max((need.pace for need in needs), default=0)
-    turns = slowest * (_WAITING if target.crossbars > 1 else 1)
-    return max(packing.load(of), packing.between(of) if sending.bus else 0, turns) / copies
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from fractions import Fraction
 from functools import cached_property
@@ -27,10 +27,9 @@ from cmc.errors import CmcError
 from cmc.fitting.balance import Balance, Layer
 from cmc.fitting.bound import Demand, Supply, work_of, works
 from cmc.fitting.cores import ENDLESS, Room
+from cmc.fitting.exchange import Exchange
 from cmc.fitting.mapping import Copies, read_mapping
 from cmc.fitting.parts import Part, Sharing
-from cmc.fitting.traffic import sent
-from cmc.passes.cmpipe_assign_cores import interval_of
 from cmc.passes.cmpipe_replicate_stage import box_of, parts_of, replicate
 from cmc.passes.on_target import put_target
 from cmc.targets import Target
@@ -126,9 +125,10 @@ class _Balancing:
             pipelines = self.cores // cores
             best = min((one.interval for one in found), default=ENDLESS)
             if self._bound(pipelines) is not None:
-                tried = [self._choice(pipelines, interval)]
                 if self._on_bus > bound:
                     tried = list(self._on_few_cores(pipelines))
+                else:
+                    tried = [self._choice(pipelines, interval)]
                 better = any(one.interval < best for one in tried)
                 worse = 0 if better or not found else worse + 1
                 found += (one for one in tried if one.interval < ENDLESS)
@@ -137,6 +137,10 @@ class _Balancing:
         least = min((one.interval for one in found), default=0)
         near = [one for one in found if one.interval <= max(interval, _NEAR * least)]
         return min(near, key=lambda one: one.pipelines, default=alone)
+
+    @cached_property
+    def _exchange(self) -> Exchange:
+        return Exchange(self.pipeline)
 
     @cached_property
     def _fewest_cores(self) -> int:
@@ -148,7 +152,7 @@ class _Balancing:
     def _on_bus(self) -> int:
         """For how long an image takes the bus if all that stages send goes over one."""
         bus = self.target.topology == "bus" and self.target.link_bytes_per_cycle is not None
-        return sum(one.vectors * one.cycles for one in sent(self.pipeline)) if bus else 0
+        return self._exchange.total if bus else 0
 
     def _bound(self, pipelines: int) -> int | None:
         """The shortest interval of each of so many pipelines; None with too few crossbars."""
@@ -178,12 +182,12 @@ class _Balancing:
         """Copies of stages on the cores of one of so many pipelines, where all share a bus."""
         bound = self._bound(pipelines)
         assert bound is not None
+        balance = self._balance(pipelines)
         for share in _PIECES:
-            choice = _Choice(pipelines, self._balance(pipelines).pieces(bound * share // 100))
-            copy = self.pipeline.clone()
-            choice.make(copy)
-            if (interval := interval_of(copy)) is not None:
-                yield replace(choice, interval=interval)
+            parts = balance.pieces(bound * share // 100)
+            interval = balance.interval_on_bus(parts, self._exchange, pipelines)
+            if interval is not None:
+                yield _Choice(pipelines, parts, interval)
 
 
 def balance(pipeline: PipelineOp, interval: int, report: bool) -> None:

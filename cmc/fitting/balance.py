@@ -11,15 +11,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from cmc.fitting.bound import Work
-from cmc.fitting.cores import Need, Room, assigned
+from cmc.fitting.cores import Need, Packing, Room, Sending, assigned, gathered
+from cmc.fitting.exchange import Exchange, copy_name
 from cmc.fitting.parts import Part, Sharing
 
 _SHARES = (100, 90, 80, 70, 60, 50, 40)
 """For which parts of the best interval copies are tried, in percent."""
+
+_FEW_STEPS = 1 << 15
+"""In how many steps stages are brought together where it is only asked what that comes to."""
+
+_WAITING = 2
+"""How many times as long as by itself a stage takes about that waits for its turns on a core."""
 
 _NEAR = 102
 """So much of the least load of the busiest core, in percent, is not worth more copies."""
@@ -130,12 +137,7 @@ class Balance:
 
     def filled(self, parts: Mapping[str, Sequence[Part]]) -> Filled | None:
         """What such copies make of the cores; None where one finds no place on any."""
-        needs = [
-            need
-            for layer in self.layers
-            for stage in layer.stages
-            for need in _needs(stage, parts.get(stage.name))
-        ]
+        needs = self.needs(parts)
         places = assigned(needs, self.room)
         if places is None:
             return None
@@ -146,10 +148,49 @@ class Balance:
         busiest = max([*loads.values(), *(need.pace for need in needs)], default=0)
         return Filled(busiest, len(set(places.values())))
 
+    def needs(self, parts: Mapping[str, Sequence[Part]]) -> list[Need]:
+        """What each copy needs of a core."""
+        return [
+            need
+            for layer in self.layers
+            for stage in layer.stages
+            for need in _needs(stage, parts.get(stage.name))
+        ]
+
+    def interval_on_bus(
+        self, parts: Mapping[str, Sequence[Part]], exchange: Exchange, pipelines: int
+    ) -> float | None:
+        """About how many cycles there are between images of so many pipelines that share a bus.
+
+        That is what an image takes of a core, or of the bus; or more, where a stage waits for its
+        turns. None where a copy finds no place on any core.
+        """
+        sent = exchange.sent(parts)
+        follows: dict[str, list[str]] = {}
+        for writer, reader in sent:
+            follows.setdefault(reader, []).append(writer)
+        order = {name: number for number, name in enumerate(exchange.follows)}
+        stages = (stage for layer in self.layers for stage in layer.stages)
+        needs = [
+            replace(need, follows=follows.get(need.name, ()))
+            for stage in sorted(stages, key=lambda stage: order[stage.name])
+            for need in _needs(stage, parts.get(stage.name))
+        ]
+        places = assigned(needs, self.room)
+        if places is None:
+            return None
+        sending = Sending({ends: pipelines * cycles for ends, cycles in sent.items()}, bus=True)
+        packing = Packing.of(needs, self.room, sending)
+        of = packing.numbered(gathered(needs, self.room, places, sending, steps=_FEW_STEPS))
+        slowest = max((need.pace for need in needs), default=0)
+        turns = slowest * (_WAITING if self.room.crossbars > 1 else 1)
+        return max(packing.load(of), packing.between(of), turns) / pipelines
+
 
 def _needs(stage: Work, parts: Sequence[Part] | None) -> Iterator[Need]:
     """What each copy needs of a core."""
     counts = [stage.iterations] if parts is None else [prod(map(len, part)) for part in parts]
     for number, count in enumerate(counts):
         cycles = {unit: n * count for unit, n in stage.occupies.items()}
-        yield Need(f"{stage.name} {number}", stage.crossbars, 0, cycles, count * stage.pace)
+        name = copy_name(stage.name, number)
+        yield Need(name, stage.crossbars, 0, cycles, count * stage.pace)
