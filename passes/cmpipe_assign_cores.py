@@ -31,7 +31,7 @@ from cmc.dialects.cmpipe import (
     target_of,
 )
 from cmc.errors import CmcError
-from cmc.fitting.bound import Demand, Supply, works
+from cmc.fitting.bound import Demand, Supply, Work, works
 from cmc.fitting.cores import (
     ENDLESS,
     NOTHING,
@@ -48,6 +48,7 @@ from cmc.fitting.loads import turns_of_images, work_of
 from cmc.fitting.mapping import MappingFile, read_mapping
 from cmc.fitting.refusal import too_large, too_much, too_scattered
 from cmc.fitting.traffic import links_cost, sent
+from cmc.fitting.turns import TURNS, Turns
 from cmc.passes.cmpipe_size_buffers import slots_by_policy
 from cmc.passes.on_target import put_target
 from cmc.sizing.model import CountedPipeline
@@ -175,7 +176,7 @@ class _Assignment:
 
         packing = Packing.of(needs, self.room, sending)
         of = packing.numbered(places)
-        load, least = packing.load(of), least_load(needs, self.room)
+        load, least = packing.work(of), least_load(needs, self.room)
         line = (
             f"@{self.pipeline.sym_name.data}: {len(needs)} stages on {len(set(places.values()))} "
             f"cores: the busiest has {each(load)} cycles of work an image, at least {each(least)}: "
@@ -205,14 +206,16 @@ class _Assignment:
     def needs(self, held: Mapping[str, Mapping[str, int]]) -> list[Need]:
         """What the stages need, each after those that it reads from."""
 
-        def need(stage: StageOp, follows: Sequence[str]) -> Need:
-            work = work_of(stage)
-            bytes = sum(held.get(work.name, {}).values())
-            pace = work.iterations * work.pace
-            return Need(work.name, work.crossbars, bytes, work.cycles, pace, follows)
+        works = {stage.sym_name.data: work_of(stage) for stage in self.pipeline.stages()}
+        turns = Turns.of(list(works.values()), self.cores)
 
-        stages = {stage.sym_name.data: stage for stage in self.pipeline.stages()}
-        return [need(stages[name], follows) for name, follows in self._before().items()]
+        def need(work: Work, follows: Sequence[str]) -> Need:
+            bytes = sum(held.get(work.name, {}).values())
+            cycles = {**work.cycles, TURNS: turns.held(work.occupies, work.iterations)}
+            pace = work.iterations * work.pace
+            return Need(work.name, work.crossbars, bytes, cycles, pace, follows)
+
+        return [need(works[name], follows) for name, follows in self._before().items()]
 
     def _before(self) -> Mapping[str, Sequence[str]]:
         """The stages that each stage reads from, by their names; each stage stands after those."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from cmc.fitting.bound import Work
 from cmc.fitting.cores import Need, Room, assigned
+from cmc.fitting.turns import TURNS, Turns
 
 
 def need(
@@ -113,3 +116,37 @@ def test_stages_fit(needs: list[Need], room: Room):
         here = [one for one in needs if places[one.name] == core]
         assert sum(one.crossbars for one in here) <= room.crossbars
         assert sum(one.bytes for one in here) <= room.bytes
+
+
+def test_a_stage_with_a_long_iteration_has_a_core_of_its_own():
+    """A core issues nothing while its digital unit has something to do for long."""
+    short = [Work(f"s{n}", 60, 800, {"digital": 40, "port": 200}, 1) for n in range(40)]
+    long = Work("long", 1, 50000, {"digital": 50000})
+    turns = Turns.of([*short, long], cores=8)
+    needs = [
+        Need(
+            work.name,
+            work.crossbars,
+            0,
+            {**work.cycles, TURNS: turns.held(work.occupies, work.iterations)},
+            work.iterations * work.pace,
+        )
+        for work in [*short, long]
+    ]
+    places = assigned(needs, Room(cores=8, crossbars=8))
+    assert places is not None
+    assert [name for name, core in places.items() if core == places["long"]] == ["long"]
+    busiest = max(Counter(places.values()).values())
+    assert busiest == 6  # of 40 on seven cores
+
+
+def test_what_stages_keep_from_others():
+    port = Work("port", 100, 800, {"digital": 40, "port": 200}, 1)
+    turns = Turns.of([port, Work("pool", 30, 180, {"digital": 180})], cores=2)
+    assert turns.held({"digital": 40, "port": 200}, 100) == 20000
+    assert turns.held({"digital": 900, "port": 200}, 10) == 9000
+    # Of others, what is longer than the 160 cycles that an issue leaves the digital unit.
+    assert turns.held({"digital": 180}, 30) == 30 * 20
+    assert turns.held({"digital": 120}, 30) == 0
+    # Longer than several others: rings do not make up for it.
+    assert turns.held({"digital": 9000}, 1) == 20000 == turns.interval

@@ -12,12 +12,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import prod
 
 from cmc.fitting.bound import Work
 from cmc.fitting.cores import Need, Packing, Room, Sending, assigned, gathered
 from cmc.fitting.exchange import Exchange, copy_name
 from cmc.fitting.parts import Part, Sharing
+from cmc.fitting.turns import TURNS, Turns
 
 _SHARES = (100, 90, 80, 70, 60, 50, 40)
 """For which parts of the best interval copies are tried, in percent."""
@@ -154,8 +156,22 @@ class Balance:
             need
             for layer in self.layers
             for stage in layer.stages
-            for need in _needs(stage, parts.get(stage.name))
+            for need in self._needs(stage, parts.get(stage.name))
         ]
+
+    @cached_property
+    def _turns(self) -> Turns:
+        stages = [stage for layer in self.layers for stage in layer.stages]
+        return Turns.of(stages, self.room.cores)
+
+    def _needs(self, stage: Work, parts: Sequence[Part] | None) -> Iterator[Need]:
+        """What each copy of a stage needs of a core."""
+        counts = [stage.iterations] if parts is None else [prod(map(len, part)) for part in parts]
+        for number, count in enumerate(counts):
+            cycles = {unit: n * count for unit, n in stage.occupies.items()}
+            cycles[TURNS] = self._turns.held(stage.occupies, count)
+            name = copy_name(stage.name, number)
+            yield Need(name, stage.crossbars, 0, cycles, count * stage.pace)
 
     def interval_on_bus(
         self, parts: Mapping[str, Sequence[Part]], exchange: Exchange, pipelines: int
@@ -174,7 +190,7 @@ class Balance:
         needs = [
             replace(need, follows=follows.get(need.name, ()))
             for stage in sorted(stages, key=lambda stage: order[stage.name])
-            for need in _needs(stage, parts.get(stage.name))
+            for need in self._needs(stage, parts.get(stage.name))
         ]
         places = assigned(needs, self.room)
         if places is None:
@@ -185,12 +201,3 @@ class Balance:
         slowest = max((need.pace for need in needs), default=0)
         turns = slowest * (_WAITING if self.room.crossbars > 1 else 1)
         return max(packing.load(of), packing.between(of), turns) / pipelines
-
-
-def _needs(stage: Work, parts: Sequence[Part] | None) -> Iterator[Need]:
-    """What each copy needs of a core."""
-    counts = [stage.iterations] if parts is None else [prod(map(len, part)) for part in parts]
-    for number, count in enumerate(counts):
-        cycles = {unit: n * count for unit, n in stage.occupies.items()}
-        name = copy_name(stage.name, number)
-        yield Need(name, stage.crossbars, 0, cycles, count * stage.pace)

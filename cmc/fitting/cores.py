@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from cmc.fitting.gather import Gathering
 from cmc.fitting.level import leveled
+from cmc.fitting.turns import TURNS
 
 _Numbers = NDArray[np.int64]
 
@@ -40,7 +41,7 @@ class Need:
     bytes: int
     """Of SRAM."""
     cycles: Mapping[str, int]
-    """By unit, how long an image takes it."""
+    """By unit, how long an image takes it. There may be `TURNS` among them."""
     pace: int
     """Cycles for an image of the stage by itself."""
     follows: Sequence[str] = ()
@@ -138,7 +139,7 @@ class Packing:
     """`[stages, resources]`: cycles of units, then crossbars and bytes."""
     hard: _Numbers
     """The crossbars and bytes of a core."""
-    units: int
+    units: Sequence[str]
     cores: int
     sent: Mapping[tuple[int, int], int]
     bus: bool
@@ -156,12 +157,19 @@ class Packing:
         sent = {(numbers[one], numbers[two]): n for (one, two), n in sending.sent.items()}
         # Stages never need more cores than there are stages.
         cores = max(1, min(room.cores, len(needs)))
-        return Packing(needs, sizes, hard, len(units), cores, sent, sending.bus)
+        return Packing(needs, sizes, hard, units, cores, sent, sending.bus)
 
     def load(self, of: _Numbers) -> int:
-        """What the busiest unit of a core, or the slowest stage, has to do."""
-        used = np.zeros((self.cores, self.units), np.int64)
-        np.add.at(used, of, self.sizes[:, : self.units])
+        """What the busiest unit of a core, or the slowest stage, has to do, with its turns."""
+        return self._most(of, range(len(self.units)))
+
+    def work(self, of: _Numbers) -> int:
+        """What the busiest unit of a core, or the slowest stage, has to do: of nothing but work."""
+        return self._most(of, [n for n, unit in enumerate(self.units) if unit != TURNS])
+
+    def _most(self, of: _Numbers, units: Sequence[int]) -> int:
+        used = np.zeros((self.cores, len(units)), np.int64)
+        np.add.at(used, of, self.sizes[:, units])
         return max([int(used.max(initial=0)), *(need.pace for need in self.needs)])
 
     def between(self, of: _Numbers) -> int:
@@ -175,7 +183,7 @@ class Packing:
         cores, then of any tree of such stages as many edges lead from core to core as there are
         cores but one. The lightest edges of the heaviest tree are a bound.
         """
-        room = np.concatenate([np.full(self.units, max(1, interval), np.int64), self.hard])
+        room = np.concatenate([np.full(len(self.units), max(1, interval), np.int64), self.hard])
         cores = int((-(-self.sizes.sum(axis=0) // np.maximum(1, room))).max(initial=1))
         weights = self._tree
         # Stages that nothing joins to others are trees, too, and need no edge.
@@ -219,12 +227,12 @@ class Packing:
 
     def gathering(self, limit: int) -> Gathering:
         """The stages on cores that have no more to do than `limit`."""
-        room = np.concatenate([np.full(self.units, limit, np.int64), self.hard])
+        room = np.concatenate([np.full(len(self.units), limit, np.int64), self.hard])
         return Gathering(self.sizes, room, self.cores, self.sent)
 
     def leveled(self, of: _Numbers, enough: int) -> _Numbers:
         """The cores of stages where the busiest has less to do, or no more than is `enough`."""
-        return leveled(self.sizes, self.units, self.hard, self.cores, of, enough)
+        return leveled(self.sizes, len(self.units), self.hard, self.cores, of, enough)
 
     def numbered(self, places: Mapping[str, int]) -> _Numbers:
         """The number of a core for each stage, in order."""
@@ -279,7 +287,7 @@ def _busy(need: Need) -> int:
 
 def _average(needs: Sequence[Need], cores: int) -> int:
     """What the cores' busiest kind of unit has to do if all of them have as much."""
-    units = {unit for need in needs for unit in need.cycles}
+    units = {unit for need in needs for unit in need.cycles} - {TURNS}
     totals = (sum(need.cycles.get(unit, 0) for need in needs) for unit in units)
     return max((-(-total // cores) for total in totals), default=0)
 
