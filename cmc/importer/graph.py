@@ -33,9 +33,11 @@ from cmc.importer.node import Node, Value, as_float32
 from cmc.importer.operators import (
     KNOWN_BY_THEIR_GRAPHS,
     NEVER_FOLDED,
+    QUANTIZED_OPERATORS,
     TENSOR_OPERATORS,
     VALUE_OPERATORS,
 )
+from cmc.importer.quantized import QuantizedValues
 from cmc.importer.schema import check_names, check_node, result_kind
 
 _MALFORMED = (ArithmeticError, LookupError, TypeError, ValueError)
@@ -91,6 +93,7 @@ class Graph:
         self._values: dict[str, Value] = {}
         self._constants: dict[str, SSAValue] = {}
         self._kinds: dict[str, int] = {}
+        self.quantized = QuantizedValues()
         for input, argument in zip(self.inputs, self._block.args, strict=True):
             self._define(input.name, argument)
             self._kinds[input.name] = input.kind
@@ -179,7 +182,11 @@ class Graph:
                 if name and value is not None:
                     self._define(name, value)
                     if isinstance(value, SSAValue) and proto.op_type not in KNOWN_BY_THEIR_GRAPHS:
-                        self._kinds[name] = result_kind(node.proto, opset, index, self.kind_of)
+                        self._kinds[name] = (
+                            node.kinds[index]
+                            if index < len(node.kinds)
+                            else result_kind(node.proto, opset, index, self.kind_of)
+                        )
 
     # What names stand for
 
@@ -324,6 +331,9 @@ def _translate_node(node: Node) -> Sequence[Value | None]:
         node.check_all_read()
     elif node.op_type not in NEVER_FOLDED and (folded := fold(node)) is not None:
         result = folded
+    elif node.op_type in QUANTIZED_OPERATORS:
+        result = QUANTIZED_OPERATORS[node.op_type](node)
+        node.check_all_read()
     elif node.op_type in TENSOR_OPERATORS:
         integers = kind_of_integers(node)
         result = TENSOR_OPERATORS[node.op_type](node)

@@ -31,6 +31,8 @@ class Node:
         self.name = proto.name or next((name for name in proto.output if name), "")
         self._attributes = {attribute.name: attribute for attribute in proto.attribute}
         self._read: set[str] = set()
+        self.kinds: list[int] = []
+        """The types of the results' elements, where their operator's importer says them."""
 
     @property
     def where(self) -> str:

@@ -63,7 +63,7 @@ def check_node(node: onnx.NodeProto, opset: int) -> None:
 def result_kind(node: onnx.NodeProto, opset: int, index: int, kind_of: Callable[[str], int]) -> int:
     """The type of the elements of a result, as ONNX numbers them; 0 where that is not known."""
     for attribute in node.attribute:
-        if attribute.name in ("to", "dtype", "output_dtype"):
+        if attribute.name in ("to", "dtype", "output_dtype") and attribute.i:
             return attribute.i
     try:
         schema = get_schema(node.op_type, opset, node.domain)

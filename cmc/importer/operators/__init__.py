@@ -15,6 +15,7 @@ from cmc.importer.operators import (
     layout,
     linear,
     normalization,
+    quantization,
     recurrent,
     reductions,
     resize,
@@ -32,6 +33,7 @@ VALUE_OPERATORS: Mapping[str, Importer] = {
     **control.OPERATORS,
     **indexing.VALUE_OPERATORS,
     **layout.VALUE_OPERATORS,
+    **quantization.VALUE_OPERATORS,
 }
 """Operators that take arrays as they take tensors, and whose results are of the same kind."""
 
@@ -40,6 +42,9 @@ KNOWN_BY_THEIR_GRAPHS = frozenset(control.OPERATORS)
 
 NEVER_FOLDED = frozenset((*normalization.OPERATORS, *windows.OPERATORS))
 """Operators that are not evaluated even on arrays: onnx's evaluator errs on some at old opsets."""
+
+QUANTIZED_OPERATORS: Mapping[str, Importer] = quantization.OPERATORS
+"""Operators that take integers and real numbers, and say themselves which of them they return."""
 
 TENSOR_OPERATORS: Mapping[str, Importer] = {
     **contraction.OPERATORS,

@@ -6,11 +6,19 @@ from xdsl.ir import SSAValue
 from cmc.dialects import nn
 from cmc.files.weights import Float32Array
 from cmc.importer.node import Node, as_float32
+from cmc.importer.quantized import Factors, addend, factors
 
 
 def import_matmul(node: Node) -> SSAValue:
+    product = factors(node, len(node.shape(1)) - 1) if len(node.shape(1)) > 1 else None
+    if product is None:
+        return matrix_product(node, node.tensor(0), node.tensor(1))
+    total = matrix_product(node, product.lhs, product.rhs)
+    return product.times_factor(node, total, len(nn.shape_of(total)) - 1)
+
+
+def matrix_product(node: Node, lhs: SSAValue, rhs: SSAValue) -> SSAValue:
     """A vector stands for a matrix of one row, or one column, which the result is without."""
-    lhs, rhs = node.tensor(0), node.tensor(1)
     left, right = nn.shape_of(lhs), nn.shape_of(rhs)
     if len(left) == 1:
         lhs = node.emit(nn.ReshapeOp(lhs, (1, *left)))
@@ -31,6 +39,9 @@ def import_gemm(node: Node) -> SSAValue:
         if len(node.shape(index)) != 2:
             raise node.error(f"input {index} has shape {list(node.shape(index))}, not two axes")
     alpha, beta = node.get_float("alpha", 1.0), node.get_float("beta", 1.0)
+    product = factors(node, 0 if node.get_int("transB", 0) else 1)
+    if product is not None:
+        return _gemm_of_integers(node, product, alpha, beta)
     lhs = _matrix(node, 0, bool(node.get_int("transA", 0)), 1.0)
     scaled = node.constant(1) is not None
     rhs = _matrix(node, 1, bool(node.get_int("transB", 0)), alpha if scaled else 1.0)
@@ -38,6 +49,24 @@ def import_gemm(node: Node) -> SSAValue:
     if alpha != 1.0 and not scaled:
         result = node.emit(nn.MulOp(result, node.emit_scalar(alpha)))
     if not node.has_input(2) or beta == 0.0:
+        return result
+    return node.emit(nn.AddOp(result, _addend(node, beta)))
+
+
+def _gemm_of_integers(node: Node, product: Factors, alpha: float, beta: float) -> SSAValue:
+    """The factors after the sum, and after the addend where that is integers too."""
+    lhs, rhs = product.lhs, product.rhs
+    if node.get_int("transA", 0):
+        lhs = node.emit(nn.TransposeOp(lhs, (1, 0)))
+    if node.get_int("transB", 0):
+        rhs = node.emit(nn.TransposeOp(rhs, (1, 0)))
+    total = node.emit(nn.MatMulOp(lhs, rhs))
+    added = node.has_input(2) and beta != 0.0
+    whole = addend(node, 2, product) if added and alpha == beta else None
+    if whole is not None:
+        total = node.emit(nn.AddOp(total, whole))
+    result = product.times_factor(node, total, 1, alpha)
+    if not added or whole is not None:
         return result
     return node.emit(nn.AddOp(result, _addend(node, beta)))
 

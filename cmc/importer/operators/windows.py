@@ -8,20 +8,29 @@ from xdsl.ir import SSAValue
 
 from cmc.dialects import nn
 from cmc.importer.node import Node, as_float32
+from cmc.importer.quantized import Factors, addend, factors
 from cmc.window import Window
 
 
 def import_conv(node: Node) -> SSAValue:
-    window = _window(node, node.get_ints("kernel_shape") or node.shape(1)[2:])
-    return node.emit(
-        nn.ConvOp(
-            node.tensor(0),
-            node.tensor(1),
-            node.tensor(2) if node.has_input(2) else None,
-            window,
-            group=node.get_int("group", 1),
-        )
-    )
+    window = window_of(node, node.get_ints("kernel_shape") or node.shape(1)[2:])
+    group = node.get_int("group", 1)
+    product = factors(node, 0)
+    if product is not None:
+        return _conv_of_integers(node, product, window, group)
+    bias = node.tensor(2) if node.has_input(2) else None
+    return node.emit(nn.ConvOp(node.tensor(0), node.tensor(1), bias, window, group=group))
+
+
+def _conv_of_integers(node: Node, product: Factors, window: Window, group: int) -> SSAValue:
+    """The factors after the sum, and after the bias where that is integers too."""
+    bias = addend(node, 2, product) if node.has_input(2) else None
+    total = node.emit(nn.ConvOp(product.lhs, product.rhs, bias, window, group=group))
+    result = product.times_factor(node, total, 1)
+    if not node.has_input(2) or bias is not None:
+        return result
+    shift = node.emit(nn.ReshapeOp(node.tensor(2), (-1, *(1,) * window.rank)))
+    return node.emit(nn.AddOp(result, shift))
 
 
 def import_conv_transpose(node: Node) -> SSAValue:
@@ -81,7 +90,7 @@ def _transposed_pads(
 
 
 def import_max_pool(node: Node) -> Sequence[SSAValue | None]:
-    window = _window(node, _kernel(node))
+    window = window_of(node, _kernel(node))
     largest = node.emit(nn.MaxPoolOp(node.tensor(0), window))
     wanted = [name for name in node.proto.output[1:] if name and node.graph.is_used(name)]
     return [largest, _places_of(node, window, largest)] if wanted else [largest]
@@ -125,14 +134,14 @@ def import_average_pool(node: Node) -> SSAValue:
     return node.emit(
         nn.AveragePoolOp(
             node.tensor(0),
-            _window(node, _kernel(node)),
+            window_of(node, _kernel(node)),
             count_include_pad=bool(node.get_int("count_include_pad", 0)),
         )
     )
 
 
 def import_lp_pool(node: Node) -> SSAValue:
-    return _norm(node, node.get_int("p", 2), _window(node, _kernel(node)))
+    return _norm(node, node.get_int("p", 2), window_of(node, _kernel(node)))
 
 
 def import_global_lp_pool(node: Node) -> SSAValue:
@@ -167,7 +176,7 @@ def _kernel(node: Node) -> list[int]:
     return kernel
 
 
-def _window(node: Node, kernel: Sequence[int]) -> Window:
+def window_of(node: Node, kernel: Sequence[int]) -> Window:
     """The window that the node describes, over its first input."""
     if len(node.shape(0)) < 3:
         raise node.error(f"an input of shape {list(node.shape(0))} has no spatial axes")
