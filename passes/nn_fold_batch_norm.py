@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import (
     GreedyRewritePatternApplier,
@@ -96,7 +96,8 @@ class FoldIntoWeights(RewritePattern):
     """Scale the weights of a convolution or matrix product, and shift what is added to it.
 
     Nothing else may read the product, and nothing but the addition of a constant for each channel
-    may lie between.
+    may lie between. Weights that are integers stay so where a multiplication follows: they are
+    those of a quantised network, and it is their scale.
     """
 
     @op_type_rewrite_pattern
@@ -111,6 +112,8 @@ class FoldIntoWeights(RewritePattern):
                 affine, product = before.then(affine), product.owner.lhs
         if not product.has_one_use():
             return
+        if isinstance(op, nn.MulOp) and _is_of_integers(product.owner):
+            return
         match product.owner:
             case nn.ConvOp() as conv:
                 new_ops = _fold_into_conv(conv, affine)
@@ -120,6 +123,18 @@ class FoldIntoWeights(RewritePattern):
                 return
         if new_ops:
             replace(rewriter, chain.last, *new_ops, origin=product.owner)
+
+
+def _is_of_integers(product: Operation | Block) -> bool:
+    """Whether a product has weights that are integers, and not all the same: quantised ones."""
+    match product:
+        case nn.ConvOp() | nn.MatMulOp():
+            weight = nn.constant_array(product.operands[1])
+        case _:
+            return False
+    if weight is None or weight.size == 0 or weight.min() == weight.max():
+        return False
+    return bool((weight == np.rint(weight)).all())
 
 
 def _fold_into_conv(conv: nn.ConvOp, affine: _Affine) -> list[nn.TensorOp]:

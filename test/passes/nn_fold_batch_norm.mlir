@@ -109,3 +109,18 @@ func.func @unknown_scale(%x: tensor<1x2xf32>, %scale: tensor<2xf32>) -> tensor<1
   %0 = nn.batch_norm %x, %scale, %c, %c, %c epsilon 0.25 : (tensor<1x2xf32>, tensor<2xf32>, tensor<2xf32>, tensor<2xf32>, tensor<2xf32>) -> tensor<1x2xf32>
   func.return %0 : tensor<1x2xf32>
 }
+
+// Weights of a quantised network stay the integers that they are: their scale is a multiplication.
+// CHECK-LABEL: func.func @integers
+func.func @integers(%x: tensor<1x1x4xf32>) -> tensor<1x2x4xf32> {
+  // CHECK-NEXT: %w = nn.constant #nn.weights<{{\[\[\[}}-100.0]], [[27.0]]]>
+  // CHECK-NEXT: %0 = nn.conv %x, %w :
+  // CHECK-NEXT: %scale = nn.constant
+  // CHECK-NEXT: %y = nn.mul %0, %scale
+  // CHECK-NEXT: func.return %y
+  %w = nn.constant #nn.weights<[[[-100.0]], [[27.0]]]> : tensor<2x1x1xf32>
+  %0 = nn.conv %x, %w : (tensor<1x1x4xf32>, tensor<2x1x1xf32>) -> tensor<1x2x4xf32>
+  %scale = nn.constant #nn.weights<[[0.5], [0.25]]> : tensor<2x1xf32>
+  %y = nn.mul %0, %scale : (tensor<1x2x4xf32>, tensor<2x1xf32>) -> tensor<1x2x4xf32>
+  func.return %y : tensor<1x2x4xf32>
+}

@@ -7,5 +7,6 @@ from numpy.typing import NDArray
 
 def load_file(filename: str | PathLike[str]) -> dict[str, NDArray[np.float32]]: ...
 def save_file(
-    tensor_dict: Mapping[str, NDArray[np.float32]], filename: str | PathLike[str]
+    tensor_dict: Mapping[str, NDArray[np.float32] | NDArray[np.signedinteger]],
+    filename: str | PathLike[str],
 ) -> None: ...
