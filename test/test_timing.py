@@ -251,28 +251,29 @@ def starts_by_definition(flow: Flow, images: int) -> dict[str, list[int]]:
     return starts
 
 
-@pytest.mark.parametrize("way", ["sweeps", "runs", "one by one", "leaps"])
+@pytest.mark.parametrize("way", ["sweeps", "runs", "one by one", "leaps", "events"])
 @pytest.mark.parametrize("seed", range(60))
 def test_times_are_those_of_each_cycle(seed: int, way: str, monkeypatch: pytest.MonkeyPatch):
     if way != "sweeps":
         monkeypatch.setattr(flows, "_SHORT", 0)
         monkeypatch.setattr(flows, "_IN_A_RUN", 0)
-    if way in ("one by one", "leaps"):
+    if way in ("one by one", "leaps", "events"):
         monkeypatch.setattr(solver, "_SWEEPS", 0)
-    if way == "leaps":
+    if way in ("leaps", "events"):
         monkeypatch.setattr(solver, "_FEW", 0)
+    if way == "leaps":
+        monkeypatch.setattr(solver, "_MANY", 0)
         monkeypatch.setattr(solver, "_PHASE", 8)
     images = 7
     flow = random_flow(Random(seed))
     expected, found = starts_by_definition(flow, images), solve(flow, images)
     for name, process in flow.processes.items():
-        if found.begun[name] == found.solved[name] * process.iterations and found.periods:
-            starts = found.of_images(name, images)
-        else:
-            starts = found.starts[name]
-            assert found.begun[name] == min(
-                len(expected[name]), found.solved[name] * process.iterations
-            )
+        leaps = found.leaps.get(name, ())
+        starts = found.of_images(name, images) if leaps else found.starts[name]
+        skipped = sum(leap.times * leap.count for leap in leaps)
+        assert found.begun[name] + skipped == min(
+            len(expected[name]), found.solved[name] * process.iterations + skipped
+        )
         assert starts.expanded().tolist() == expected[name][: starts.length]
     total = sum(images * p.iterations for p in flow.processes.values())
     assert found.complete == (sum(map(len, expected.values())) == total)

@@ -36,7 +36,7 @@ def solve(flow: Flow, images: int, arrivals: bool = True) -> Times:
     apart.
     """
     if not flow.shared and flow.turns == 1:
-        return _solve_equations(flow, images)
+        return _solve_part(flow, images, arrivals)
     known: dict[Hashable, Times] = {}
     parts: list[Times] = []
     for part in flow.apart():
@@ -79,16 +79,20 @@ def _renamed(times: Times, flow: Flow) -> Times:
 
 def _solve_part(flow: Flow, images: int, arrivals: bool) -> Times:
     """A part of a flow; where nothing is shared, all processes of it have the same turn."""
-    if flow.shared:
-        from cmc.timing.events import simulate
+    if not flow.shared:
+        turn = next(iter(flow.processes.values())).turn
+        times = _solve_equations(flow, turn.images(images))
+        if times is not None:
+            return times
+    from cmc.timing.events import simulate
 
-        return simulate(flow, images, arrivals)
-    turn = next(iter(flow.processes.values())).turn
-    return _solve_equations(flow, turn.images(images))
+    return simulate(flow, images, arrivals)
 
 
-def _solve_equations(flow: Flow, images: int) -> Times:
+def _solve_equations(flow: Flow, images: int) -> Times | None:
     """What is solved where nothing is shared, for so many own images of each process.
+
+    None if going through events takes less time.
 
     The equations of an image are those of the one before, some images back at most. So once that
     many images in a row were each the one before and a constant later, all others will be; or the
@@ -101,7 +105,7 @@ def _solve_equations(flow: Flow, images: int) -> Times:
     solved = min(images, 2 + reach)
     while True:
         times = _solve(flow, solved, images)
-        if solved == images:
+        if times is None or solved == images:
             return times
         if times.complete:
             repeated = _repeated(times, solved, reach)
@@ -178,11 +182,13 @@ def _cut_short(times: Times, solved: int, images: int) -> bool:
     )
 
 
-def _solve(flow: Flow, solved: int, images: int) -> Times:
+def _solve(flow: Flow, solved: int, images: int) -> Times | None:
     found = waits(flow, solved)
     begun = _possible(flow, found, solved)
     starts = _by_sweeps(flow, found, begun)
     if starts is None:
+        if _FEW < sum(begun.values()) <= _MANY:
+            return None
         starts = _one_by_one(flow, found, begun)
     return Times(flow, images, dict.fromkeys(starts, solved), starts, found.__getitem__)
 
@@ -392,6 +398,9 @@ _PHASE = 1 << 14
 
 _FEW = 1 << 16
 """Equations that are solved one by one without looking for anything."""
+
+_MANY = 1 << 24
+"""Equations of which more are best solved with leaps over what comes again, fewer as events."""
 
 _HISTORY = 1 << 10
 """Changes of a process's pace among which it is looked for."""
