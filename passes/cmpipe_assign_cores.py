@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fractions import Fraction
-from graphlib import TopologicalSorter
 from itertools import count
 from re import fullmatch
 from typing import NamedTuple
@@ -51,6 +50,7 @@ from cmc.fitting.traffic import links_cost, sent
 from cmc.fitting.turns import TURNS, Turns
 from cmc.passes.cmpipe_size_buffers import slots_by_policy
 from cmc.passes.on_target import put_target
+from cmc.precedence import in_order
 from cmc.sizing.model import CountedPipeline
 from cmc.sizing.throughput import throughput_slots
 from cmc.targets import Target
@@ -226,7 +226,7 @@ class _Assignment:
         for channel in channels:
             if channel.writer in before:
                 before[channel.reader].append(channel.writer)
-        return {name: before[name] for name in TopologicalSorter(before).static_order()}
+        return {name: before[name] for name in in_order(before)}
 
     def _expect_crossbars(self) -> None:
         """CmcError where a stage needs more crossbars than a core has, or all of them than all."""

@@ -28,6 +28,7 @@ from cmc.dialects import nn
 from cmc.dialects.cmpipe import (
     CoreOp,
     InputOp,
+    JoinOp,
     ObjectOp,
     OutputOp,
     PipelineOp,
@@ -40,6 +41,7 @@ from cmc.errors import CmcError
 from cmc.passes.on_target import target_attribute
 from cmc.poly.relations import box
 from cmc.semantics.builder import HELD_NAMES, StageBuilder, same_filling
+from cmc.semantics.cones import Cone, cones
 from cmc.semantics.elementwise import ELEMENTWISE, operand
 from cmc.semantics.stages import STAGES
 from cmc.semantics.tensors import Floats, Layout, View, hull, steps_along, tensor_names
@@ -118,6 +120,8 @@ class _Partition:
         self._open: dict[SSAValue, _Open] = {}
         self._position: dict[Operation, int] = {}
         self._preferred: Mapping[SSAValue, int | None] = {}
+        self._kept_for: dict[SSAValue, tuple[str, Layout]] = {}
+        """Where the states of recurrences lie."""
 
     # What a stage may ask: `cmc.semantics.builder.Tensors`.
 
@@ -148,7 +152,7 @@ class _Partition:
 
     def run(self, network: func.FuncOp) -> None:
         block = network.body.block
-        self._position = {op: i for i, op in enumerate(block.ops)}
+        self._position = {op: i for i, op in enumerate(nn.operations(block))}
         names = tensor_names(network.arg_attrs, len(block.args), "input")
         self._preferred = _preferred_channels(block)
         for argument, name in zip(block.args, names, strict=True):
@@ -171,6 +175,8 @@ class _Partition:
                 self._elementwise(op)
             elif type(op) in STAGES:
                 self._stage(op)
+            elif isinstance(op, nn.RecurrenceOp):
+                self._recurrence(op)
             else:
                 raise CmcError(f"{op.name} cannot become a stage of a pipeline")
         except CmcError as error:
@@ -239,6 +245,64 @@ class _Partition:
         if not self._joins(op.results[0]):
             self._close(stage, op.results[0])
 
+    def _recurrence(self, op: nn.RecurrenceOp) -> None:
+        """Stages that read what they write, or others after them, a step before."""
+        shape, channel = nn.shape_of(op.result), self._preferred.get(op.before)
+        layout = Layout(shape, len(shape) - 1 if channel is None else channel)
+        name = self._object(self.names.make(f"{_wanted_name(op)}_state"), layout)
+        states = View.whole(name, layout)
+        self._views[op.before] = self._before(op, states)
+        self._kept_for[op.after] = name, layout
+        stages = cones(op.body.block, layout.channel)
+        for inner in op.body.block.ops:
+            if inner in stages:
+                self._cone(stages[inner])
+            elif type(inner) in VIEWS:
+                self._view(inner)
+        if op.after in self._kept_for:
+            builder = StageBuilder(self.names.make(_wanted_name(op)), layout, self)
+            copy = builder.read(op.after, layout.coordinates(), {"c": layout.vector})
+            self._finish(builder, copy, op, op.after)
+        self._views[op.result] = states
+
+    def _before(self, op: nn.RecurrenceOp, states: View) -> View:
+        """The states before each step: those of the step before, or the initial one."""
+        axes = [f"t{axis}" for axis in range(len(states.shape))]
+        given, inner = ", ".join(axes), "".join(f", {axis}" for axis in axes[1:])
+        shifted = isl.Map(f"{{ [{given}] -> [t0 - 1{inner}] }}")
+        initial = self.constant(op.initial)
+        if initial is not None and not initial.any():
+            return View.through([states], [shifted], states.shape, 0.0)
+        first = self.view(op.initial)
+        if first.pad is not None:
+            first = self.stored(op.initial)
+        same = isl.Map(f"{{ [{given}] -> [{given}] }}")
+        return View.through([first, states], [same, shifted], states.shape, None)
+
+    def _cone(self, cone: Cone) -> None:
+        """One stage for several operators."""
+        root, shape = cone.root, cone.shape
+        channel = None if cone.stage is None else STAGES[type(cone.stage)].channel(cone.stage)
+        if channel is None:
+            kept = self._kept_for.get(root.results[0])
+            channel = len(shape) - 1 if kept is None else kept[1].channel
+        first = cone.stage or cone.operators[0]
+        builder = StageBuilder(self.names.make(_wanted_name(first)), Layout(shape, channel), self)
+        live: dict[SSAValue, SSAValue] = {}
+        for op in cone.operators:
+            if type(op) in STAGES:
+                live[op.results[0]] = STAGES[type(op)].body(op, builder)
+                continue
+            values = [
+                live[value] if value in live else operand(builder, value) for value in op.operands
+            ]
+            if cone.joined and op is root:
+                live[op.results[0]] = builder.add(JoinOp(values))
+            else:
+                live[op.results[0]] = ELEMENTWISE[type(op)].emit(op, builder, values)
+        result = root.results[0]
+        self._views[result] = self._finish(builder, live[result], root, result)
+
     def _computed(self, op: Operation, stage: _Open, vector: SSAValue) -> None:
         stage.live[op.results[0]] = vector
         self._open[op.results[0]] = stage
@@ -281,6 +345,8 @@ class _Partition:
         users = sorted({use.operation for use in value.uses}, key=lambda o: self._position[o])
         while users:
             op = users.pop(0)
+            if isinstance(op.parent_op(), nn.RecurrenceOp):
+                return False
             if type(op) not in ELEMENTWISE or nn.shape_of(op.results[0]) != shape:
                 return False
             for other in op.operands:
@@ -307,10 +373,22 @@ class _Partition:
         del self._open[value]
         self._views[value] = self._finish(stage.builder, stage.live.pop(value), stage.op)
 
-    def _finish(self, builder: StageBuilder, vector: SSAValue, op: Operation) -> View:
-        """Write what the stage computes to an object, and put the stage on a core of its own."""
+    def _finish(
+        self, builder: StageBuilder, vector: SSAValue, op: Operation, value: SSAValue | None = None
+    ) -> View:
+        """Write what the stage computes to an object, and put the stage on a core of its own.
+
+        It is the object that is there for `value`, if it is cut so, or one of its own.
+        """
         layout = builder.layout
-        object = self._object(self.names.make(f"{builder.name}_out"), layout)
+        if value is not None:
+            layout = Layout(nn.shape_of(value), layout.channel)
+        kept = None if value is None else self._kept_for.get(value)
+        if kept is not None and kept[1] == layout:
+            assert value is not None
+            object, _ = self._kept_for.pop(value)
+        else:
+            object = self._object(self.names.make(f"{builder.name}_out"), layout)
         names = ", ".join(layout.names)
         places = MapAttr(isl.Map(f"{{ [{names}] -> [{names}] }}"))
         builder.ops.append(WriteOp(vector, object, places))
@@ -343,7 +421,9 @@ def _preferred_channels(block: Block) -> dict[SSAValue, int | None]:
     """
     # Users come after what they use: what they would like is known when going backwards.
     reached: dict[SSAValue, None] = dict.fromkeys(block.args)
-    for op in block.ops:
+    for op in nn.operations(block):
+        if isinstance(op, nn.RecurrenceOp):
+            reached[op.before] = None
         if type(op) in VIEWS or type(op) in ELEMENTWISE:
             reached |= dict.fromkeys(op.results if reached.keys() & op.operands else ())
     channels: dict[SSAValue, int | None] = {}
@@ -358,6 +438,8 @@ def _wanted_channel(use: Use, channels: Mapping[SSAValue, int | None]) -> int | 
     op = use.operation
     if type(op) in STAGES:
         return STAGES[type(op)].operand_channel(op) if use.index == 0 else None
+    if isinstance(op, nn.YieldOp):
+        return len(nn.shape_of(op.state)) - 1
     after = channels.get(op.results[0]) if op.results else None
     if after is None:
         return None

@@ -34,6 +34,8 @@ class FoldConstants(RewritePattern):
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: nn.TensorOp, rewriter: PatternRewriter) -> None:
+        if op.regions:
+            return
         arrays = [nn.constant_array(operand) for operand in op.operands]
         known = [array for array in arrays if array is not None]
         if known and len(known) == len(arrays):

@@ -1,7 +1,7 @@
 """The translation of a whole graph, node after node."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import prod
 from pathlib import Path
 
@@ -243,6 +243,25 @@ class Graph:
         op.location = NameLoc(StringAttr(name), NoneAttr())
         self._block.add_op(op)
         return op.result
+
+    @property
+    def is_of_many_images(self) -> bool:
+        """Whether what is imported computes several images at once, each by itself."""
+        return self._batch is not None
+
+    def emit_recurrence(
+        self, initial: SSAValue, steps: int, name: str, step: Callable[[SSAValue], SSAValue]
+    ) -> SSAValue:
+        """Add a recurrence: `step` emits what computes the states after steps from those before."""
+        recurrence = nn.RecurrenceOp(initial, steps)
+        outer, known = self._block, self._constants
+        self._block, self._constants = recurrence.body.block, dict(known)
+        try:
+            after = step(recurrence.before)
+            self._block.add_op(nn.YieldOp(after))
+        finally:
+            self._block, self._constants = outer, known
+        return self.emit(recurrence, name)
 
     def _define(self, name: str, value: Value) -> None:
         self._values[name] = value

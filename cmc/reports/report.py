@@ -160,7 +160,8 @@ class Report:
     latency: int = 0
     """The cycles until the first image is through, with nothing before it."""
     bound_by: str = ""
-    """The unit, or the program, that an image takes most of: no interval is shorter than that."""
+    """The unit, program, or circle of programs, that an image takes most of: no interval is shorter
+    than that."""
     target: Target = IDEAL
     longer: Callable[[], float | None] = field(default=lambda: None, compare=False, repr=False)
     """Finds what `cycles_per_image` is of a stream that is long enough."""
@@ -174,6 +175,8 @@ class Report:
     """Those that something crosses, the most loaded ones first, where links cost anything."""
     sent: Callable[[], HopBytes | None] = field(default=lambda: None, compare=False, repr=False)
     """Finds what `hop_bytes` is."""
+    around: int = 0
+    """The cycles that an image takes of stages that wait for each other in turn, step by step."""
 
     @cached_property
     def interval(self) -> float | None:
@@ -201,7 +204,7 @@ class Report:
     def load(self) -> int:
         """The cycles that an image, or one of each pipeline, takes of what binds."""
         loads = [core.load for core in self.cores]
-        return max([*loads, *(link.cycles for link in self.links)])
+        return max([*loads, *(link.cycles for link in self.links), self.around])
 
     @property
     def bound(self) -> float:

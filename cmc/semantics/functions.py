@@ -10,15 +10,21 @@ interpreter.register_implementations(FuncFunctions())
 
 from __future__ import annotations
 
+import numpy as np
 from xdsl.interpreter import (
     Interpreter,
     InterpreterFunctions,
     PythonValues,
+    ReturnedValues,
+    TerminatorValue,
     impl,
+    impl_terminator,
     register_impls,
 )
 from xdsl.ir import Operation
 
+from cmc.dialects import nn
+from cmc.semantics.builder import Floats
 from cmc.semantics.operators import OPERATORS, compute
 
 
@@ -29,6 +35,27 @@ class NnFunctions(InterpreterFunctions):
         self, interpreter: Interpreter, op: Operation, args: PythonValues
     ) -> PythonValues:
         return (compute(op, args),)
+
+    @impl(nn.RecurrenceOp)
+    def run_recurrence(
+        self, interpreter: Interpreter, op: nn.RecurrenceOp, args: PythonValues
+    ) -> PythonValues:
+        """With each evaluation of the body one more step is right; it is done when all are."""
+        (initial,) = args
+        states: Floats = np.zeros(nn.shape_of(op.result), np.float32)
+        for _ in range(len(states)):
+            before = np.concatenate([initial, states[:-1]])
+            (after,) = interpreter.run_ssacfg_region(op.body, (before,), "recurrence")
+            if after.tobytes() == states.tobytes():
+                break
+            states = after
+        return (states,)
+
+    @impl_terminator(nn.YieldOp)
+    def run_yield(
+        self, interpreter: Interpreter, op: nn.YieldOp, args: PythonValues
+    ) -> tuple[TerminatorValue, PythonValues]:
+        return ReturnedValues(args), ()
 
 
 for _op_type in OPERATORS:

@@ -20,6 +20,9 @@ from cmc.semantics.tensors import tensor_names
 from cmc.streams import Shapes, image_shape
 from cmc.track import Track, no_track
 
+_OTHERS = ReturnOp | CallOp | nn.RecurrenceOp | nn.YieldOp
+"""What stands between operators."""
+
 
 class Network:
     """A function of `nn` operators, whose arguments and results have names."""
@@ -40,7 +43,7 @@ class Network:
         (self._function,) = mains or functions
         for function in functions:
             for op in function.body.walk():
-                if type(op) not in OPERATORS and not isinstance(op, ReturnOp | CallOp):
+                if type(op) not in OPERATORS and not isinstance(op, _OTHERS):
                     raise operation_error(op, "is no operator of nn")
         if not self.inputs or not self.outputs:
             raise operation_error(self._function, "takes no input, or returns no output")

@@ -32,6 +32,7 @@ from cmc.dialects.cmpipe import (
 from cmc.poly.evaluate import Ints, coefficients
 from cmc.simulator.bands import Task, even_bands, schedule
 from cmc.simulator.body import Call, call, constant, joins, parts
+from cmc.simulator.circles import Circle, runs_of
 from cmc.simulator.gather import Floats
 from cmc.simulator.load import Dataflow, LoadedProgram, Object, Read
 from cmc.simulator.memory import Pool, Scratch
@@ -179,9 +180,12 @@ class Plan:
         self._tasks: list[Task] = []
         self._touched: list[Set[str]] = []
         self._makers: list[Callable[[range], Step]] = []
+        circles = {name: circle for circle in dataflow.circles for name in circle}
         for program in dataflow.programs.values():
             if program.core is None:
                 self._add_input(program.name)
+            elif program.name in circles:
+                self._add_of_circle(program, circles[program.name])
             else:
                 self._add_program(program)
         for number, port in enumerate(dataflow.outputs):
@@ -286,6 +290,56 @@ class Plan:
         task = Task(program.name, target.name, rows, needed)
         self._add(task, {target.name, *sources}, stage)
 
+    def _add_of_circle(self, program: LoadedProgram, circle: Circle) -> None:
+        """All programs of a circle, with the first of them; the others are through with it."""
+        (first, *_) = circle
+        every = {name: self._dataflow.objects[p.writes] for name, p in circle.items()}
+        object = every[program.name]
+        if program.name != first:
+            task = Task(
+                program.name,
+                object.name,
+                [range(_rows(object))],
+                {first: [range(_rows(every[first]))]},
+            )
+            self._add(task, {object.name}, lambda _: _Stage([], [[]]))
+            return
+        needed: dict[str, list[range]] = {}
+        touched = {one.name for one in every.values()}
+        for read in (read for one in circle.values() for read in one.reads):
+            touched.add(read.object)
+            for share in read.shares:
+                if share.part.writer not in circle:
+                    needed[share.part.writer] = [range(_rows(share.part.object))]
+        task = Task(first, object.name, [range(_rows(object))], needed)
+        self._add(task, touched, lambda _: self._circle(circle))
+
+    def _circle(self, circle: Circle) -> _Stage:
+        """All iterations of programs that read from each other, as far as what they read is
+        there."""
+        stage = _Stage([], [[]])
+        for name, iterations in runs_of(circle):
+            program = circle[name]
+            part, count = program.part, len(iterations)
+            target = self._pool.take((self.images, count, part.object.vector))
+            lent = [target]
+            sources: dict[ReadOp, Source] = {}
+            for read in (*program.reads, *program.constants):
+                stored = self._objects.get(read.object) or self._constant(read)
+                elements = stored.array.reshape(self.images, -1, stored.array.shape[-1])
+                sources[read.op] = source = indexed(read, iterations, elements, self._pool)
+                stage.shares[0] += source.prepare
+                lent += [] if source.lent is None else [source.lent]
+            every = Slices(slice(0, self.images), slice(0, count))
+            stage.shares[0] += self._block(program, every, sources, self._scratch[0], target)
+            written = self._part(part.object.name, range(_rows(part.object)))
+            elements = written.reshape(self.images, -1, part.object.vector)
+            places = part.elements[iterations.start : iterations.stop]
+            stage.shares[0].append((_scatter, (elements, places, target)))
+            for array in lent:
+                self._pool.give(array)
+        return stage
+
     def _stage(
         self, program: LoadedProgram, rows: range, linear: Mapping[ReadOp, Linear]
     ) -> _Stage:
@@ -350,7 +404,7 @@ class Plan:
             if source is not None:
                 return source
         elements = stored.array.reshape(self.images, -1, stored.array.shape[-1])
-        return indexed(read, program.iterations, elements, self._pool)
+        return indexed(read, range(program.iterations), elements, self._pool)
 
     def _constant(self, read: Read) -> Stored:
         """An object that the core holds, the same for all images."""

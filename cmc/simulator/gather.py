@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,14 @@ class Gather:
                 element = np.where(table.defined, np.broadcast_to(element, extents), -1)
         pad = 0.0 if op.pad is None else op.pad.value.data
         return Gather(element, channel, window, pad, object.vector)
+
+    def some(self, iterations: range) -> Gather:
+        """The windows of some of the iterations."""
+        element, channel = (
+            array if len(array) == 1 else array[iterations.start : iterations.stop]
+            for array in (self.element, self.channel)
+        )
+        return replace(self, element=element, channel=channel)
 
     def extremes(self, order: Ints) -> tuple[Ints, Ints]:
         """For each iteration, the newest and oldest element in its window by `order`.

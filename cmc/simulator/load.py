@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
-from graphlib import CycleError, TopologicalSorter
 
 import islpy as isl
 import numpy as np
 from xdsl.ir import Operation
 
+from cmc import precedence
 from cmc.dialects.cmctrl import (
     ChipOp,
     CoreOp,
@@ -322,6 +322,12 @@ class Dataflow:
     """By the programs that stream them."""
     outputs: tuple[Port, ...]
 
+    @property
+    def circles(self) -> list[dict[str, LoadedProgram]]:
+        """The programs that read from each other, or from themselves, in groups."""
+        groups = precedence.circles(_read_from(self.programs))
+        return [{name: self.programs[name] for name in group} for group in groups]
+
     def apart(self) -> list[Dataflow]:
         """The pipelines that take turns, each by itself."""
         turns = {program.turn for program in self.programs.values()}
@@ -594,14 +600,13 @@ def _places(stage: StageOp) -> dict[Operation, int]:
 
 
 def _in_order(programs: dict[str, LoadedProgram]) -> dict[str, LoadedProgram]:
-    """The programs, each after those that write what it reads."""
-    writers = {
+    """The programs, each after those that write what it reads; circles stand together."""
+    return {name: programs[name] for name in precedence.in_order(_read_from(programs))}
+
+
+def _read_from(programs: Mapping[str, LoadedProgram]) -> dict[str, set[str]]:
+    """Whose elements each program reads."""
+    return {
         p.name: {share.part.writer for read in p.reads for share in read.shares}
         for p in programs.values()
     }
-    sorter = TopologicalSorter(writers)
-    try:
-        return {name: programs[name] for name in sorter.static_order()}
-    except CycleError as error:
-        cycle = " reads from ".join(f"@{name}" for name in reversed(error.args[1]))
-        raise CmcError(f"no program of a cycle could ever start: {cycle}") from error

@@ -10,7 +10,7 @@ from cmc.dialects.cmpipe import StageOp, Writer, target_of
 from cmc.fitting.traffic import hop_bytes
 from cmc.reports.report import ConstantsReport, CoreReport, ProgramReport, Report, RingReport
 from cmc.simulator.load import Chip, LoadedProgram
-from cmc.simulator.usage import bound_by, cells, copies, interval_bound, links, loads
+from cmc.simulator.usage import around, bound_by, cells, copies, interval_bound, links, loads
 from cmc.targets import Target
 from cmc.timing.load import bound
 from cmc.timing.solver import solve
@@ -59,6 +59,7 @@ def summarize(chip: Chip, times: Times, cycles_per_image: float | None) -> Repor
         copies(chip),
         links(chip),
         lambda: hop_bytes(chip.op),
+        around(chip),
     )
 
 

@@ -10,13 +10,13 @@ from cmc.fitting.bound import Demand, Supply, works
 from cmc.reports.report import LinkReport
 from cmc.simulator.load import Chip
 from cmc.targets import Target
-from cmc.timing.load import bound, link_loads, title_of
+from cmc.timing.load import bound, circle_loads, link_loads, title_of
 
 
 def bound_by(chip: Chip) -> str:
     """The unit that an image takes most of, for a person."""
     load = bound(chip.flow)
-    if load.unit or load.link:
+    if load.unit or load.link or load.around:
         return load.title
     (process,) = load.processes
     writer = next(w for w in chip.op.writers() if w.sym_name.data == process.name)
@@ -51,6 +51,11 @@ def links(chip: Chip) -> tuple[LinkReport, ...]:
     """What an image takes of each link that something crosses, the most loaded ones first."""
     reports = [LinkReport(load.link, load.bytes, load.cycles) for load in link_loads(chip.flow)]
     return tuple(sorted(reports, key=lambda link: (-link.cycles, -link.bytes)))
+
+
+def around(chip: Chip) -> int:
+    """How long an image takes of processes that wait for each other in turn, at the most."""
+    return max((load.cycles for load in circle_loads(chip.flow)), default=0)
 
 
 def interval_bound(chip: Chip) -> float:

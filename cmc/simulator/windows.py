@@ -188,12 +188,13 @@ def _surrounded(
     return inner, calls
 
 
-def indexed(read: Read, iterations: int, elements: Floats, pool: Pool) -> Source:
-    """Windows gathered by index, from a copy of the object with one more place for padding.
+def indexed(read: Read, iterations: range, elements: Floats, pool: Pool) -> Source:
+    """Windows of some iterations gathered by index.
 
-    `elements` are all of the object, `[images, elements, vector]`.
+    Where there is padding, from a copy of what they read with one more place for it. `elements`
+    are all of the object, `[images, elements, vector]`.
     """
-    gather = read.gather
+    gather = read.gather.some(iterations)
     images, _, vector = elements.shape
     source, width, places = elements, vector, gather.element
     if not gather.whole_vectors:
@@ -208,6 +209,11 @@ def indexed(read: Read, iterations: int, elements: Floats, pool: Pool) -> Source
     missing = places < 0
     prepare: list[Call] = []
     lent: Floats | None = None
+    if len(iterations) < read.iterations.count and not np.all(missing):
+        found = places[~missing]
+        first = int(found.min())
+        source = source[:, first : int(found.max()) + 1]
+        places = np.where(missing, -1, places - first)
     if read.op.under is None and np.any(missing):
         lent = pool.take((images, source.shape[1] + 1, width))
         inner, prepare = _surrounded(lent, [0, 0], source.shape[1:], gather.pad)
@@ -215,7 +221,7 @@ def indexed(read: Read, iterations: int, elements: Floats, pool: Pool) -> Source
         places = np.where(missing, source.shape[1], places)
         source = lent
     places, present = (
-        np.broadcast_to(array, (iterations, *array.shape[1:])) for array in (places, ~missing)
+        np.broadcast_to(array, (len(iterations), *array.shape[1:])) for array in (places, ~missing)
     )
 
     def fill(block: Slices, out: Floats) -> Call:

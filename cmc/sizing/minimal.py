@@ -100,11 +100,15 @@ class Rings:
     def _around(self) -> dict[Edge, list[Edge]]:
         """All edges that lie on a ring of edges with each edge, and it itself, writers first."""
         place = {name: number for number, name in enumerate(["", *self._flow.processes])}
-        # A tree: above each process lies its first edge, or one to what all inputs have in common.
-        above = {name: edges[0] if edges else None for name, edges in self._flow.into.items()}
+        # A tree: above each process lies its first edge from one that stands before it, or one to
+        # what all inputs have in common.
+        above = {
+            name: next((e for e in edges if place[e.writer] < place[name]), None)
+            for name, edges in self._flow.into.items()
+        }
         groups: dict[str | Edge, set[str | Edge]] = {name: {name} for name in above}
-        for edges in self._flow.into.values():
-            for edge in edges[1:]:
+        for name, edges in self._flow.into.items():
+            for edge in (edge for edge in edges if edge is not above[name]):
                 # This edge, and the edges above both its ends, up to where these meet.
                 group: set[str | Edge] = {edge}
                 one, other = edge.writer, edge.reader

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from graphlib import TopologicalSorter
 
 import islpy as isl
 
@@ -13,6 +12,7 @@ from cmc.dialects.cmpipe import ChannelOp, PipelineOp, find_object, target_of
 from cmc.fitting.ways import Ways
 from cmc.poly.counting import Iterations
 from cmc.poly.relations import nameless
+from cmc.precedence import in_order
 from cmc.sizing.staircase import staircase
 from cmc.timing.flow import Edge, Flow, Process, Steps
 
@@ -41,7 +41,7 @@ class CountedPipeline:
         reads: dict[str, set[str]] = {name: set() for name in domains}
         for op in self.channels:
             reads[op.channel.reader].add(op.channel.writer)
-        return {name: domains[name] for name in TopologicalSorter(reads).static_order()}
+        return {name: domains[name] for name in in_order(reads)}
 
     def _in_time(self, channel: ChannelOp, relation: isl.Map, elements: isl.dim_type) -> isl.Map:
         """A channel's relation with elements replaced by the iterations that write them."""

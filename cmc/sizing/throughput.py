@@ -13,8 +13,12 @@ times only grow with other times; so it reaches the bound too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
+from cmc.timing.circles import Circle, circles_of
 from cmc.timing.flow import Edge, Flow, Process
 from cmc.timing.load import bound
 from cmc.timing.runs import LEAST, Runs, held
@@ -54,16 +58,19 @@ def _begin(process: Process, first: int, numbers: Runs, times: Runs, even: bool 
 
 def _earliest(flow: Flow, cycles: int) -> _Times:
     """When one image's iterations begin in steady state, with rings of any size."""
-    firsts = dict.fromkeys(flow.processes, 0)
+    firsts, around = dict.fromkeys(flow.processes, 0), _Around.of(flow)
     while True:
         times: _Times = {}
         for name, process in flow.processes.items():
             times[name] = Runs.line(process.iterations, firsts[name], process.pace)
-            for edge in flow.into[name]:
+            for edge in around.from_outside[name]:
                 arrivals = times[edge.writer].take(edge.ready.awaits - 1)
                 arrivals += flow.processes[edge.writer].latency + edge.way.there
                 ready = _begin(process, firsts[name], edge.ready.starts, arrivals)
                 times[name] = times[name].maximum(ready)
+            if (circle := around.through.get(name)) is not None:
+                lower = [times[one].expanded() for one in circle.names]
+                times |= zip(circle.names, map(Runs.of, circle.times(lower)), strict=True)
         # The image before ends one period earlier than this one.
         for name, process in flow.processes.items():
             firsts[name] = max(0, times[name].last + process.pace - cycles)
@@ -72,27 +79,78 @@ def _earliest(flow: Flow, cycles: int) -> _Times:
 
 
 def _latest(flow: Flow, earliest: _Times, cycles: int) -> _Times:
-    """As late as the processes that nothing reads from allow."""
+    """As late as the processes that nothing reads from allow; all of a circle by the same time."""
     times: _Times = {}
+    around = _Around.of(flow)
     for name in reversed(list(flow.processes)):
-        process = flow.processes[name]
-        edges = [edge for edge in flow.out_of[name] if edge.ready.awaits.length]
-        if not edges:
-            times[name] = earliest[name]
+        if name in times:
             continue
-        # Backwards: the last iteration first, and times that grow into the past.
-        back = Runs.line(process.iterations, LEAST, process.pace)
-        for edge in edges:
-            wanted = times[edge.reader].take(edge.ready.starts)
-            wanted -= process.latency + edge.way.there
-            numbers = -edge.ready.awaits + process.iterations
-            begin = _begin(process, LEAST, numbers.reversed(), -wanted.reversed(), even=True)
-            back = back.maximum(begin)
-        # The last iteration precedes the next image's first.
-        after_first = back.last - (cycles - process.pace)
-        back = back.maximum(Runs.line(process.iterations, after_first, process.pace))
-        times[name] = (-back.reversed()).maximum(earliest[name])
+        together = around.through[name].names if name in around.through else [name]
+        allowed = {
+            one: _as_late(flow, flow.processes[one], edges, times, earliest[one], cycles)
+            for one in together
+            if (edges := [e for e in around.to_outside[one] if e.ready.awaits.length])
+        }
+        if name not in around.through:
+            times[name] = allowed.get(name, earliest[name])
+            continue
+        later = [_rise(earliest[one], late) for one, late in allowed.items()]
+        times |= {one: earliest[one] + min(later, default=0) for one in together}
     return times
+
+
+def _as_late(
+    flow: Flow, process: Process, edges: Sequence[Edge], times: _Times, earliest: Runs, cycles: int
+) -> Runs:
+    """As late as the times of those allow that read from a process by some edges."""
+    # Backwards: the last iteration first, and times that grow into the past.
+    back = Runs.line(process.iterations, LEAST, process.pace)
+    for edge in edges:
+        wanted = times[edge.reader].take(edge.ready.starts)
+        wanted -= process.latency + edge.way.there
+        numbers = -edge.ready.awaits + process.iterations
+        begin = _begin(process, LEAST, numbers.reversed(), -wanted.reversed(), even=True)
+        back = back.maximum(begin)
+    # The last iteration precedes the next image's first.
+    after_first = back.last - (cycles - process.pace)
+    back = back.maximum(Runs.line(process.iterations, after_first, process.pace))
+    return (-back.reversed()).maximum(earliest)
+
+
+def _rise(earliest: Runs, latest: Runs) -> int:
+    """By how much all may be later, and none later than it may be."""
+    return int((latest.expanded() - earliest.expanded()).min())
+
+
+@dataclass(frozen=True)
+class _Around:
+    """Circles of processes, and all edges but for those within circles."""
+
+    from_outside: dict[str, list[Edge]]
+    """By their readers."""
+    to_outside: dict[str, list[Edge]]
+    """By their writers."""
+    through: dict[str, Circle]
+    """By the last process of each."""
+
+    @staticmethod
+    def of(flow: Flow) -> _Around:
+        found = circles_of(flow)
+        circles = {name: circle for circle in found for name in circle.names}
+
+        def beyond(edges: Sequence[Edge]) -> list[Edge]:
+            return [
+                edge
+                for edge in edges
+                if edge.writer not in circles
+                or circles[edge.writer] is not circles.get(edge.reader)
+            ]
+
+        return _Around(
+            {name: beyond(edges) for name, edges in flow.into.items()},
+            {name: beyond(edges) for name, edges in flow.out_of.items()},
+            {circle.names[-1]: circle for circle in found},
+        )
 
 
 def _slots(flow: Flow, edge: Edge, times: _Times, cycles: int) -> int:

@@ -396,10 +396,13 @@ class Flow:
         )
 
     @cached_property
-    def touching(self) -> Mapping[str, Sequence[Edge]]:
-        """The edges to and from each process."""
-        ends = ((name, edge) for edge in self.edges for name in (edge.reader, edge.writer))
-        return _grouped(self.processes, ends)
+    def touching(self) -> Mapping[str, Sequence[tuple[Edge, bool]]]:
+        """The edges to and from each process, and whether it reads there: one to itself is both."""
+        groups: dict[str, list[tuple[Edge, bool]]] = {name: [] for name in self.processes}
+        for edge in self.edges:
+            groups[edge.reader].append((edge, True))
+            groups[edge.writer].append((edge, False))
+        return groups
 
     @cached_property
     def into(self) -> Mapping[str, Sequence[Edge]]:
@@ -518,8 +521,8 @@ def room_wait(flow: Flow, edge: Edge, images: int) -> Wait:
 def waits_of(flow: Flow, name: str, images: int) -> list[Wait]:
     """Everything that the iterations of one process wait for."""
     return [
-        ready_wait(flow, edge, images) if edge.reader == name else room_wait(flow, edge, images)
-        for edge in flow.touching[name]
+        ready_wait(flow, edge, images) if reads else room_wait(flow, edge, images)
+        for edge, reads in flow.touching[name]
     ]
 
 

@@ -145,9 +145,9 @@ class _Waits:
         for owner, process in enumerate(flow.processes.values()):
             own = process.turn.images(images)
             limit = own * process.iterations
-            for edge in flow.touching[process.name]:
+            for edge, reads in flow.touching[process.name]:
                 source: tuple[int, int] | Edge
-                if edge.reader == process.name:
+                if reads:
                     other, steps, slots = flow.processes[edge.writer], edge.ready, 0
                     number = hops.number[other.name]
                     source = edge if edge in hops.last else (number, edge.way.there)

@@ -1,10 +1,11 @@
-"""What an image takes of each unit and link: no stream is faster than what it takes most of."""
+"""What an image takes of each unit, link and circle: no stream is faster than the most of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from cmc.timing.circles import circles_of
 from cmc.timing.flow import Flow, Process
 
 
@@ -20,15 +21,24 @@ class Load:
     """The title of the link, over which these processes send what they write."""
     bytes: int = 0
     """What crosses the link."""
+    around: bool = False
+    """Whether it is the time that an image takes of processes that wait for each other in turn."""
 
     @property
     def title(self) -> str:
         """What it is the load of, for a person."""
         if self.link:
             return self.link
+        if self.around:
+            return circle_title([process.name for process in self.processes])
         if not self.unit:
             return f"@{self.processes[0].name}"
         return title_of(self.unit, self.processes[0].side)
+
+
+def circle_title(names: Sequence[str]) -> str:
+    """Processes that wait for each other in turn, for a person."""
+    return f"the circle of {', '.join(f'@{name}' for name in names)}"
 
 
 def title_of(unit: str, side: str) -> str:
@@ -54,8 +64,14 @@ def link_loads(flow: Flow) -> Iterator[Load]:
         yield Load(cycles, list(writers.values()), link=title, bytes=bytes)
 
 
+def circle_loads(flow: Flow) -> Iterator[Load]:
+    """How long an image takes of each circle of processes."""
+    for circle in circles_of(flow):
+        yield Load(circle.interval, circle.processes, around=True)
+
+
 def loads(flow: Flow) -> Iterator[Load]:
-    """The loads of all processes, of all units that several share, and of all links."""
+    """The loads of all processes and circles, of all units that several share, of all links."""
     for process in flow.processes.values():
         yield Load(process.iterations * process.pace, (process,))
     for processes in flow.sides.values():
@@ -63,6 +79,7 @@ def loads(flow: Flow) -> Iterator[Load]:
             users = [process for process in processes if unit in process.occupies]
             yield Load(sum(p.iterations * p.occupies[unit] for p in users), users, unit)
     yield from link_loads(flow)
+    yield from circle_loads(flow)
 
 
 def bound(flow: Flow) -> Load:

@@ -55,7 +55,7 @@ from cmc.dialects.cmpipe import (
     Writer,
     channel_properties,
     expect_count,
-    expect_no_circle,
+    expect_no_wait_for_itself,
     expect_own_names,
     expect_partition,
     expect_places,
@@ -124,8 +124,13 @@ class ChipOp(ObjectScope):
         writers = self._verify_names()
         written = writers_of(writers.values())
         expect_partition(self, written)
-        read = {channel for stage in stages for channel in read_from(stage, written)}
-        expect_no_circle(sorted(read))
+        reads = {
+            channel: elements
+            for stage in stages
+            for channel, elements in read_from(stage, written).items()
+        }
+        expect_no_wait_for_itself(reads, writers)
+        read = reads.keys()
         expect_ports(list(self.gcu.inputs()), list(self.gcu.outputs()))
         turns_of(self.gcu.inputs(), self.gcu.outputs(), stages)
         rings = {ring.channel for core in self.cores() for ring in core.rings()}

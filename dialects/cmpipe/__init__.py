@@ -50,6 +50,7 @@ from cmc.dialects.cmpipe.body import (
     WriteOp,
     stored_floats,
 )
+from cmc.dialects.cmpipe.circles import expect_no_wait_for_itself
 from cmc.dialects.cmpipe.objects import (
     Channel,
     CrossbarOp,
@@ -80,7 +81,6 @@ from cmc.dialects.cmpipe.pipeline import (
     StageScope,
     StreamsCallable,
     Writer,
-    expect_no_circle,
     expect_own_names,
     expect_partition,
     expect_places,
@@ -134,7 +134,7 @@ __all__ = [
     "Writer",
     "channel_properties",
     "expect_count",
-    "expect_no_circle",
+    "expect_no_wait_for_itself",
     "expect_own_names",
     "expect_partition",
     "expect_places",

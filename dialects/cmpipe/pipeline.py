@@ -7,7 +7,6 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from graphlib import CycleError, TopologicalSorter
 from math import prod
 
 import islpy as isl
@@ -48,6 +47,7 @@ from cmc.dialects.cmpipe.body import (
     WriteOp,
     stored_floats,
 )
+from cmc.dialects.cmpipe.circles import expect_no_wait_for_itself
 from cmc.dialects.cmpipe.objects import (
     Channel,
     CrossbarOp,
@@ -68,6 +68,7 @@ from cmc.dialects.poly import MapAttr, SetAttr
 from cmc.poly.extremes import coordinates, first_point
 from cmc.poly.grids import Grids
 from cmc.poly.relations import box, union
+from cmc.precedence import in_order
 from cmc.streams import Turn
 from cmc.targets import Target
 
@@ -184,8 +185,12 @@ class PipelineOp(ObjectScope, StageScope):
         expect_places(self.cores(), target_of(self))
         writers = writers_of(self.writers())
         expect_partition(self, writers)
-        reads = dict.fromkeys(c for stage in self.stages() for c in read_from(stage, writers))
-        expect_no_circle(reads)
+        reads = {
+            channel: elements
+            for stage in self.stages()
+            for channel, elements in read_from(stage, writers).items()
+        }
+        expect_no_wait_for_itself(reads, {w.sym_name.data: w for w in self.writers()})
         expect_ports(list(self.inputs()), list(self.outputs()))
         turns_of(self.inputs(), self.outputs(), self.stages())
         channels = Counter(c.channel for c in self.channels())
@@ -577,20 +582,6 @@ def _expect_each_once(object: ObjectOp, written: Written) -> None:
         )
 
 
-def expect_no_circle(channels: Iterable[Channel]) -> None:
-    """Verify that no stage reads what it writes, itself or by way of others."""
-    reads: dict[str, list[str]] = {}
-    for channel in channels:
-        reads.setdefault(channel.reader, []).append(channel.writer)
-    try:
-        TopologicalSorter(reads).prepare()
-    except CycleError as error:
-        circle = " reads from ".join(f"@{name}" for name in reversed(error.args[1]))
-        raise VerifyException(
-            f"{circle}: a stage reads what other stages write before it, not what depends on it"
-        ) from None
-
-
 def expect_ports(inputs: Sequence[InputOp], outputs: Sequence[OutputOp]) -> None:
     """Verify that images come in, and that each tensor has one port for each of all turns."""
     if not inputs:
@@ -911,11 +902,14 @@ def read_from(stage: StageOp, writers: Mapping[str, Written]) -> dict[Channel, i
 
 
 def stages_before(pipeline: PipelineOp) -> dict[str, list[str]]:
-    """The stages that each stage reads from, by their names; each stage stands after those."""
+    """The stages that each stage reads from, by their names; each stage stands after those.
+
+    Stages that read from each other stand together.
+    """
     stages = {stage.sym_name.data: stage for stage in pipeline.stages()}
     writers = writers_of(stages.values())
     before = {
         name: [channel.writer for channel in read_from(stage, writers)]
         for name, stage in stages.items()
     }
-    return {name: before[name] for name in TopologicalSorter(before).static_order()}
+    return {name: before[name] for name in in_order(before)}

@@ -65,6 +65,7 @@ from cmc.dialects.nn.layout import (
     constant_array,
 )
 from cmc.dialects.nn.linear import BatchNormOp, LRNOp, MatMulOp, SoftmaxOp
+from cmc.dialects.nn.recurrence import RecurrenceOp, YieldOp, operations
 from cmc.dialects.nn.weights import WeightsAttr
 from cmc.dialects.nn.windowed import AveragePoolOp, ConvOp, MaxPoolOp, PoolOp, SumPoolOp
 
@@ -114,6 +115,7 @@ __all__ = [
     "PadOp",
     "PoolOp",
     "PowOp",
+    "RecurrenceOp",
     "ReluOp",
     "RemainderOp",
     "ReshapeOp",
@@ -135,7 +137,9 @@ __all__ = [
     "UnaryOp",
     "WeightsAttr",
     "WhereOp",
+    "YieldOp",
     "constant_array",
+    "operations",
     "shape_of",
     "tensor_type",
     "too_large",
@@ -184,6 +188,7 @@ Nn = Dialect(
         NegOp,
         PadOp,
         PowOp,
+        RecurrenceOp,
         ReluOp,
         RemainderOp,
         ReshapeOp,
@@ -202,6 +207,7 @@ Nn = Dialect(
         TransposeOp,
         TruncOp,
         WhereOp,
+        YieldOp,
     ],
     [PadModeAttr, WeightsAttr],
 )

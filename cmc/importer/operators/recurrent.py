@@ -113,11 +113,11 @@ class _Gru(_Cell):
         both = f(self.plus(product, self.gates(given, 0, 2)))
         kept = self.times(self.gates(both, 1), hidden)
         product = self.affine(kept, self.columns(self.recurrent, 2))
-        return [self.mixed(both, g(self.plus(product, self.gates(given, 2))), hidden)]
+        new = g(self.plus(product, self.gates(given, 2)))
+        return [self.mixed(self.gates(both, 0), new, hidden)]
 
-    def mixed(self, update: SSAValue, new: SSAValue, hidden: SSAValue) -> SSAValue:
+    def mixed(self, z: SSAValue, new: SSAValue, hidden: SSAValue) -> SSAValue:
         """`(1 - z) * new + z * hidden`."""
-        z = self.gates(update, 0)
         return self.plus(self.times(self.one_minus(z), new), self.times(z, hidden))
 
 
@@ -134,9 +134,9 @@ class _LinearGru(_Gru):
         f, g = self.activations
         bias = np.concatenate([0 * self.columns(self.bias[1], 0, 2), self.columns(self.bias[1], 2)])
         product = self.affine(hidden, self.recurrent, bias)
-        both = f(self.plus(self.gates(product, 0, 2), self.gates(given, 0, 2)))
-        kept = self.times(self.gates(both, 1), self.gates(product, 2))
-        return [self.mixed(both, g(self.plus(kept, self.gates(given, 2))), hidden)]
+        z, r = (f(self.plus(self.gates(product, n), self.gates(given, n))) for n in (0, 1))
+        kept = self.times(r, self.gates(product, 2))
+        return [self.mixed(z, g(self.plus(kept, self.gates(given, 2))), hidden)]
 
 
 class _Lstm(_Cell):
@@ -315,7 +315,7 @@ def import_recurrent(kind: type[_Cell], node: Node) -> Sequence[SSAValue | None]
             _initial(node, _HIDDEN + state, number, sequence, cell.size, batch_first)
             for state in range(cell.STATES)
         ]
-        states, final = _unrolled(cell, sequence, initial, backwards)
+        states, final = _all_steps(cell, sequence, initial, backwards)
         hidden.append(states)
         last.append(final)
     results = [_all_states(node, hidden, steps, batch_first)]
@@ -402,20 +402,57 @@ def _initial(
     return node.emit(nn.SliceOp(state, (direction, 0, 0), (1, count, size)))
 
 
-def _unrolled(
+def _all_steps(
     cell: _Cell, sequence: SSAValue, initial: Sequence[SSAValue], backwards: bool
 ) -> tuple[SSAValue, list[SSAValue]]:
     """The hidden states of all steps, [steps, N, H], and the last of all states, [1, N, H]."""
+    sequence = _backwards(cell.node, sequence) if backwards else sequence
+    run = _unrolled if cell.node.graph.is_of_many_images else _recurrence
+    states = run(cell, cell.inputs(sequence), initial)
+    steps, count, _ = nn.shape_of(states[0])
+    last = [
+        cell.node.emit(nn.SliceOp(state, (steps - 1, 0, 0), (1, count, cell.size)))
+        for state in states
+    ]
+    return _backwards(cell.node, states[0]) if backwards else states[0], last
+
+
+def _backwards(node: Node, tensor: SSAValue) -> SSAValue:
+    steps, *rest = nn.shape_of(tensor)
+    return node.emit(nn.SliceOp(tensor, (steps - 1, 0, 0), (steps, *rest), (-1, 1, 1)))
+
+
+def _recurrence(cell: _Cell, given: SSAValue, initial: Sequence[SSAValue]) -> list[SSAValue]:
+    """All states of all steps, which lie side by side where there are several."""
     node = cell.node
-    steps, *rest = nn.shape_of(given := cell.inputs(sequence))
+
+    def step(before: SSAValue) -> SSAValue:
+        return _concat(node, cell.step(given, _apart(cell, before)), 2)
+
+    states = node.graph.emit_recurrence(
+        _concat(node, initial, 2), nn.shape_of(given)[0], node.name, step
+    )
+    return _apart(cell, states)
+
+
+def _apart(cell: _Cell, states: SSAValue) -> list[SSAValue]:
+    if cell.STATES == 1:
+        return [states]
+    return [cell.gates(states, number) for number in range(cell.STATES)]
+
+
+def _unrolled(cell: _Cell, given: SSAValue, initial: Sequence[SSAValue]) -> list[SSAValue]:
+    """The same, one step after the other: images of a batch are not told apart then."""
+    node = cell.node
+    steps, *rest = nn.shape_of(given)
     states = list(initial)
-    hidden: list[SSAValue] = []
+    found: list[list[SSAValue]] = [[] for _ in states]
     for number in range(steps):
-        at = steps - 1 - number if backwards else number
-        part = node.emit(nn.SliceOp(given, (at, 0, 0), (1, *rest)))
+        part = node.emit(nn.SliceOp(given, (number, 0, 0), (1, *rest)))
         states = cell.step(part, states)
-        hidden.append(states[0])
-    return _concat(node, hidden[::-1] if backwards else hidden, 0), states
+        for kept, state in zip(found, states, strict=True):
+            kept.append(state)
+    return [_concat(node, of_one, 0) for of_one in found]
 
 
 def _all_states(

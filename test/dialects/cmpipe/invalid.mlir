@@ -259,7 +259,7 @@ cmpipe.pipeline @p {
 
 // -----
 
-// CHECK: error: 'cmpipe.pipeline' op @left reads from @right reads from @left: a stage reads what other stages write before it, not what depends on it
+// CHECK: error: 'cmpipe.pipeline' op @left[0] waits for @right[0] waits for @left[0]: no iteration can read what depends on it
 cmpipe.pipeline @p {
   cmpipe.object @a : memref<2x2xvector<1xf32>>
   cmpipe.object @b : memref<2xvector<1xf32>>
@@ -808,4 +808,19 @@ cmpipe.pipeline @p {
   }
   cmpipe.core @c at -1 runs [@s]
   cmpipe.core @d at 0 runs [@t]
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.pipeline' op @sum[0] waits for @sum[0]: no iteration can read what depends on it
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<4xvector<1xf32>>
+  cmpipe.object @s : memref<4xvector<1xf32>>
+  cmpipe.input @x "x" @a #poly.map<"{ [w, c] -> [w, c] }"> : tensor<4x1xf32>
+  cmpipe.stage @sum in #poly.set<"{ [w] : 0 <= w < 4 }"> {
+    %x = cmpipe.read @a #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>
+    %b = cmpipe.read @s #poly.map<"{ [w, c] -> [w + 1, c] }"> : vector<1xf32>
+    %y = arith.addf %x, %b : vector<1xf32>
+    cmpipe.write %y, @s #poly.map<"{ [w] -> [w] }"> : vector<1xf32>
+  }
 }

@@ -281,3 +281,37 @@ func.func @f(%x: tensor<1x4xf32>) {
   %0 = nn.gather %x axis 2 indices [0] : (tensor<1x4xf32>) -> tensor<1x4xf32>
   func.return
 }
+
+// -----
+
+// Recurrences.
+
+// CHECK: error: 'nn.recurrence' op nn.slice mixes steps: the state after one follows from it
+func.func @f(%h: tensor<1x1x8xf32>) {
+  %0 = nn.recurrence %before from %h : tensor<1x1x8xf32> -> tensor<5x1x8xf32> {
+    %1 = nn.slice %before starts [4, 0, 0] steps [-1, 1, 1] : (tensor<5x1x8xf32>) -> tensor<5x1x8xf32>
+    nn.yield %1 : tensor<5x1x8xf32>
+  }
+  func.return
+}
+
+// -----
+
+// CHECK: error: 'nn.recurrence' op the initial state has shape [2, 1, 8], and its first axis, which counts steps, must have one
+func.func @f(%h: tensor<2x1x8xf32>) {
+  %0 = nn.recurrence %before from %h : tensor<2x1x8xf32> -> tensor<5x1x8xf32> {
+    nn.yield %before : tensor<5x1x8xf32>
+  }
+  func.return
+}
+
+// -----
+
+// CHECK: error: 'nn.recurrence' op the body gives its steps along axis 1
+func.func @f(%h: tensor<1x5x8xf32>) {
+  %0 = nn.recurrence %before from %h : tensor<1x5x8xf32> -> tensor<5x5x8xf32> {
+    %1 = nn.transpose %before perm [1, 0, 2] : (tensor<5x5x8xf32>) -> tensor<5x5x8xf32>
+    nn.yield %1 : tensor<5x5x8xf32>
+  }
+  func.return
+}

@@ -245,3 +245,20 @@ func.func @numbers(%x: tensor<1x4xf32>) -> tensor<1x6xf32> {
 func.func @names(%x: tensor<1x4xf32> {nn.name = "input.1"}) -> (tensor<1x4xf32> {nn.name = "195"}) {
   func.return %x : tensor<1x4xf32>
 }
+
+// CHECK-LABEL: func.func @recurrence
+func.func @recurrence(%x: tensor<5x1x8xf32>, %r: tensor<8x8xf32>, %h: tensor<1x1x8xf32>) -> tensor<5x1x8xf32> {
+  // CHECK-NEXT: %0 = nn.recurrence %before from %h : tensor<1x1x8xf32> -> tensor<5x1x8xf32> {
+  // CHECK-NEXT:   %1 = nn.matmul %before, %r : (tensor<5x1x8xf32>, tensor<8x8xf32>) -> tensor<5x1x8xf32>
+  // CHECK-NEXT:   %2 = nn.add %1, %x : (tensor<5x1x8xf32>, tensor<5x1x8xf32>) -> tensor<5x1x8xf32>
+  // CHECK-NEXT:   nn.yield %2 : tensor<5x1x8xf32>
+  // CHECK-NEXT: }
+  // GENERIC: "nn.recurrence"(%h) ({
+  // GENERIC: "nn.yield"(%2) : (tensor<5x1x8xf32>) -> ()
+  %0 = nn.recurrence %before from %h : tensor<1x1x8xf32> -> tensor<5x1x8xf32> {
+    %1 = nn.matmul %before, %r : (tensor<5x1x8xf32>, tensor<8x8xf32>) -> tensor<5x1x8xf32>
+    %2 = nn.add %1, %x : (tensor<5x1x8xf32>, tensor<5x1x8xf32>) -> tensor<5x1x8xf32>
+    nn.yield %2 : tensor<5x1x8xf32>
+  }
+  func.return %0 : tensor<5x1x8xf32>
+}
