@@ -21,7 +21,11 @@ MORE_ROWS = (0, 1, 2, 4, 8)
 """By how many rows rings are made longer, as long as no fewer are enough."""
 
 EVENTS = 1 << 20
-"""Iterations of a stream that is tried: a second or so."""
+"""Iterations, and vectors on links, of a stream that is tried: a second or so.
+
+Where that is too few for so many images as are wanted, nothing is tried between the fewest rows and
+the most.
+"""
 
 CLOSE = 1.005
 """Where the pace changes from image to image, so close to the bound is as good as there."""
@@ -45,7 +49,8 @@ def roomy_slots(
     if not flow.complete:
         return best
     fastest, tried = pace(flow, best), best
-    for more in MORE_ROWS[1:]:
+    large = _images(flow) < IMAGES
+    for more in MORE_ROWS[-1:] if large else MORE_ROWS[1:]:
         if fastest.reaches(period(flow)):
             break
         slots = fitted([count + more * row for count, row in zip(least, rows, strict=True)])
@@ -73,8 +78,7 @@ class Pace(NamedTuple):
 
 def pace(flow: Flow, slots: Sequence[int]) -> Pace:
     """The pace of a stream with these rings."""
-    iterations = sum(process.iterations for process in flow.processes.values())
-    images = max(IMAGES // 8, min(IMAGES, EVENTS // iterations))
+    images = _images(flow)
     times = solve(flow.with_slots(slots), images * flow.turns, arrivals=False)
     if times.period is not None:
         return Pace(float(times.period), True)
@@ -82,3 +86,19 @@ def pace(flow: Flow, slots: Sequence[int]) -> Pace:
     ends = np.maximum.accumulate(times.ends(images * flow.turns))[flow.turns - 1 :: flow.turns]
     half = images // 2
     return Pace(float(ends[-1] - ends[half - 1]) / (images - half), False)
+
+
+def _images(flow: Flow) -> int:
+    """How many images there are of a stream that is tried."""
+    return max(IMAGES // 8, min(IMAGES, EVENTS // _events(flow)))
+
+
+def _events(flow: Flow) -> int:
+    """Iterations of an image, and as often as one of its vectors comes to a link with others."""
+    iterations = sum(process.iterations for process in flow.processes.values())
+    hops = (
+        flow.processes[edge.writer].iterations
+        * sum(link in flow.contended for link in edge.way.links)
+        for edge in flow.delayed
+    )
+    return iterations + sum(hops)
