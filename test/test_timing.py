@@ -269,12 +269,13 @@ def test_times_are_those_of_each_cycle(seed: int, way: str, monkeypatch: pytest.
     expected, found = starts_by_definition(flow, images), solve(flow, images)
     for name, process in flow.processes.items():
         leaps = found.leaps.get(name, ())
-        starts = found.of_images(name, images) if leaps else found.starts[name]
         skipped = sum(leap.times * leap.count for leap in leaps)
         assert found.begun[name] + skipped == min(
             len(expected[name]), found.solved[name] * process.iterations + skipped
         )
-        assert starts.expanded().tolist() == expected[name][: starts.length]
+        if found.complete or not leaps:
+            starts = found.of_images(name, images) if leaps else found.starts[name]
+            assert starts.expanded().tolist() == expected[name][: starts.length]
     total = sum(images * p.iterations for p in flow.processes.values())
     assert found.complete == (sum(map(len, expected.values())) == total)
 
