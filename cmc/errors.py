@@ -11,4 +11,9 @@ class CmcError(Exception):
     def __init__(self, message: str, where: str | None = None):
         self.message = message
         self.where = where
-        super().__init__(message if where is None else f"{where}: {message}")
+        super().__init__(_one_line(message if where is None else f"{where}: {message}"))
+
+
+def _one_line(text: str) -> str:
+    """Names in a file may hold anything: what ends a line, or moves a cursor, is escaped."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)

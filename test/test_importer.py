@@ -289,15 +289,16 @@ def test_weights_that_are_no_float32():
     assert np.isinf(found[1])
 
 
-def test_quantized_weights_are_folded():
+def test_quantized_weights_stay_integers_beside_their_scale():
     model = chain_model(
         [1, 2],
         node("DequantizeLinear", ["q", "scale"], ["w"]),
         node("MatMul", ["x", "w"], ["y"]),
         constants={"q": np.array([[2, -4], [6, 8]], np.int8), "scale": np.array(0.5, np.float32)},
     )
-    [found] = weights(import_model(model))
-    np.testing.assert_array_equal(found, [[1, -2], [3, 4]])
+    matrix, scale = weights(import_model(model))
+    np.testing.assert_array_equal(matrix, [[2, -4], [6, 8]])
+    assert scale == 0.5
 
 
 def test_nodes_that_no_output_needs_are_ignored():
@@ -640,6 +641,10 @@ def test_declared_shapes_of_windows_that_are_not_there():
         (
             one_node_model("Shape", [1, 4], opset=15, start=1, end=1),
             "output 'y0': its shape is [0]: it has no elements",
+        ),
+        (
+            one_node_model("Re\vlu\n", [1, 4]),
+            "Re\\x0blu\\n node 'node': operator 'Re\\x0blu\\n' is not supported",
         ),
         (
             one_node_model("Cast", [1, 4], to=0),
