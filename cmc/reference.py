@@ -99,6 +99,8 @@ class Reference:
         if any(dtype.itemsize == 2 for dtype in self._types.values()):
             model = in_float32(_with_weights(model))
             self._types = dict.fromkeys(self._types, np.dtype(np.float32))
+        if any(node.op_type in _PRODUCTS for node in proto.graph.node):
+            model = without_saturation(_with_weights(model))
         self._model = model
         self.doubts = {}
         self.shapes = {}
@@ -234,6 +236,62 @@ def in_float32(model: onnx.ModelProto) -> onnx.ModelProto:
             elif node.op_type == "Cast" and attribute.i in _HALVES:
                 attribute.i = TensorProto.FLOAT
     return result
+
+
+def without_saturation(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same network with weights of uint8 in place of int8 where they meet uint8.
+
+    On processors without an instruction for such products onnxruntime adds two of them in 16 bits,
+    which saturates: https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html
+    """
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    held = {tensor.name: tensor for tensor in result.graph.initializer}
+    names: dict[str, str] = {}
+
+    def shifted(name: str, array: NDArray[np.generic]) -> str:
+        """The name of the same integers, and their zero point, 128 higher."""
+        if name not in names:
+            names[name] = f"{name} + 128"
+            unsigned = (array.astype(np.int16) + 128).astype(np.uint8)
+            result.graph.initializer.append(numpy_helper.from_array(unsigned, names[name]))
+        return names[name]
+
+    for node in result.graph.node:
+        weight, zero, other = _PRODUCTS.get(node.op_type, (0, 0, 0))
+        tensor, others = held.get(node.input[weight]), _at(node, other)
+        if not weight or tensor is None or tensor.data_type != TensorProto.INT8:
+            continue
+        if others in held and held[others].data_type == TensorProto.INT8:
+            continue
+        zeros = held.get(_at(node, zero))
+        if zeros is None and _at(node, zero):
+            continue
+        node.input.extend([""] * (zero + 1 - len(node.input)))
+        node.input[weight] = shifted(tensor.name, numpy_helper.to_array(tensor))
+        node.input[zero] = (
+            shifted("zero", np.zeros((), np.int8))
+            if zeros is None
+            else shifted(zeros.name, numpy_helper.to_array(zeros))
+        )
+    return result
+
+
+_PRODUCTS = {
+    "ConvInteger": (1, 3, 2),
+    "DynamicQuantizeMatMul": (1, 3, 5),
+    "MatMulInteger": (1, 3, 2),
+    "MatMulIntegerToFloat": (1, 5, 4),
+    "QGemm": (3, 5, 2),
+    "QLinearConv": (3, 5, 2),
+    "QLinearMatMul": (3, 5, 2),
+}
+"""Operators, their weights and the zero point of these, and that of what they are multiplied by."""
+
+
+def _at(node: onnx.NodeProto, index: int) -> str:
+    """The name of an input; nothing if it is absent."""
+    return node.input[index] if index < len(node.input) else ""
 
 
 _HALVES = (TensorProto.FLOAT16, TensorProto.BFLOAT16)

@@ -73,6 +73,8 @@ def check(model: onnx.ModelProto, images: Floats, step: float, target: str = "id
         ("residual", "QDQ", "QInt8", "QInt8", True, False),
         ("depthwise", "QDQ", "QUInt8", "QUInt8", False, False),
         ("mixed", "QDQ", "QUInt8", "QInt8", False, True),
+        ("depthwise", "QOperator", "QUInt8", "QInt8", False, True),
+        ("mixed", "QOperator", "QUInt8", "QUInt8", False, False),
     ],
 )
 def test_networks_as_the_quantizer_writes_them(

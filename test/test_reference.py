@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 import pytest
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from cmc.reference import Deviation, Reference
 from onnx_models import chain_model
@@ -117,3 +117,21 @@ def test_batch_normalization_of_an_old_opset(engine: str):
     expected = np.array([[[0.5, 2.5, 4.5], [1, 2, 3]]], np.float32)
     found = Reference(model)({"x": x})["y"]
     assert np.allclose(found.reshape(expected.shape), expected)
+
+
+def test_products_of_bytes_do_not_saturate():
+    """onnxruntime adds two products in 16 bits on some processors."""
+    pytest.importorskip("onnxruntime")
+    weight = np.full((64, 1), 127, np.int8)
+    node = helper.make_node("MatMulInteger", ["x", "w"], ["y"])
+    graph = helper.make_graph(
+        [node],
+        "product",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, [1, 64])],
+        [helper.make_tensor_value_info("y", TensorProto.INT32, [1, 1])],
+        [numpy_helper.from_array(weight, "w")],
+    )
+    opsets = [helper.make_opsetid("", 17)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    x = np.full((1, 64), 255, np.float32)
+    assert Reference(model)({"x": x})["y"].tolist() == [[64 * 127 * 255]]

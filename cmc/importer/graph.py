@@ -33,6 +33,7 @@ from cmc.importer.node import Node, Value, as_float32
 from cmc.importer.operators import (
     KNOWN_BY_THEIR_GRAPHS,
     NEVER_FOLDED,
+    OTHER_DOMAINS,
     QUANTIZED_OPERATORS,
     TENSOR_OPERATORS,
     VALUE_OPERATORS,
@@ -335,6 +336,11 @@ class Graph:
 
 def _translate_node(node: Node) -> Sequence[Value | None]:
     if node.proto.domain not in ("", "ai.onnx"):
+        known = OTHER_DOMAINS.get(node.proto.domain, {})
+        if node.op_type in known:
+            result = known[node.op_type](node)
+            node.check_all_read()
+            return _as_results(result)
         if (expanded := node.graph.expand(node)) is not None:
             return expanded
         raise node.error(
@@ -366,6 +372,10 @@ def _translate_node(node: Node) -> Sequence[Value | None]:
             f"operator {node.op_type!r} is not supported: express it by other operators, or "
             "compute it outside the network"
         )
+    return _as_results(result)
+
+
+def _as_results(result: Value | Sequence[Value | None]) -> Sequence[Value | None]:
     return [result] if isinstance(result, SSAValue) or not isinstance(result, Sequence) else result
 
 

@@ -22,6 +22,7 @@ _ALIKE = frozenset(
         *("Concat", "DepthToSpace", "Expand", "Gather", "Pad", "Slice", "SpaceToDepth", "Split"),
         *("Tile", "Transpose", "Trilu", "GatherElements", "GatherND", "ScatterElements"),
         *("ScatterND", "TensorScatter", "Compress", "ReverseSequence", "MaxUnpool", "Identity"),
+        *("Resize", "Upsample"),
         *("Div", "Mod", "Pow", "BitShift"),
     )
 )
@@ -50,6 +51,9 @@ def kind_of_integers(node: Node) -> Kind | None:
     if kind is None:
         return None
     node.reject(node.op_type not in _ALIKE, f"{node.op_type} of {kind}")
+    if node.op_type in ("Resize", "Upsample"):
+        mode = node.get_string("mode", "nearest")
+        node.reject(mode != "nearest", f"{node.op_type} of {kind} in mode {mode!r}, which rounds,")
     small = kind.itemsize <= 2
     grows = node.op_type in _GROWING or (node.op_type == "Mul" and kind.itemsize == 2)
     node.reject(small and grows, f"{node.op_type} of {kind}, which may wrap around,")

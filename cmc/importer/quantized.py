@@ -208,6 +208,22 @@ def write(node: Node, real: Scaled | Value, scale: Value, zero: Value, kind: Kin
     return shifted
 
 
+def write_together(node: Node, quotient: Value, zero: Value, kind: Kind) -> Value:
+    """As `write`, of what was divided by the scale already, the zero point added before rounding.
+
+    So onnxruntime adds and multiplies: where a result is between two integers, this may be another.
+    """
+    low, high = limits(node, kind)
+    rounded = apply(node, nn.RoundOp, np.rint, add(node, quotient, zero))
+    return _clipped(node, rounded, low, high, NO_ZERO)
+
+
+def real_of(node: Node, scaled: Scaled) -> Value:
+    """The real numbers that integers and their factor stand for."""
+    rank = len(shape_of(scaled.integers))
+    return multiply(node, scaled.integers, aligned(node, scaled.factor, scaled.axis, rank))
+
+
 def _clipped(node: Node, value: Value, low: int, high: int, zero: Value) -> Value:
     """`value` between both limits less the zero point."""
     if not isinstance(zero, SSAValue) and zero.ndim == 0:

@@ -14,6 +14,7 @@ from cmc.importer.operators import (
     indexing,
     layout,
     linear,
+    microsoft,
     normalization,
     quantization,
     recurrent,
@@ -45,6 +46,9 @@ NEVER_FOLDED = frozenset((*normalization.OPERATORS, *windows.OPERATORS))
 
 QUANTIZED_OPERATORS: Mapping[str, Importer] = quantization.OPERATORS
 """Operators that take integers and real numbers, and say themselves which of them they return."""
+
+OTHER_DOMAINS: Mapping[str, Mapping[str, Importer]] = {microsoft.DOMAIN: microsoft.OPERATORS}
+"""The same of domains that are not ONNX's own."""
 
 TENSOR_OPERATORS: Mapping[str, Importer] = {
     **contraction.OPERATORS,

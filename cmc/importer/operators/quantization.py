@@ -107,15 +107,26 @@ def _kind_of_result(node: Node, zero: int) -> Kind:
 
 def written(node: Node, real: Scaled | Value, index: int) -> Value:
     """`real` by the scale at input `index` and the zero point after it, one for all of it."""
+    scale, zero, kind = scale_to_write(node, index)
+    return write(node, real, scale, zero, kind)
+
+
+def scale_to_write(node: Node, index: int) -> tuple[Value, Value, Kind]:
+    """The scale at input `index` and the zero point after it, one for all, and the type."""
     scale, zero = aligned(node, node.value(index), 0, 1), zero_point(node, index + 1, 0, 1)
     if shape_of(scale) or shape_of(zero):
         raise node.error("the result has several scales or zero points, which is not supported")
-    return write(node, real, scale, zero, _kind_of_result(node, index + 1))
+    return scale, zero, _kind_of_result(node, index + 1)
 
 
 def import_dynamic_quantize(node: Node) -> Sequence[Value]:
-    """Scale and zero point by the least and the greatest element, and zero."""
-    tensor = node.tensor(0)
+    uint8, float32 = TensorProto.UINT8, TensorProto.FLOAT
+    node.kinds += [uint8, float32, uint8]
+    return quantized_dynamically(node, node.tensor(0))
+
+
+def quantized_dynamically(node: Node, tensor: SSAValue) -> tuple[Value, Value, Value]:
+    """A tensor as uint8, its scale, and its zero point: by the least and the greatest element."""
     axes = range(len(nn.shape_of(tensor)))
     least, greatest = (
         reshaped(node, reduce_along(reduce, node, tensor, axes), ())
@@ -129,9 +140,7 @@ def import_dynamic_quantize(node: Node) -> Sequence[Value]:
     scale = node.emit(nn.WhereOp(flat, node.emit_scalar(1.0), step))
     place = divide(node, subtract(node, NO_ZERO, least), scale)
     zero = node.emit(nn.ClipOp(node.emit(nn.RoundOp(as_tensor(node, place))), 0.0, 255.0))
-    uint8, float32 = TensorProto.UINT8, TensorProto.FLOAT
-    node.kinds += [uint8, float32, uint8]
-    return [write(node, tensor, scale, zero, np.dtype(np.uint8)), scale, zero]
+    return write(node, tensor, scale, zero, np.dtype(np.uint8)), scale, zero
 
 
 # Products of integers
@@ -142,24 +151,40 @@ def import_qlinear_conv(node: Node) -> Value:
     if shape_of(tensor.factor):
         raise node.error("the input has several scales, which is not supported")
     bias = as_tensor(node, node.value(8), node.proto.input[8]) if node.has_input(8) else None
-    total = _convolution(node, tensor.integers, weight.integers, 3, bias)
-    return written(node, Scaled(total, multiply(node, tensor.factor, weight.factor), 1), 6)
+    image = as_tensor(node, tensor.integers)
+    last = bool(node.get_int("channels_last", 0))
+    total = _convolution(
+        node, channels_first(node, image) if last else image, weight.integers, 3, bias
+    )
+    result = written(node, Scaled(total, multiply(node, tensor.factor, weight.factor), 1), 6)
+    return channels_last(node, as_tensor(node, result)) if last else result
 
 
 def import_conv_integer(node: Node) -> SSAValue:
     tensor = centred(node, node.value(0), zero_point(node, 2, 1, len(node.shape(0))))
     weight = centred(node, node.value(1), zero_point(node, 3, 0, len(node.shape(1))))
     node.kinds.append(TensorProto.INT32)
-    return _convolution(node, tensor, weight, 1, None)
+    return _convolution(node, as_tensor(node, tensor), weight, 1, None)
 
 
 def _convolution(
-    node: Node, tensor: Value, weight: Value, index: int, bias: SSAValue | None
+    node: Node, tensor: SSAValue, weight: Value, index: int, bias: SSAValue | None
 ) -> SSAValue:
-    window = window_of(node, node.get_ints("kernel_shape") or node.shape(index)[2:])
+    kernel = node.get_ints("kernel_shape") or node.shape(index)[2:]
+    window = window_of(node, kernel, nn.shape_of(tensor))
     group = node.get_int("group", 1)
     weight = as_tensor(node, weight, node.proto.input[index])
-    return node.emit(nn.ConvOp(as_tensor(node, tensor), weight, bias, window, group=group))
+    return node.emit(nn.ConvOp(tensor, weight, bias, window, group=group))
+
+
+def channels_first(node: Node, tensor: SSAValue) -> SSAValue:
+    rank = len(nn.shape_of(tensor))
+    return node.emit(nn.TransposeOp(tensor, [0, rank - 1, *range(1, rank - 1)]))
+
+
+def channels_last(node: Node, tensor: SSAValue) -> SSAValue:
+    rank = len(nn.shape_of(tensor))
+    return node.emit(nn.TransposeOp(tensor, [0, *range(2, rank), 1]))
 
 
 def import_qlinear_matmul(node: Node) -> Value:

@@ -131,10 +131,15 @@ def _places_of(node: Node, window: Window, largest: SSAValue) -> SSAValue:
 
 
 def import_average_pool(node: Node) -> SSAValue:
+    return average_pool(node, node.tensor(0))
+
+
+def average_pool(node: Node, tensor: SSAValue) -> SSAValue:
+    """The pool that the node describes, of a tensor [N, C, spatial...]."""
     return node.emit(
         nn.AveragePoolOp(
-            node.tensor(0),
-            window_of(node, _kernel(node)),
+            tensor,
+            window_of(node, _kernel(node), nn.shape_of(tensor)),
             count_include_pad=bool(node.get_int("count_include_pad", 0)),
         )
     )
@@ -176,10 +181,11 @@ def _kernel(node: Node) -> list[int]:
     return kernel
 
 
-def window_of(node: Node, kernel: Sequence[int]) -> Window:
-    """The window that the node describes, over its first input."""
-    if len(node.shape(0)) < 3:
-        raise node.error(f"an input of shape {list(node.shape(0))} has no spatial axes")
+def window_of(node: Node, kernel: Sequence[int], shape: tuple[int, ...] | None = None) -> Window:
+    """The window that the node describes, over a tensor of that shape, or over its first input."""
+    shape = node.shape(0) if shape is None else shape
+    if len(shape) < 3:
+        raise node.error(f"an input of shape {list(shape)} has no spatial axes")
     ceil_mode = bool(node.get_int("ceil_mode", 0))
     try:
         window = Window.of(
@@ -191,7 +197,7 @@ def window_of(node: Node, kernel: Sequence[int]) -> Window:
         )
     except ValueError as error:
         raise node.error(str(error)) from None
-    first, channels, *spatial = node.shape(0)
+    first, channels, *spatial = shape
     if len(spatial) != window.rank:
         raise node.error(f"a window of {window.rank} axes does not slide over {len(spatial)}")
     window = _with_pads_of(node, window, spatial)
