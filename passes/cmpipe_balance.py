@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fractions import Fraction
@@ -22,7 +22,7 @@ from xdsl.dialects.builtin import ModuleOp, NameLoc
 from xdsl.passes import ModulePass
 
 from cmc.compiler.standard import AUTO, NONE
-from cmc.dialects.cmpipe import PipelineOp, StageOp, target_of
+from cmc.dialects.cmpipe import PipelineOp, StageOp, stages_before, target_of
 from cmc.errors import CmcError
 from cmc.fitting.balance import Balance, Layer
 from cmc.fitting.bound import Demand, Supply, work_of, works
@@ -30,26 +30,33 @@ from cmc.fitting.cores import ENDLESS, Room
 from cmc.fitting.exchange import Exchange
 from cmc.fitting.mapping import Copies, read_mapping
 from cmc.fitting.parts import Part, Sharing
+from cmc.passes.cmpipe_derive_control import derive_channels
 from cmc.passes.cmpipe_replicate_stage import box_of, parts_of, replicate
 from cmc.passes.on_target import put_target
+from cmc.precedence import circles
+from cmc.sizing.model import CountedPipeline
 from cmc.targets import Target
 from cmc.tiling.select import Names
+from cmc.timing.circles import circles_of
 
 
-def layers_of(stages: Sequence[StageOp]) -> list[Layer]:
+def layers_of(stages: Sequence[StageOp], around: Set[str] = frozenset()) -> list[Layer]:
     """The stages in layers: those that were one stage, before its matrix was cut, are one.
 
-    Stages that are copies already stay what they are.
+    Stages that are copies already stay what they are, and so do those `around` a circle: their
+    iterations wait for each other, and copies of them would.
     """
     sharings: dict[Part, Sharing] = {}
     layers: dict[object, list[StageOp]] = {}
     for stage in stages:
         layer = stage.location.desc if isinstance(stage.location, NameLoc) else stage
-        key = (layer, box_of(stage)) if stage.copy_of is None else stage
+        circled = stage.sym_name.data in around
+        key = (layer, box_of(stage), circled) if stage.copy_of is None else stage
         layers.setdefault(key, []).append(stage)
     found: list[Layer] = []
     for same in layers.values():
-        box = box_of(same[0]) if same[0].copy_of is None else None
+        kept = same[0].copy_of is not None or same[0].sym_name.data in around
+        box = None if kept else box_of(same[0])
         sharing = None if box is None else sharings.setdefault(box, Sharing(box))
         work = [work_of(stage, stage.sym_name.data) for stage in same]
         found.append(Layer(work, work[0].iterations, sharing))
@@ -99,7 +106,22 @@ class _Balancing:
 
     @cached_property
     def layers(self) -> list[Layer]:
-        return layers_of(list(self.pipeline.stages()))
+        around = {name for circle in self._circles for name in circle}
+        return layers_of(list(self.pipeline.stages()), around)
+
+    @cached_property
+    def _circles(self) -> list[list[str]]:
+        return circles(stages_before(self.pipeline))
+
+    @cached_property
+    def _around(self) -> int:
+        """How long an image takes of stages that wait for each other in turn, at the least."""
+        if not self._circles:
+            return 0
+        copy = self.pipeline.clone()
+        copy.body.block.add_ops(derive_channels(copy))
+        flow = CountedPipeline(copy).flow
+        return max(circle.interval for circle in circles_of(flow))
 
     @cached_property
     def demand(self) -> Demand:
@@ -157,7 +179,8 @@ class _Balancing:
     def _bound(self, pipelines: int) -> int | None:
         """The shortest interval of each of so many pipelines; None with too few crossbars."""
         supply = Supply(self.cores, self.cores * self.target.crossbars)
-        return self.demand.least_interval(supply, pipelines)
+        least = self.demand.least_interval(supply, pipelines)
+        return None if least is None else max(least, self._around)
 
     def _balance(self, pipelines: int) -> Balance:
         """That of one of so many pipelines."""
@@ -175,7 +198,7 @@ class _Balancing:
         streams = self.demand.streams
         shared = sum((work.cycles for work in streams), Counter[str]())
         own = max((work.iterations * work.pace for work in streams), default=0)
-        busiest = max(filled.busiest, own) / pipelines
+        busiest = max(filled.busiest, own, self._around) / pipelines
         return _Choice(pipelines, parts, max([busiest, *shared.values()]), filled.cores)
 
     def _on_few_cores(self, pipelines: int) -> Iterator[_Choice]:

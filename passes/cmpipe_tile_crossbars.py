@@ -42,6 +42,7 @@ from cmc.dialects.poly import MapAttr
 from cmc.errors import CmcError
 from cmc.passes.on_target import put_target
 from cmc.poly.relations import box
+from cmc.precedence import circles
 from cmc.targets import Target
 from cmc.tiling.blocks import Blocks, indexed, read_blocks, through
 from cmc.tiling.bodies import Builder
@@ -71,9 +72,14 @@ class _Tiling:
 
     def run(self) -> None:
         stages = {stage.sym_name.data: stage for stage in self.pipeline.stages()}
-        for name in stages_before(self.pipeline):
+        before = stages_before(self.pipeline)
+        around = {name for circle in circles(before) for name in circle}
+        for name in before:
             self._read_all(stages[name])
             self._fit(stages[name])
+            # What lies on a circle is read by stages that were looked at before, or by itself.
+            for stage in self.pipeline.stages() if name in around else ():
+                self._read_all(stage)
         for port in self.pipeline.outputs():
             blocks = self.blocked.get(port.object.root_reference.data)
             if blocks is not None:

@@ -72,16 +72,20 @@ class Port:
 
     def enter(self, images: Floats, elements: Floats, rows: range | None = None) -> None:
         """Put a stream of an input's images where its object lies, or some of its rows."""
+        count = len(images)
+        if count == 0:
+            return
         if self._linear is None:
-            count = len(images)
             elements.reshape(count, -1)[:, self._places] = images.reshape(count, -1)
         else:
             np.copyto(self._as_tensor(elements, rows), self._rows(images, rows))
 
     def leave(self, elements: Floats, images: Floats, rows: range | None = None) -> None:
         """Put an object's elements, or those of some rows, into a stream of an output."""
+        count = len(images)
+        if count == 0:
+            return
         if self._linear is None:
-            count = len(images)
             images.reshape(count, -1)[:] = elements.reshape(count, -1)[:, self._places]
         else:
             np.copyto(self._rows(images, rows), self._as_tensor(elements, rows))

@@ -149,3 +149,62 @@ def recurrences(draw: st.DrawFn) -> Recurrence:
         sorted(outputs),
         draw(st.integers(0, 10)),
     )
+
+
+def voice_detector(
+    op_type: str, direction: str = "forward", *, streamed: bool = False, every: bool = False
+) -> onnx.ModelProto:
+    """A voice activity detector: two convolutions over sound, a recurrence, and a dense head.
+
+    With `streamed`, its states are inputs `h` and `c`, and outputs `hn` and `cn`. The head looks at
+    the last hidden state, or at that of `every` step, for which there is a probability then.
+    """
+    hidden, channels, directions = 6, 8, DIRECTIONS[direction]
+    rows = GATES[op_type] * hidden
+    constants: dict[str, NDArray[np.generic]] = {
+        "w1": normal(4, 1, 5, seed=1) / 2,
+        "b1": normal(4, seed=2) / 4,
+        "w2": normal(channels, 4, 3, seed=3) / 3,
+        "W": normal(directions, rows, channels, seed=4) / 3,
+        "R": normal(directions, rows, hidden, seed=5) / 3,
+        "B": normal(directions, 2 * rows, seed=6) / 4,
+        "dense": normal(hidden * directions, 1, seed=7),
+        "flat": np.array([0, 0, -1] if every else [1, -1], np.int64),
+    }
+    nodes = [
+        helper.make_node("Conv", ["sound", "w1", "b1"], ["c1"], "conv1", strides=[2], pads=[2, 2]),
+        helper.make_node("Relu", ["c1"], ["r1"], "relu1"),
+        helper.make_node("Conv", ["r1", "w2"], ["c2"], "conv2", strides=[2], pads=[1, 1]),
+        helper.make_node("Relu", ["c2"], ["r2"], "relu2"),
+        helper.make_node("Transpose", ["r2"], ["steps"], "steps", perm=[2, 0, 1]),
+    ]
+    states = ["h", "c"][: 2 if op_type == "LSTM" else 1] if streamed else []
+    results = ["all", "hn", "cn"][: 3 if op_type == "LSTM" else 2]
+    node = helper.make_node(
+        op_type,
+        ["steps", "W", "R", "B", *([""] if states else []), *states],
+        results,
+        "recurrence",
+        hidden_size=hidden,
+        direction=direction,
+    )
+    if op_type == "GRU":
+        node.attribute.append(helper.make_attribute("linear_before_reset", 1))
+    source = "all" if every else "hn"
+    nodes += [
+        node,
+        helper.make_node("Transpose", [source], ["turned"], "turn", perm=[0, 2, 1, 3])
+        if every
+        else helper.make_node("Transpose", [source], ["turned"], "turn", perm=[1, 0, 2]),
+        helper.make_node("Reshape", ["turned", "flat"], ["rows"], "flatten"),
+        helper.make_node("MatMul", ["rows", "dense"], ["logits"], "dense"),
+        helper.make_node("Sigmoid", ["logits"], ["voice"], "sigmoid"),
+    ]
+    state = (directions, 1, hidden)
+    return graph_model(
+        nodes,
+        [float_type("sound", (1, 1, 40)), *(float_type(name, state) for name in states)],
+        [float_type("voice", None), *(float_type(f"{name}n", None) for name in states)],
+        constants,
+        opset=14,
+    )
