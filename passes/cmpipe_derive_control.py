@@ -3,7 +3,7 @@
 Only access relations are looked at. For a stage and a writer of something that it reads, iterations
 of the stage wait for these writes (`ready`), and the slots that they fill wait for iterations of
 the stage (`free`). Both are step functions, computed by the same construction with the roles
-swapped.
+swapped. What is written and never read is not sent.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from cmc.dialects.cmpipe import (
 )
 from cmc.dialects.poly import MapAttr, SetAttr
 from cmc.poly.moves import Move, back, corner, moved_domain, moved_range, moved_set
+from cmc.poly.order import as_box
 from cmc.poly.relations import Progress, nameless, progress
 
 
@@ -33,6 +34,8 @@ class Control:
 
     ready: Progress
     free: Progress
+    carries: isl.Set | None = None
+    """The elements that are read; None if they are all that are written."""
 
 
 def derive(reads: isl.Map, writes: isl.Map, reader: isl.Set) -> Control:
@@ -40,14 +43,17 @@ def derive(reads: isl.Map, writes: isl.Map, reader: isl.Set) -> Control:
 
     `reads` maps the reader's iterations to elements, `writes` the writer's iterations to elements;
     both sides run in lexicographic order. `reader` holds all iterations of the reader. What is read
-    and comes from other writers is no matter of this channel.
+    and comes from other writers is no matter of this channel, nor what is written and not read.
     """
     needs = reads.apply_range(writes.reverse())
     ready = progress(needs, reader)
-    free = progress(needs.reverse(), writes.domain())
+    sends = needs.range().coalesce()
+    whole = writes.domain().is_subset(sends)
+    free = progress(needs.reverse(), writes.domain() if whole else sends)
     return Control(
         Progress(ready.steps.apply_domain(writes).coalesce(), ready.initial),
         Progress(free.steps.apply_range(writes).coalesce(), free.initial.apply(writes)),
+        None if whole else as_box(sends.apply(writes).coalesce()),
     )
 
 
@@ -90,13 +96,16 @@ def _channel(channel: Channel, control: Control, place: Move) -> ChannelOp:
     def point(initial: isl.Set, name: str) -> SetAttr | None:
         return None if initial.is_empty() else SetAttr(initial.set_tuple_name(name))
 
-    ready, free = control.ready, control.free
+    ready, free, carries = control.ready, control.free, control.carries
+    if carries is not None and any(place):
+        carries = as_box(moved_set(carries, place))
     return ChannelOp(
         channel,
         named(moved_domain(ready.steps, place), object, reader),
         named(moved_range(free.steps, place), reader, object),
         ready_from=point(ready.initial, reader),
         free_from=point(moved_set(free.initial, place), object),
+        carries=None if carries is None else SetAttr(carries),
     )
 
 

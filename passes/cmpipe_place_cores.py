@@ -22,7 +22,7 @@ from cmc.fitting.loads import largest_load
 from cmc.fitting.mapping import MappingFile, read_mapping
 from cmc.fitting.places import MORE, Placement, cost_of, lower_bound, placed
 from cmc.fitting.relief import relieved
-from cmc.fitting.traffic import Crossing, Sent, between_cores, crossing, hops_of, sent
+from cmc.fitting.traffic import Crossing, Sent, between_cores, crossing, hops_of, sent, together
 from cmc.passes.on_target import put_target
 from cmc.poly.evaluate import Ints
 from cmc.targets import Target
@@ -142,13 +142,12 @@ class _Cores:
         for what, side, at in zip(("send", "receive"), ("writer", "reader"), ends, strict=True):
             most = max((at.count(place) for place in set(at)), default=0)
             needs = [0] * len(self.cores)
-            seen: set[tuple[str, int]] = set()
-            for one in self.channels:
-                core = self.core[one.channel.writer if side == "writer" else one.channel.reader]
-                key = (one.channel.writer, core)
-                if not (self.target.multicast and key in seen):
-                    needs[core] += one.vectors * one.cycles
-                seen.add(key)
+
+            def end(one: Sent, side: str = side) -> int:
+                return self.core[one.channel.writer if side == "writer" else one.channel.reader]
+
+            for vectors, one in together(self.channels, self.target, end):
+                needs[end(one)] += vectors * one.cycles
             core = int(np.argmax(needs))
             if needs[core] > most * self.interval:
                 raise CmcError(

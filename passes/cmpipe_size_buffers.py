@@ -38,15 +38,16 @@ def slots_by_policy(model: CountedPipeline, policy: BufferPolicy) -> list[int]:
         case "minimal":
             return _minimal(model, trimmed(flow, slots))
         case "whole":
-            wholes = [flow.processes[edge.writer].iterations for edge in flow.edges]
+            wholes = [edge.count(flow.processes[edge.writer].iterations) for edge in flow.edges]
             return [-(-count // whole) * whole for count, whole in zip(slots, wholes, strict=True)]
 
 
 def _rows(model: CountedPipeline) -> list[int]:
-    """How many elements of each channel's writer lie in a row of its object, on average."""
+    """How many elements of each channel lie in a row of its object, on average."""
+    flow = model.flow
     shapes = [find_object(op, op.object).shape or (1,) for op in model.channels]
-    writers = [model.flow.processes[op.channel.writer] for op in model.channels]
-    return [-(-one.iterations // shape[0]) for one, shape in zip(writers, shapes, strict=True)]
+    counts = [edge.count(flow.processes[edge.writer].iterations) for edge in flow.edges]
+    return [-(-count // shape[0]) for count, shape in zip(counts, shapes, strict=True)]
 
 
 def _minimal(model: CountedPipeline, live: Sequence[int]) -> list[int]:

@@ -200,7 +200,7 @@ class _Lowering:
             channels = self._channels_into(stage)
             for op in channels:
                 slots = _slots(op)
-                held.append(RingOp(op.channel, address, slots))
+                held.append(RingOp(op.channel, address, slots, op.carries))
                 address += slots * self.objects[op.channel.object].vector * width
             for op in channels:
                 programs += self._machines(op, stage)

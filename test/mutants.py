@@ -26,7 +26,7 @@ from cmc.dialects.cmctrl import (
     ReleaseOp,
     RingOp,
 )
-from cmc.dialects.cmpipe import StageOp
+from cmc.dialects.cmpipe import StageOp, find_object
 from cmc.dialects.poly import SetAttr
 
 Change = Callable[[Operation], None]
@@ -99,24 +99,29 @@ def _changes(op: Operation) -> _Changes:
         case RingOp():
             yield from _integer_changes("slots", op.slots, at_least=1)
             yield from _integer_changes("address", op.address, at_least=0, by=4)
+            elements = find_object(op, op.object).index_space.reset_tuple_id()
+            carried = elements if op.carries is None else op.carries.data
+            for what, other in _set_changes(carried):
+                yield f"carries {what}", set_property("carries", SetAttr(other))
         case ConstantsOp():
             yield from _integer_changes("address", op.address, at_least=0, by=4)
         case CreditsOp():
             yield from _integer_changes("count", op.count, at_least=0)
         case StageOp():
-            domain = op.domain.data
-            for name, less in (("first", domain.lexmin()), ("last", domain.lexmax())):
-                smaller = SetAttr(domain.subtract(less))
-                yield f"domain without its {name} point", set_property("domain", smaller)
-            rank = op.iteration_rank()
-            if rank:
-                last = domain.lexmax()
-                dims = ", ".join(f"i{i}" for i in range(rank))
-                shifted = last.apply(isl.Map(f"{{ [{dims}] -> [{dims} + 1] }}"))
-                larger = SetAttr(domain.union(shifted).coalesce())
-                yield "domain with a point more", set_property("domain", larger)
+            for what, domain in _set_changes(op.domain.data):
+                yield f"domain {what}", set_property("domain", SetAttr(domain))
         case _:
             pass
+
+
+def _set_changes(points: isl.Set) -> Iterator[tuple[str, isl.Set]]:
+    """The set without its first or last point, and with one after the last one."""
+    for name, less in (("first", points.lexmin()), ("last", points.lexmax())):
+        yield f"without its {name} point", points.subtract(less)
+    if rank := points.dim(isl.dim_type.set):
+        dims = ", ".join(f"i{i}" for i in range(rank))
+        shifted = points.lexmax().apply(isl.Map(f"{{ [{dims}] -> [{dims} + 1] }}"))
+        yield "with a point more", points.union(shifted).coalesce()
 
 
 def _integer_changes(

@@ -17,7 +17,7 @@ from cmc.timing.solver import solve
 from cmc.timing.times import Times
 from cmc.timing.waiting import Waiting
 from conftest import examples
-from test_any_machines import random_steps
+from test_any_machines import carrying, random_steps
 from test_timing import random_machine, starts_by_definition
 
 UNITS = ("digital", "port", "memory")
@@ -98,6 +98,12 @@ def test_events_are_those_of_each_cycle(seed: int, images: int):
     assert_as_defined(random_flow(seed), images)
 
 
+@examples(40)
+@given(st.integers(0, 1 << 32), st.integers(1, 20))
+def test_events_where_channels_carry_some_of_what_is_written(seed: int, images: int):
+    assert_as_defined(carrying(Random(seed), random_flow(seed)), images)
+
+
 @examples(30)
 @given(st.integers(0, 1 << 32))
 def test_nothing_is_lost_in_leaps(seed: int):
@@ -118,6 +124,8 @@ def test_nothing_is_lost_in_leaps(seed: int):
 @given(st.integers(0, 1 << 32))
 def test_both_engines_agree_where_nothing_is_shared(seed: int):
     flow, images = random_flow(seed), 30
+    if seed % 2:
+        flow = carrying(Random(seed), flow)
     alone = Flow.of((replace(p, side=p.name) for p in flow.processes.values()), flow.edges)
     solved, found = solve(alone, images), events.simulate(alone, images)
     assert not alone.shared and found.complete == solved.complete

@@ -23,17 +23,21 @@ from cmc.dialects.cmpipe import ChannelOp, CoreOp, PipelineOp, TargetAttr
 from cmc.dialects.cmpipe.units import Unit
 from cmc.errors import CmcError
 from cmc.files.parsing import parse_file
+from cmc.fitting.traffic import hop_bytes
 from cmc.passes import get_all_passes
+from cmc.proof.chip import prove
 from cmc.simulator import Mode, Result, chip_of
 from cmc.simulator.load import load
 from cmc.targets import Target
 from cmc.timing.flow import Flow
+from cmc.timing.load import link_loads
 from cmc.timing.solver import solve
 from cmc.timing.times import Leap, Times
 from cmc.timing.waiting import Waiting
 from conftest import examples
 from end_to_end import Arrays, assert_close, assert_same, compile_with, programs
 from networks import Network, networks, random_inputs, reference
+from test_copies import replicate_at_random
 from test_random_networks import policies
 from test_units import occupy
 
@@ -110,6 +114,30 @@ def test_networks_on_cores_at_any_places(network: Network, policy: BufferPolicy,
         begun, process = one.starts.reshape(-1).tolist(), flow.processes[one.name]
         late = begun[-1] - begun[0] - (len(begun) - 1) * process.pace
         assert sum(one.waiting.values()) == late
+
+
+@examples(25)
+@given(networks(), policies, st.integers(0, 2**16))
+def test_copies_on_cores_at_any_places(network: Network, policy: BufferPolicy, seed: int):
+    """Of what a copy writes others read a part, or nothing: each is sent what it reads."""
+    random = Random(seed)
+    program = compile_with(
+        network.model,
+        policy,
+        {
+            "cmpipe-tile-crossbars": lambda pipeline: replicate_at_random(random, pipeline),
+            "cmpipe-assign-cores": lambda pipeline: spread(pipeline, random),
+        },
+    )
+    inputs = random_inputs(network.model, 3, seed=1)
+    result = program.run(inputs, mode="interpret")
+    assert_close(result.outputs, reference(network.model, inputs))
+    assert_same(program.run(inputs), result)
+    prove(chip_of(program.module))
+    chip = load(chip_of(program.module))
+    crossed = sum(load.bytes for load in link_loads(chip.flow))
+    found = hop_bytes(chip.op)
+    assert found is None or found.found == crossed >= found.least
 
 
 LONG = 40

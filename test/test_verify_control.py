@@ -20,6 +20,7 @@ from cmc.compiler.standard import BufferPolicy
 from cmc.diagnostics import verify_module
 from cmc.dialects.cmctrl import ChipOp, CoreOp, CreditsOp, InSram, RingOp
 from cmc.dialects.cmpipe import Channel, StageOp
+from cmc.dialects.poly import SetAttr
 from cmc.errors import CmcError
 from cmc.files.parsing import parse_file
 from cmc.importer import import_model
@@ -148,6 +149,9 @@ def subject(name: str) -> ModuleOp:
         case "columns" | "copies":
             by_hand = (ROOT / "test" / "writers" / f"{name}.mlir").read_text()
             return run_passes(parsed(by_hand), to_chip("minimal"))
+        case "halo":
+            by_hand = (ROOT / "test" / "links" / "halo.mlir").read_text()
+            return run_passes(parsed(by_hand), to_chip("minimal"))
         case "blocks":
             page = (ROOT / "test" / "passes" / "cmpipe_replicate_stage.mlir").read_text()
             copies = "cmpipe-replicate-stage{stage=slow loops=w copies=2 pattern=blocks}"
@@ -156,7 +160,7 @@ def subject(name: str) -> ModuleOp:
             return compiled(find_trained(name), "throughput")
 
 
-SMALL = ("pair", "digits", "tiles", "forks", "gaps", "columns", "copies", "blocks")
+SMALL = ("pair", "digits", "tiles", "forks", "gaps", "columns", "copies", "blocks", "halo")
 
 
 def test_the_proof_is_independent_of_what_it_proves():
@@ -658,6 +662,38 @@ def test_rings_of_any_size_are_accepted_exactly_if_streams_get_through(name: str
         assert (error is None) == (behaviour(changed, images=4) is not None), (slots, error)
         accepted[error is None] += 1
     assert accepted[False] > 0
+
+
+# What rings carry.
+
+
+@pytest.mark.parametrize(
+    ("elements", "message"),
+    [
+        ("i0 = 0 and i1 = 4", "program @sum_left reads @a[1, 4], which the ring of @a from @right "
+         "to @sum_left does not carry"),
+        ("0 <= i0 < 2 and i1 = 5", "the ring of @a from @right to @sum_left carries @a[0, 5], "
+         "which @sum_left never reads"),
+        ("0 <= i0 < 2 and 4 <= i1 < 6", "the ring of @a from @right to @sum_left carries @a[0, 5], "
+         "which @sum_left never reads"),
+        ("0 <= i0 < 2 and i1 = 3", "program @sum_left reads @a[0, 4], which the ring of @a from "
+         "@right to @sum_left does not carry"),
+        ("0 <= i0 < 2 and 3 <= i1 <= 4", None),
+    ],
+)  # fmt: skip
+def test_rings_carry_what_is_read(elements: str, message: str | None):
+    """Of what a ring is said to carry, nothing counts but what the writer writes."""
+    module = subject("halo")
+    (ring,) = (
+        op
+        for op in module.walk()
+        if isinstance(op, RingOp) and op.channel == Channel("a", "right", "sum_left")
+    )
+    ring.carries = SetAttr.from_text(f"{{ [i0, i1] : {elements} }}")
+    verify_module(module)
+    error = proof_of(module)
+    assert (error and error.message) == message
+    assert (behaviour(module) is None) == (message is not None)
 
 
 # Mutants.

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from graphlib import TopologicalSorter
 
 import islpy as isl
 import numpy as np
@@ -22,6 +21,7 @@ from cmc.poly.counting import Iterations
 from cmc.poly.evaluate import Ints
 from cmc.poly.order import Order
 from cmc.poly.relations import nameless
+from cmc.precedence import in_order
 
 
 def copy_name(stage: str, number: int) -> str:
@@ -80,7 +80,7 @@ class Exchange:
         follows: dict[str, list[str]] = {name: [] for name in self._iterations}
         for pair in self._pairs:
             follows[pair.reader].append(pair.writer)
-        return {name: follows[name] for name in TopologicalSorter(follows).static_order()}
+        return {name: follows[name] for name in in_order(follows)}
 
     @property
     def total(self) -> int:
@@ -95,13 +95,15 @@ class Exchange:
         of = {name: self._copies(name, parts.get(name)) for name in self._iterations}
         found: Counter[tuple[str, str]] = Counter()
         for pair in self._pairs:
-            source, to = of[pair.writer][pair.written], of[pair.reader][pair.read]
-            counts = np.bincount(of[pair.writer])
+            to = of[pair.reader][pair.read]
             width = int(to.max(initial=0)) + 1
-            for key in np.unique(source * width + to).tolist():
-                one, other = divmod(key, width)
+            # Each copy is sent once what it reads, however often it does.
+            written, others = np.divmod(np.unique(pair.written * width + to), width)
+            keys = of[pair.writer][written] * width + others
+            for key, count in zip(*np.unique(keys, return_counts=True), strict=True):
+                one, other = divmod(int(key), width)
                 ends = copy_name(pair.writer, one), copy_name(pair.reader, other)
-                found[ends] += int(counts[one]) * pair.cycles
+                found[ends] += int(count) * pair.cycles
         return found
 
     def _copies(self, name: str, parts: Sequence[Part] | None) -> Ints:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from math import ceil
 
+import islpy as isl
 import numpy as np
 
 from cmc.dialects.cmctrl import ChipOp
 from cmc.dialects.cmpipe import (
+    Carrying,
     Channel,
     PipelineOp,
     StageOp,
@@ -22,6 +24,8 @@ from cmc.dialects.cmpipe import (
 from cmc.fitting.places import MORE, lower_bound
 from cmc.poly.counting import Iterations
 from cmc.poly.evaluate import Ints
+from cmc.poly.moves import Move, back, corner, moved_range, moved_set
+from cmc.poly.relations import nameless
 from cmc.targets import Target
 from cmc.targets.topology import topology_of
 
@@ -36,29 +40,71 @@ class Sent:
     """Of a vector."""
     cycles: int
     """For which a vector holds a link."""
+    iterations: int
+    """Which iterations of the writer send it, a bit for each in their order."""
 
 
 def sent(op: PipelineOp | ChipOp) -> list[Sent]:
     """What an image sends over each channel between stages. Inputs come by ways of their own."""
     target = target_of(op)
     stages = {w.sym_name.data: w for w in op.writers() if isinstance(w, StageOp)}
+    carried: dict[Channel, isl.Set | None] = {}
+    given: Iterable[Carrying]
     if isinstance(op, PipelineOp):
-        channels = [one.channel for one in op.channels()]
+        given = op.channels()
     else:
-        channels = [ring.channel for core in op.cores() for ring in core.rings()]
-    if not channels:
+        given = (ring for core in op.cores() for ring in core.rings())
+    for one in given:
+        carried[one.channel] = None if one.carries is None else one.carries.data
+    if not carried:
         writers = writers_of(stages.values())
-        channels = [c for stage in stages.values() for c in read_from(stage, writers)]
-    counts = {name: Iterations(one.domain.data).count for name, one in stages.items()}
+        for stage in stages.values():
+            carried.update((c, read.range()) for c, read in read_from(stage, writers).items())
+    senders = {name: _Sender(stage) for name, stage in stages.items()}
+    known: dict[object, int] = {}
     vectors = {
         name: find_object(one, next(one.writes()).object).vector for name, one in stages.items()
     }
 
-    def of(channel: Channel) -> Sent:
+    def of(channel: Channel, carries: isl.Set | None) -> Sent:
         bytes = vectors[channel.writer] * target.element_bytes
-        return Sent(channel, counts[channel.writer], bytes, link_cycles(bytes, target))
+        bits = senders[channel.writer].iterations(carries, known)
+        return Sent(channel, bits.bit_count(), bytes, link_cycles(bytes, target), bits)
 
-    return [of(channel) for channel in channels if channel.writer in stages]
+    return [of(channel, set) for channel, set in carried.items() if channel.writer in stages]
+
+
+@dataclass(frozen=True, eq=False)
+class _Sender:
+    """A stage that writes elements, seen from the corner of these."""
+
+    stage: StageOp
+
+    @cached_property
+    def _corner(self) -> Move:
+        return corner(self.stage.elements)
+
+    @cached_property
+    def _writes(self) -> isl.Map:
+        return moved_range(nameless(self.stage.places), back(self._corner))
+
+    @cached_property
+    def _domain(self) -> isl.Set:
+        return self._writes.domain()
+
+    def iterations(self, carries: isl.Set | None, known: dict[object, int]) -> int:
+        """Which iterations write what is carried, as bits. What is alike is found once."""
+        if carries is None:
+            return (1 << Iterations(self._domain).count) - 1
+        inside = moved_set(carries.reset_tuple_id(), back(self._corner))
+        key = self._writes, self._domain, inside
+        if key not in known:
+            every = Iterations(self._domain)
+            numbers = every.numbers(inside.apply(self._writes.reverse())).expanded()
+            bits = np.zeros(every.count, np.bool_)
+            bits[numbers] = True
+            known[key] = int.from_bytes(np.packbits(bits, bitorder="little").tobytes(), "little")
+        return known[key]
 
 
 def link_cycles(bytes: int, target: Target) -> int:
@@ -124,19 +170,36 @@ def crossing(
     topology, total = topology_of(target), 0
     cycles: dict[int, int] = {}
     over: dict[int, list[Sent]] = {}
-    crossed: set[tuple[str, int]] = set()
     for one in channels:
         ends = places[core[one.channel.writer]], places[core[one.channel.reader]]
-        route = topology.route(*ends)
-        for link in route or ():
+        for link in topology.route(*ends) or ():
             over.setdefault(link, []).append(one)
-            if target.multicast:
-                if (one.channel.writer, link) in crossed:
-                    continue
-                crossed.add((one.channel.writer, link))
-            total += one.vectors * one.bytes
-            cycles[link] = cycles.get(link, 0) + one.vectors * one.cycles
+    for link, crossed in over.items():
+        cycles[link] = 0
+        for vectors, one in together(crossed, target):
+            total += vectors * one.bytes
+            cycles[link] += vectors * one.cycles
     return Crossing(total, cycles, over)
+
+
+def together(
+    channels: Iterable[Sent], target: Target, way: Callable[[Sent], Hashable] = lambda _: None
+) -> Iterator[tuple[int, Sent]]:
+    """How many vectors go somewhere, and of which channel they are.
+
+    With multicast, what a stage sends one `way` goes there once, whatever it is for.
+    """
+    if not target.multicast:
+        yield from ((one.vectors, one) for one in channels)
+        return
+    groups: dict[Hashable, list[Sent]] = {}
+    for one in channels:
+        groups.setdefault((one.channel.writer, way(one)), []).append(one)
+    for group in groups.values():
+        iterations = 0
+        for one in group:
+            iterations |= one.iterations
+        yield iterations.bit_count(), group[0]
 
 
 def between_cores(
@@ -147,14 +210,11 @@ def between_cores(
     `core` has the number of each stage's core. With multicast this is an upper bound of what
     crosses links.
     """
-    traffic, sent_once = np.zeros((cores, cores), np.int64), set[tuple[str, int]]()
-    for one in channels:
+    traffic = np.zeros((cores, cores), np.int64)
+    for vectors, one in together(channels, target, lambda one: core[one.channel.reader]):
         writer, reader = core[one.channel.writer], core[one.channel.reader]
-        key = (one.channel.writer, reader)
-        if writer == reader or (target.multicast and key in sent_once):
-            continue
-        sent_once.add(key)
-        traffic[writer, reader] += one.vectors * one.bytes
+        if writer != reader:
+            traffic[writer, reader] += vectors * one.bytes
     return traffic
 
 

@@ -57,6 +57,10 @@ class Iterations:
         """Whether this is a box, and all of some points are in it."""
         return self.is_box and bool(np.all((points >= self.lows) & (points <= self.highs)))
 
+    def numbers(self, some: isl.Set) -> Runs:
+        """The numbers of some of them."""
+        return counted(some.identity(), self, self)[0] - 1
+
     def reached(self, points: Ints) -> Ints:
         """How many iterations there are up to each of some points."""
         if self.holds(points):

@@ -42,6 +42,11 @@ class Order:
         """None: the points are those of no box."""
 
     @property
+    def identity(self) -> object:
+        """What is equal of the same points."""
+        return id(self.points)
+
+    @property
     def count(self) -> int:
         """How many there are."""
         return len(self.points)
@@ -99,6 +104,11 @@ class Box:
         return self
 
     @property
+    def identity(self) -> object:
+        """What is equal of boxes of the same points."""
+        return *self.lows.tolist(), *self.extents
+
+    @property
     def count(self) -> int:
         """How many there are."""
         return prod(self.extents)
@@ -154,8 +164,20 @@ def ends(points: isl.Set) -> tuple[Ints, Ints]:
     return np.array(lows, np.int64), np.array(highs, np.int64)
 
 
-def in_order(domain: isl.Set) -> Box | Order:
-    """All points of a finite set that is not empty."""
+def box_of(domain: isl.Set) -> Box | None:
+    """The box that a finite set that is not empty is, if it is one."""
     lows, highs = ends(domain)
     box = Box(lows, tuple((highs - lows + 1).tolist()))
-    return box if box.set.is_equal(domain.reset_tuple_id()) else Order.of(domain)
+    return box if box.set.is_equal(domain.reset_tuple_id()) else None
+
+
+def as_box(domain: isl.Set) -> isl.Set:
+    """A finite set that is not empty, said in the simplest way if it is a box; without a name."""
+    box = box_of(domain)
+    return domain.reset_tuple_id() if box is None else box.set
+
+
+def in_order(domain: isl.Set) -> Box | Order:
+    """All points of a finite set that is not empty."""
+    box = box_of(domain)
+    return Order.of(domain) if box is None else box

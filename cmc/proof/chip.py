@@ -50,13 +50,18 @@ def prove(
     expect_limits(chip)
     writers = prove_parts(programs.values())
     slots = prove_rings(chip)
+    senders = {
+        ring.channel: programs[ring.channel.writer].over(ring)
+        for core in chip.cores()
+        for ring in core.rings()
+    }
     for program in programs.values():
-        prove_found(program, writers, slots.keys())
+        prove_found(program, writers, senders)
     links: list[ProvedChannel] = []
     for core in chip.cores():
         driven = {
             (op.kind.data, op.channel): prove_machine(
-                op, core, programs[op.channel.writer], programs[op.channel.reader], known.machines
+                op, core, senders[op.channel], programs[op.channel.reader], known.machines
             )
             for op in core.machines()
         }
@@ -67,6 +72,7 @@ def prove(
                     channel,
                     programs[channel.writer],
                     programs[channel.reader],
+                    senders[channel],
                     driven[MachineKind.READY, channel],
                     driven[MachineKind.FREE, channel],
                     slots[channel],

@@ -40,11 +40,15 @@ the loop that goes through events."""
 
 @dataclass(frozen=True, eq=False)
 class ProvedChannel:
-    """A channel whose machines were proved, and the slots of its ring."""
+    """A channel whose machines were proved, and the slots of its ring.
+
+    The `sender` is the writer as far as the channel carries what it writes.
+    """
 
     channel: Channel
     writer: ProvedProgram
     reader: ProvedProgram
+    sender: ProvedProgram
     ready: Driven
     free: Driven
     slots: int
@@ -80,6 +84,9 @@ class _Counts:
 
     known: dict[isl.Set, Iterations] = field(default_factory=dict[isl.Set, Iterations])
     steps: dict[Runs, Steps] = field(default_factory=dict[Runs, Steps])
+    sent: dict[tuple[isl.Set, isl.Set], Runs] = field(
+        default_factory=dict[tuple[isl.Set, isl.Set], Runs]
+    )
 
     def of(self, program: ProvedProgram) -> Iterations:
         known = self.known.get(program.iterations)
@@ -115,7 +122,17 @@ class _Counts:
             self._steps(link.ready),
             self._steps(link.free),
             link.slots,
+            sends=self._sends(link),
         )
+
+    def _sends(self, link: ProvedChannel) -> Runs | None:
+        """The iterations of a writer that send something; None if all do."""
+        if link.sender is link.writer:
+            return None
+        key = link.writer.iterations, link.sender.iterations
+        if key not in self.sent:
+            self.sent[key] = self.of(link.writer).numbers(link.sender.iterations)
+        return self.sent[key]
 
     def _steps(self, machine: Driven) -> Steps:
         """The steps of a machine: one for each signal that something waits for first."""
@@ -152,9 +169,9 @@ def _fits(link: ProvedChannel, counts: _Counts) -> None:
     held = needed.at(places) - kept
     worst = int(np.argmax(held))
     if held[worst] > link.slots:
-        readers, writers = counts.of(link.reader), counts.of(link.writer)
+        readers, senders = counts.of(link.reader), counts.of(link.sender)
         oldest, newest = (
-            image(link.writer.writes, tuple(writers.coordinates(number)))
+            image(link.sender.writes, tuple(senders.coordinates(number)))
             for number in (int(kept[worst]), int(needed.at(places)[worst]) - 1)
         )
         at = coordinates(tuple(readers.coordinates(int(places[worst]))))

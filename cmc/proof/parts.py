@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from math import prod
 
@@ -12,6 +12,7 @@ from cmc.dialects.cmpipe import Channel
 from cmc.errors import CmcError
 from cmc.poly.counting import Iterations
 from cmc.poly.extremes import coordinates, first_point
+from cmc.proof.points import outside
 from cmc.proof.programs import ProvedProgram
 
 Writers = Mapping[str, list[ProvedProgram]]
@@ -62,24 +63,41 @@ def _expect_apart(name: str, found: Sequence[ProvedProgram]) -> None:
             )
 
 
-def prove_found(reader: ProvedProgram, writers: Writers, rings: Set[Channel]) -> None:
+def prove_found(
+    reader: ProvedProgram, writers: Writers, senders: Mapping[Channel, ProvedProgram]
+) -> None:
     """A program has a ring for each writer of what it reads: there its windows find the elements.
 
-    CmcError that names an element for which there is none.
+    `senders` has what a writer does as far as each ring carries it. CmcError that names an element
+    for which there is no ring, or that its ring does not carry; or one that a ring says it carries,
+    and that is not read.
     """
     for object, reads in reader.reads.items():
-        read, others = reads.range(), list[ProvedProgram]()
+        every, others = reads.range(), list[ProvedProgram]()
+        read = every
         for writer in writers[object]:
-            if Channel(object, writer.name, reader.name) in rings:
-                read = read.subtract(writer.writes.range())
-            else:
-                others.append(writer)
-        # Every element has a writer: what is left has one without a ring.
+            channel = Channel(object, writer.name, reader.name)
+            sender = senders.get(channel)
+            if sender is not None:
+                read = read.subtract(sender.writes.range())
+            if sender is writer:
+                continue
+            others.append(writer)
+            needless = None if sender is None else outside(sender.writes.range(), every)
+            if needless is not None:
+                raise CmcError(
+                    f"the ring of {channel} carries @{object}{coordinates(first_point(needless))}, "
+                    f"which @{reader.name} never reads",
+                    reader.where,
+                )
+        # Every element has a writer: what is left has one without a ring, or is not carried.
         for writer in () if read.is_empty() else others:
             if not (found := read.intersect(writer.writes.range())).is_empty():
+                channel = Channel(object, writer.name, reader.name)
                 element = f"@{object}{coordinates(first_point(found))}"
+                why = f"the ring of {channel} does not carry" if channel in senders else None
                 raise CmcError(
-                    f"program @{reader.name} reads {element}, which @{writer.name} writes, and has "
-                    "no ring for that",
+                    f"program @{reader.name} reads {element}, which "
+                    f"{why or f'@{writer.name} writes, and has no ring for that'}",
                     reader.where,
                 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 
 import islpy as isl
@@ -11,7 +11,7 @@ import numpy as np
 from xdsl.ir import SSAValue
 
 from cmc.diagnostics import describe_location, operation_error
-from cmc.dialects.cmctrl import CoreOp, GcuOp, ProgramOp, StartOp
+from cmc.dialects.cmctrl import CoreOp, GcuOp, ProgramOp, RingOp, StartOp
 from cmc.dialects.cmpipe import InputOp, ObjectOp, StageOp, find_object
 from cmc.errors import CmcError
 from cmc.poly.extremes import Point, coordinates, first_point, lexmin
@@ -45,6 +45,13 @@ class ProvedProgram:
     def rank(self) -> int:
         """The number of coordinates of an iteration."""
         return self.iterations.dim(isl.dim_type.set)
+
+    def over(self, ring: RingOp) -> ProvedProgram:
+        """What it does as far as it writes what a ring carries, as if that were all."""
+        if ring.carries is None:
+            return self
+        writes = self.writes.intersect_range(ring.carries.data)
+        return replace(self, iterations=writes.domain().coalesce(), writes=writes)
 
 
 ProgramKey = tuple[str, isl.Set, isl.Map, tuple[int, ...]]

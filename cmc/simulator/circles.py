@@ -55,6 +55,7 @@ def _waits(program: LoadedProgram, circle: Circle) -> dict[str, Ints]:
     for share in (share for read in program.reads for share in read.shares):
         name = share.part.writer
         if name in circle:
-            needs = np.maximum(share.wanted[0].expanded(), -1) + 1
+            places = np.append(-1, circle[name].part.order[share.part.elements])
+            needs = places[np.maximum(share.wanted[0].expanded(), -1) + 1] + 1
             waits[name] = np.maximum(waits[name], needs) if name in waits else needs
     return waits

@@ -20,13 +20,13 @@ def check(chip: Chip, times: Times) -> None:
     """
     faults: list[tuple[int, Fault]] = []
     for ring, edge in zip(chip.rings, chip.flow.edges, strict=True):
-        reader, writer = chip.programs[ring.channel.reader], chip.programs[ring.channel.writer]
+        reader = chip.programs[ring.channel.reader]
         starts, solved = times.starts[reader.name], times.solved[reader.name]
         # When places of the stream are written, after what always was.
         arrivals = Runs.joined([Runs.line(1, 0), times.arrivals(edge)])
         shares = (share for read in reader.reads for share in read.shares)
         for share in shares:
-            if share.part is writer.part:
+            if share.part is ring.part:
                 if (at := _first_missing(share, solved, starts, arrivals)) is not None:
                     at, cycle = times.in_stream(reader.name, at)
                     faults.append((cycle, missing(reader, share, at, cycle)))

@@ -98,6 +98,7 @@ class _Channel:
         "reader",
         "ready",
         "ring",
+        "sends",
         "slots",
         "store",
         "way",
@@ -116,11 +117,19 @@ class _Channel:
         self.writer, self.reader = writer, reader
         self.slots = ring.slots
         self.credits = edge.slots
-        self.elements = writer.iterations
-        self.ready = _Lcu(edge.ready, reader.iterations, writer.iterations)
-        self.free = _Lcu(edge.free, writer.iterations, reader.iterations)
+        self.elements = ring.part.count
+        # The iterations that write what is carried.
+        self.sends: list[int] = writer.program.part.order[ring.part.elements].tolist()
+        self.ready = _Lcu(edge.ready, reader.iterations, self.elements)
+        self.free = _Lcu(edge.free, self.elements, reader.iterations)
         self.arrived = 0
         self.store = store
+
+    @property
+    def room(self) -> int:
+        """How many iterations of the stream the writer may begin, as far as there are slots."""
+        image, element = divmod(self.free.limit + self.credits, self.elements)
+        return image * self.writer.iterations + self.sends[element]
 
     def deliver(self, written: Floats, cycle: int) -> None:
         """A write arrives in the reader's SRAM, and its LCU snoops it."""
@@ -281,6 +290,7 @@ class _Worker:
 
     __slots__ = (
         "_calls",
+        "_carrying",
         "_collected",
         "_result",
         "_sent",
@@ -308,6 +318,7 @@ class _Worker:
         self.starts: list[int] = []
         self.reads: list[_Channel] = []
         self.writes: list[_Channel] = []
+        self._carrying: list[list[_Channel]] = [[] for _ in range(self.iterations)]
         self.windows: list[_Window] = []
         self.taken: list[_Taken] = []
         self.tables: list[_ConstantWindow] = []
@@ -323,8 +334,7 @@ class _Worker:
             if channel.ready.limit < limit:
                 limit = channel.ready.limit
         for channel in self.writes:
-            if channel.free.limit + channel.credits < limit:
-                limit = channel.free.limit + channel.credits
+            limit = min(limit, channel.room)
         self.limit = limit
 
     def _compile(self, sram: Floats) -> None:
@@ -387,6 +397,9 @@ class _Worker:
         self._sent, self._collected = sent, collected
         if sram is not None:
             self._compile(sram)
+        for channel in self.writes:
+            for iteration in channel.sends:
+                self._carrying[iteration].append(channel)
         self.allow()
 
     def find_faults(self, chip: Chip, cycle: int) -> list[tuple[int, Fault]]:
@@ -422,11 +435,12 @@ class _Worker:
         """An iteration has ended: what it wrote leaves, slots that it read may be freed."""
         if self._collected is not None:
             self._collected[self.done] = written
+        carrying = self._carrying[self.done % self.iterations]
         self.done += 1
-        for channel in self.writes:
+        for channel in carrying:
             if not channel.way.links:
                 channel.deliver(written, cycle)
-        links.send([channel for channel in self.writes if channel.way.links], written, cycle)
+        links.send([channel for channel in carrying if channel.way.links], written, cycle)
         for channel in self.reads:
             if channel.way.back:
                 links.credits[cycle + channel.way.back].append(channel)
@@ -447,8 +461,14 @@ class _Worker:
 class _Links:
     """What is on its way between cores, and until when each link is held."""
 
-    def __init__(self, multicast: bool):
+    def __init__(self, multicast: bool, channels: Sequence[_Channel]):
+        """Channels stand in their order."""
         self._multicast = multicast
+        # The first channel of a writer over each link.
+        self._first: dict[tuple[_Worker, int], int] = {}
+        for channel in channels:
+            for link in channel.way.links:
+                self._first.setdefault((channel.writer, link), channel.place)
         self._free: defaultdict[int, int] = defaultdict(int)
         # When vectors come to a link; the first of their channels; how many links they have behind
         # them; the link, and for which channels they are.
@@ -473,7 +493,9 @@ class _Links:
             else:
                 ahead.setdefault(channel.way.links[behind], []).append(channel)
         for link, together in ahead.items():
-            first = min(channel.place for channel in together)
+            first = together[0].place
+            if self._multicast:
+                first = self._first[together[0].writer, link]
             heappush(self._coming, (head, first, behind, link, together, written))
 
     def deliver(self, cycle: int) -> None:
@@ -623,7 +645,7 @@ def _cycles(
 ) -> None:
     """Run until all images are through, or nothing can move."""
     workers = [worker for turn in turns for worker in turn.workers]
-    links = _Links(chip.flow.multicast)
+    links = _Links(chip.flow.multicast, channels)
     cycle = 0
     arriving: defaultdict[int, list[tuple[_Worker, Floats]]] = defaultdict(list)
     for image in track(range(images), "simulating"):

@@ -9,8 +9,8 @@ are asked for: where points are a box, times need none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import islpy as isl
@@ -24,6 +24,7 @@ from cmc.dialects.cmctrl import (
     GcuOp,
     MachineKind,
     ProgramOp,
+    RingOp,
 )
 from cmc.dialects.cmpipe import (
     Channel,
@@ -39,9 +40,9 @@ from cmc.errors import CmcError
 from cmc.fitting.limits import expect_ways
 from cmc.fitting.ways import Ways
 from cmc.poly.counting import Iterations, counted
-from cmc.poly.evaluate import Ints, coefficients, flat_index, size, tabulate
-from cmc.poly.extremes import lexmax, lexmin
-from cmc.poly.order import Box, Order, ends, in_order, lexicographic
+from cmc.poly.evaluate import Ints, coefficients, contains, flat_index, size, tabulate
+from cmc.poly.extremes import first_point, lexmax, lexmin
+from cmc.poly.order import Box, Order, box_of, ends, in_order, lexicographic
 from cmc.poly.relations import nameless
 from cmc.simulator.expand import read_order, visits
 from cmc.simulator.gather import Gather
@@ -75,6 +76,8 @@ class Object:
 class Part:
     """What one program writes of an object: all of it, if no other one writes the object.
 
+    Or what a ring carries of that.
+
     Its elements are either a `box`, written in the order in which they lie, or those that stand in
     `listed`, by their numbers in the object, as they are written.
     """
@@ -83,6 +86,11 @@ class Part:
     writer: str
     box: Box | None
     listed: Ints | None
+
+    @property
+    def identity(self) -> object:
+        """What is equal of parts with the same elements in the same order, of objects alike."""
+        return id(self.listed) if self.box is None else self.box.identity
 
     @property
     def count(self) -> int:
@@ -145,7 +153,7 @@ class Read:
     source: ObjectOp
     iterations: Box | Order
     written: tuple[Part, ...]
-    """The parts of the object; none of a constant."""
+    """The parts of the object, or what rings carry of them; none of a constant."""
 
     @property
     def object(self) -> str:
@@ -303,11 +311,15 @@ class LoadedProgram:
 
 @dataclass(frozen=True, eq=False)
 class Ring:
-    """A channel's slots in the SRAM of the reader's core, from the float at `place` on."""
+    """A channel's slots in the SRAM of the reader's core, from the float at `place` on.
+
+    What is carried there is a `part` of the object.
+    """
 
     channel: Channel
     slots: int
     place: int
+    part: Part
 
 
 @dataclass(frozen=True, eq=False)
@@ -376,14 +388,18 @@ def load_pipeline(pipeline: PipelineOp) -> Dataflow:
         _Loops(stage, stage.sym_name.data, in_order(stage.iterations))
         for stage in pipeline.stages()
     ]
-    return _dataflow(pipeline, [*streams, *stages], pipeline.turns)
+    loops = [*streams, *stages]
+    return _dataflow(pipeline, loops, _parts([_part(one) for one in loops]), {}, pipeline.turns)
 
 
 def _dataflow(
-    ports: PipelineOp | GcuOp, loops: Sequence[_Loops], turns: Mapping[str, Turn]
+    ports: PipelineOp | GcuOp,
+    loops: Sequence[_Loops],
+    parts: dict[str, tuple[Part, ...]],
+    rings: Mapping[Channel, Ring],
+    turns: Mapping[str, Turn],
 ) -> Dataflow:
-    parts = _parts([_part(one) for one in loops])
-    programs = {one.name: _program(one, parts, turns[one.name]) for one in loops}
+    programs = {one.name: _program(one, parts, rings, turns[one.name]) for one in loops}
     return Dataflow(
         {name: found[0].object for name, found in parts.items()},
         parts,
@@ -402,33 +418,42 @@ def load(chip: ChipOp) -> Chip:
         for core, side in ((None, chip.gcu), *((c.sym_name.data, c) for c in chip.cores()))
         for program in side.programs()
     ]
-    dataflow = _dataflow(chip.gcu, loops, chip.turns)
+    parts = _parts([_part(one) for one in loops])
+    carriers, rings = _Carriers(), dict[Channel, Ring]()
+    sends: dict[Channel, Runs | None] = {}
+    for op in (op for core in chip.cores() for op in core.rings()):
+        channel = op.channel
+        whole = next(p for p in parts[channel.object] if p.writer == channel.writer)
+        part, sends[channel] = carriers.of(op, whole)
+        rings[channel] = Ring(channel, op.slots.value.data, op.start // width, part)
+    dataflow = _dataflow(chip.gcu, loops, parts, rings, chip.turns)
     programs = dataflow.programs
     sides = (chip.gcu, *chip.cores())
     credits = {c.channel: c.count.value.data for side in sides for c in side.credits()}
-    rings: list[Ring] = []
     edges: list[Edge] = []
     machine_reader, ways = MachineReader(), Ways.of(chip)
     for core in chip.cores():
         machines = {(m.kind.data, m.channel): m for m in core.machines()}
-        for ring in core.rings():
-            channel = ring.channel
-            writer, reader = programs[channel.writer], programs[channel.reader]
+        for channel in [op.channel for op in core.rings()]:
+            writer, reader, part = (
+                programs[channel.writer], programs[channel.reader], rings[channel].part
+            )  # fmt: skip
             ready = machines[MachineKind.READY, channel]
             free = machines[MachineKind.FREE, channel]
-            rings.append(Ring(channel, ring.slots.value.data, ring.start // width))
             edges.append(
                 Edge(
                     str(channel),
                     channel.writer,
                     channel.reader,
-                    machine_reader.steps(ready, writer.part, reader.order),
-                    machine_reader.steps(free, reader.order, writer.part),
+                    machine_reader.steps(ready, part, reader.order),
+                    machine_reader.steps(free, reader.order, part),
                     credits[channel],
-                    ways.between(writer.core, core.sym_name.data, writer.part.object.vector),
+                    ways.between(writer.core, core.sym_name.data, part.object.vector),
+                    sends[channel],
                 )
             )
-    _expect_rings(programs.values(), {ring.channel for ring in rings})
+    _expect_rings(programs.values(), rings)
+    _expect_carried(programs.values(), parts)
     writers = {
         w.sym_name.data: (w, name, place)
         for name, side in (("", chip.gcu), *((c.sym_name.data, c) for c in chip.cores()))
@@ -448,10 +473,79 @@ def load(chip: ChipOp) -> Chip:
         dataflow.inputs,
         dataflow.outputs,
         chip,
-        tuple(rings),
+        tuple(rings.values()),
         Flow.of(map(process, programs.values()), edges, ways.multicast, ways.title),
         {c.sym_name.data: c.sram_bytes // width for c in chip.cores()},
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Carriers:
+    """Finds what rings carry: of those that are alike once."""
+
+    _known: dict[object, tuple[Box | None, Ints | None, Runs]] = field(
+        default_factory=dict[object, "tuple[Box | None, Ints | None, Runs]"]
+    )
+
+    def of(self, ring: RingOp, whole: Part) -> tuple[Part, Runs | None]:
+        """What a ring carries of a part, and which iterations of the writer send it.
+
+        These are None if all do. CmcError if none does.
+        """
+        if ring.carries is None:
+            return whole, None
+        carries = ring.carries.data
+        key = carries, whole.object.shape, whole.identity
+        if key not in self._known:
+            self._known[key] = _some_of(whole, carries)
+        box, listed, sends = self._known[key]
+        if sends.length == 0:
+            raise CmcError(f"it carries nothing that @{whole.writer} writes", ring.title)
+        if sends.length == whole.count:
+            return whole, None
+        return Part(whole.object, whole.writer, box, listed), sends
+
+
+def _some_of(whole: Part, carries: isl.Set) -> tuple[Box | None, Ints | None, Runs]:
+    """The elements of a part that are in a set, as a part has them, and their places there."""
+    if whole.box is not None:
+        inside = carries.intersect(whole.box.set)
+        box = None if inside.is_empty() else box_of(inside)
+        if box is not None:
+            return box, None, Iterations(whole.box.set).numbers(inside)
+    shape = whole.object.shape
+    points = np.unravel_index(whole.elements, shape) if shape else ()
+    kept = np.flatnonzero(np.broadcast_to(contains(carries, points), whole.count))
+    return None, whole.elements[kept], Runs.of(kept)
+
+
+def _expect_carried(programs: Iterable[LoadedProgram], parts: Mapping[str, Sequence[Part]]) -> None:
+    """CmcError where the loops of a program read what is written, and its ring does not carry."""
+    for program in programs:
+        for read in program.reads:
+            for part, whole in zip(read.written, parts[read.object], strict=True):
+                if part is not whole and (lost := _first_lost(read, part, whole)) is not None:
+                    channel = Channel(read.object, whole.writer, program.name)
+                    raise CmcError(
+                        f"it reads {whole.object.element(lost)}, which the ring of {channel} does "
+                        "not carry",
+                        f"program @{program.name}",
+                    )
+
+
+def _first_lost(read: Read, part: Part, whole: Part) -> int | None:
+    """The first element that is read of a part, and not in what is carried of it; or None."""
+    if read.relation is not None and whole.box is not None and part.box is not None:
+        lost = read.relation.range().intersect(whole.box.set).subtract(part.box.set)
+        if lost.is_empty():
+            return None
+        point = [np.array([c], np.int64) for c in first_point(lost)]
+        return int(flat_index(point, whole.object.shape, 1)[0])
+    gather = read.gather
+    wanted = np.unique(np.where(gather.channel < 0, -1, gather.element))
+    wanted = wanted[wanted >= 0]
+    lost = wanted[(whole.order[wanted] >= 0) & (part.order[wanted] < 0)]
+    return int(lost[0]) if len(lost) else None
 
 
 def _coordinates(point: Sequence[int] | Ints) -> str:
@@ -547,7 +641,7 @@ def _parts(found: Sequence[Part]) -> dict[str, tuple[Part, ...]]:
     return parts
 
 
-def _expect_rings(programs: Iterable[LoadedProgram], rings: Set[Channel]) -> None:
+def _expect_rings(programs: Iterable[LoadedProgram], rings: Mapping[Channel, Ring]) -> None:
     """CmcError where the loops of a program read what no ring is for."""
     for program in programs:
         for read in program.reads:
@@ -560,7 +654,12 @@ def _expect_rings(programs: Iterable[LoadedProgram], rings: Set[Channel]) -> Non
                     )
 
 
-def _program(loops: _Loops, parts: Mapping[str, Sequence[Part]], turn: Turn) -> LoadedProgram:
+def _program(
+    loops: _Loops,
+    parts: Mapping[str, Sequence[Part]],
+    rings: Mapping[Channel, Ring],
+    turn: Turn,
+) -> LoadedProgram:
     reads: list[Read] = []
     constants: list[Read] = []
     stage = loops.writer if isinstance(loops.writer, StageOp) else None
@@ -569,8 +668,11 @@ def _program(loops: _Loops, parts: Mapping[str, Sequence[Part]], turn: Turn) -> 
         if source.value is not None:
             constants.append(Read(op, source, loops.order, ()))
         else:
-            written = tuple(parts[source.sym_name.data])
-            reads.append(Read(op, source, loops.order, written))
+            written: list[Part] = []
+            for part in parts[source.sym_name.data]:
+                ring = rings.get(Channel(part.object.name, part.writer, loops.name))
+                written.append(part if ring is None else ring.part)
+            reads.append(Read(op, source, loops.order, tuple(written)))
     return LoadedProgram(
         loops.name,
         loops.core,

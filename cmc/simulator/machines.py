@@ -26,6 +26,11 @@ class Side(Protocol):
         """All points of the side, if they come in the order of a box."""
         ...
 
+    @property
+    def identity(self) -> object:
+        """What is equal of sides with the same points in the same order."""
+        ...
+
     def number(self, points: Ints) -> Ints:
         """The place of each point in the order, from 0; -1 for what is no point of the side."""
         ...
@@ -43,7 +48,7 @@ class MachineReader:
 
     def steps(self, machine: MachineOp, awaited: Side, driven: Side) -> Steps:
         """A machine's loops as steps. CmcError for an advance to what is not there."""
-        key = (_structure(machine.body.block, {}), *map(_identity, (awaited, driven)))
+        key = (_structure(machine.body.block, {}), awaited.identity, driven.identity)
         if key not in self._known:
             self._known[key] = _read_steps(machine, awaited, driven)
         return self._known[key]
@@ -61,12 +66,6 @@ def _structure(block: Block, numbers: dict[SSAValue, int]) -> object:
     return tuple(found)
 
 
-def _identity(side: Side) -> object:
-    """What is equal for sides with the same points in the same order."""
-    box = side.box
-    return id(side) if box is None else (*box.lows.tolist(), *box.extents)
-
-
 def _read_steps(machine: MachineOp, awaited: Side, driven: Side) -> Steps:
 
     def awaits(points: Ints) -> Ints:
@@ -77,7 +76,7 @@ def _read_steps(machine: MachineOp, awaited: Side, driven: Side) -> Steps:
         reached = driven.reached(points)
         if np.any(reached < 0):
             point = points[int(np.flatnonzero(reached < 0)[0])].tolist()
-            raise CmcError(f"{point} is no element of the object", machine.title)
+            raise CmcError(f"{point} is no element that is carried", machine.title)
         return reached
 
     found = visits(machine.body.block)

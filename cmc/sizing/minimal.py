@@ -57,7 +57,7 @@ class Rings:
         if edge.free.awaits.length == 0:
             return 1
         written = self._waits(edge).take(edge.free.awaits - 1)
-        excess = written + -edge.free.starts
+        excess = edge.sent_by(written) + -edge.free.starts
         return max(1, int(excess.values.max()), int(excess.lasts.max()))
 
     def _waits(self, edge: Edge) -> Runs:
@@ -83,18 +83,21 @@ class Rings:
         """How many elements the reader needs to run that many iterations, from none on."""
         if edge not in self._needs:
             iterations = self._flow.processes[edge.reader].iterations
-            need = held(edge.ready.starts, edge.ready.awaits, iterations, before=0)
+            written = edge.iteration(edge.ready.awaits - 1) + 1
+            need = held(edge.ready.starts, written, iterations, before=0)
             self._needs[edge] = Runs.joined([Runs.line(1, 0), need])
         return self._needs[edge]
 
     def _room(self, edge: Edge) -> Runs:
-        """How many iterations the reader runs to make room for that many elements, from none on."""
+        """How many iterations the reader runs to make room for so many of the writer, from none."""
         iterations = self._flow.processes[edge.writer].iterations
+        elements = edge.count(iterations)
         if edge not in self._frees:
-            free = held(edge.free.starts, edge.free.awaits, iterations, before=0)
+            free = held(edge.free.starts, edge.free.awaits, elements, before=0)
             self._frees[edge] = free
-        empty = Runs.line(min(self.slots[edge], iterations) + 1, 0)
-        return Runs.joined([empty, self._frees[edge]]).head(iterations + 1)
+        empty = Runs.line(min(self.slots[edge], elements) + 1, 0)
+        room = Runs.joined([empty, self._frees[edge]]).head(elements + 1)
+        return room.take(edge.sent_by(Runs.line(iterations + 1, 0, 1)))
 
     @cached_property
     def _around(self) -> dict[Edge, list[Edge]]:

@@ -15,11 +15,12 @@ from cmc.poly.relations import nameless
 from cmc.precedence import in_order
 from cmc.sizing.staircase import staircase
 from cmc.timing.flow import Edge, Flow, Process, Steps
+from cmc.timing.runs import Runs
 
 
 @dataclass(frozen=True, eq=False)
 class CountedPipeline:
-    """A pipeline with its channels, each channel in terms of the writer's iterations.
+    """A pipeline with its channels, as counts of iterations and of the elements that are carried.
 
     A process is a stage, or the GCU's stream of an input.
     """
@@ -50,6 +51,11 @@ class CountedPipeline:
             return nameless(relation).apply_domain(written)
         return nameless(relation).apply_range(written)
 
+    def _sent(self, channel: ChannelOp) -> isl.Set:
+        """The iterations of a channel's writer that send what they write."""
+        assert channel.carries is not None
+        return channel.carries.data.apply(nameless(self._writes[channel.channel.writer]).reverse())
+
     @cached_property
     def flow(self) -> Flow:
         """The pipeline as counts of iterations; its edges are the channels, in order."""
@@ -68,7 +74,7 @@ class CountedPipeline:
             time, units = writer.cycles, writer.occupied
             return Process(name, own.count, *time, title, *places[name], units, turns[name])
 
-        known: dict[tuple[object, ...], tuple[Steps, Steps]] = {}
+        known: dict[tuple[object, ...], tuple[Steps, Steps, Runs | None]] = {}
 
         def edge(channel: ChannelOp) -> Edge:
             object, writer, reader = channel.channel
@@ -80,17 +86,22 @@ class CountedPipeline:
             )
             if freed is not None:
                 freed = freed.apply(nameless(self._writes[writer]).reverse())
+            sent = None if channel.carries is None else self._sent(channel)
             sides = (self.iterations[writer], self.iterations[reader])
-            key = (ready, enabled, free, freed, *sides)
-            steps = known.get(key)
-            if steps is None:
-                steps = known[key] = (
-                    staircase(ready, enabled, iterations[writer], iterations[reader]),
-                    staircase(free, freed, iterations[reader], iterations[writer]),
+            key = (ready, enabled, free, freed, sent, *sides)
+            if key not in known:
+                sends, elements = None, iterations[writer]
+                if sent is not None:
+                    sends, elements = elements.numbers(sent), Iterations(sent)
+                known[key] = (
+                    staircase(ready, enabled, elements, iterations[reader]),
+                    staircase(free, freed, iterations[reader], elements),
+                    sends,
                 )
+            steps, freeing, sends = known[key]
             (source, _), (to, _) = places[writer], places[reader]
             way = ways.between(source or None, to, vectors[object])
-            return Edge(str(channel.channel), writer, reader, *steps, way=way)
+            return Edge(str(channel.channel), writer, reader, steps, freeing, way=way, sends=sends)
 
         edges = map(edge, self.channels)
         return Flow.of(map(process, iterations), edges, ways.multicast, ways.title)

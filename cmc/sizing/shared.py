@@ -97,7 +97,7 @@ def _events(flow: Flow) -> int:
     """Iterations of an image, and as often as one of its vectors comes to a link with others."""
     iterations = sum(process.iterations for process in flow.processes.values())
     hops = (
-        flow.processes[edge.writer].iterations
+        edge.count(flow.processes[edge.writer].iterations)
         * sum(link in flow.contended for link in edge.way.links)
         for edge in flow.delayed
     )

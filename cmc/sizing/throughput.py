@@ -64,7 +64,7 @@ def _earliest(flow: Flow, cycles: int) -> _Times:
         for name, process in flow.processes.items():
             times[name] = Runs.line(process.iterations, firsts[name], process.pace)
             for edge in around.from_outside[name]:
-                arrivals = times[edge.writer].take(edge.ready.awaits - 1)
+                arrivals = times[edge.writer].take(edge.iteration(edge.ready.awaits - 1))
                 arrivals += flow.processes[edge.writer].latency + edge.way.there
                 ready = _begin(process, firsts[name], edge.ready.starts, arrivals)
                 times[name] = times[name].maximum(ready)
@@ -108,7 +108,7 @@ def _as_late(
     for edge in edges:
         wanted = times[edge.reader].take(edge.ready.starts)
         wanted -= process.latency + edge.way.there
-        numbers = -edge.ready.awaits + process.iterations
+        numbers = -edge.iteration(edge.ready.awaits - 1) + (process.iterations - 1)
         begin = _begin(process, LEAST, numbers.reversed(), -wanted.reversed(), even=True)
         back = back.maximum(begin)
     # The last iteration precedes the next image's first.
@@ -155,13 +155,15 @@ class _Around:
 
 def _slots(flow: Flow, edge: Edge, times: _Times, cycles: int) -> int:
     """The most elements in a ring: those written before its machine's next step frees some."""
-    writer, reader = flow.processes[edge.writer], flow.processes[edge.reader]
+    reader = flow.processes[edge.reader]
     free, written = edge.free, times[edge.writer]
+    if edge.sends is not None:
+        written = written.take(edge.sends)
     if free.awaits.length == 0:
         return 1
     freed = times[edge.reader].take(free.awaits - 1) + (reader.latency + edge.way.back)
     # Before an image's first step, all is free that the image before lets go of in the end.
-    before = free.initial or free.reaches.last - writer.iterations
+    before = free.initial or free.reaches.last - written.length
     kept = Runs.joined([Runs.line(1, before), free.starts.tail(1)])
     # Between these steps, both the writes before each step and what it finds free grow evenly.
     first, last = ((at - written.first) // cycles for at in (freed.first, freed.last))
@@ -172,5 +174,5 @@ def _slots(flow: Flow, edge: Edge, times: _Times, cycles: int) -> int:
     steps = np.clip(np.concatenate([steps - 1, steps]), 0, freed.length - 1)
     until = freed.at(steps)
     image = (until - written.first) // cycles
-    writes = image * writer.iterations + written.below(until - image * cycles)
+    writes = image * written.length + written.below(until - image * cycles)
     return max(1, int((writes - kept.at(steps)).max()))

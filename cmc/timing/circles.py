@@ -18,7 +18,7 @@ import numpy as np
 from cmc.poly.evaluate import Ints
 from cmc.precedence import circles
 from cmc.timing.flow import Edge, Flow, Process, Steps
-from cmc.timing.runs import LEAST, held
+from cmc.timing.runs import LEAST, Runs, held
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,9 @@ class Circle:
     processes: Sequence[Process] = field(compare=False)
     paces: tuple[tuple[int, int], ...]
     """The iterations and the pace of each process."""
-    needs: tuple[tuple[int, int, Steps, int], ...]
-    """A reader, a writer, what of it is needed, and how long its signals take from its start."""
+    needs: tuple[tuple[int, int, Steps, Runs | None, int], ...]
+    """A reader, a writer, what is needed of what it sends, which of its iterations send something,
+    and how long its signals take from its start."""
 
     @property
     def names(self) -> list[str]:
@@ -45,7 +46,7 @@ class Circle:
         sides = [
             _Side(bound.tolist(), pace) for bound, (_, pace) in zip(lower, self.paces, strict=True)
         ]
-        for (reader, writer, _, delay), needed in zip(self.needs, _needed(self), strict=True):
+        for (reader, writer, _, _, delay), needed in zip(self.needs, _needed(self), strict=True):
             sides[reader].needs.append((needed, sides[writer].begin, delay))
         moved = True
         while moved:
@@ -66,9 +67,9 @@ def _circle(flow: Flow, names: Sequence[str]) -> Circle:
     number = {name: i for i, name in enumerate(names)}
     processes = [flow.processes[name] for name in names]
 
-    def need(edge: Edge) -> tuple[int, int, Steps, int]:
+    def need(edge: Edge) -> tuple[int, int, Steps, Runs | None, int]:
         delay = flow.processes[edge.writer].latency + edge.way.there
-        return number[edge.reader], number[edge.writer], edge.ready, delay
+        return number[edge.reader], number[edge.writer], edge.ready, edge.sends, delay
 
     inner = (e for e in flow.edges if e.reader in number and e.writer in number)
     paces = tuple((process.iterations, process.pace) for process in processes)
@@ -109,9 +110,14 @@ def _needed(circle: Circle) -> list[Sequence[int]]:
     """How many of the writer's iterations each of the reader's needs."""
     counts = [count for count, _ in circle.paces]
     return [
-        held(ready.starts, ready.awaits, counts[reader], before=0).expanded().tolist()
-        for reader, _, ready, _ in circle.needs
+        held(ready.starts, _written(ready, sends), counts[reader], before=0).expanded().tolist()
+        for reader, _, ready, sends, _ in circle.needs
     ]
+
+
+def _written(ready: Steps, sends: Runs | None) -> Runs:
+    """How many iterations of the writer each step awaits."""
+    return ready.awaits if sends is None else sends.take(ready.awaits - 1) + 1
 
 
 @lru_cache(maxsize=64)

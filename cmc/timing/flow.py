@@ -1,8 +1,9 @@
 """Who waits for whom: a pipeline as counts of iterations, without data, places or loops.
 
-Iterations of a process are counted from 0 in the order in which they run, elements of an object in
-the order in which they are written, one an iteration of the writer. A stream is a number of images
-that follow each other without a gap. Of these a process has all, or some by turns: its own.
+Iterations of a process are counted from 0 in the order in which they run, elements of a channel in
+the order in which they are written: one for each iteration of the writer that sends what it writes
+there, as all do, or some. A stream is a number of images that follow each other without a gap. Of
+these a process has all, or some by turns: its own.
 
 An iteration begins as soon as its process has begun the one before, every ready machine has seen
 the writes that it awaits for it, and every ring that it writes has a free slot. Each of these is a
@@ -15,7 +16,7 @@ when it is through with the last one, and that so many cycles later. Links serve
 order in which they come; of those that come in one cycle, first the one of the channel that stands
 first. Signals that free slots take the same way back, and hold up none. With multicast, what a
 vector for several readers has of its way in common it goes once; it comes as that one of its
-channels does that stands first, of those that lie ahead.
+writer's channels does that stands first, of those whose ways go on there.
 
 Processes of one side, a core or the GCU, share its units. An iteration takes what it occupies from
 its start on, and begins when it is free, too. Where several could begin in one cycle they are
@@ -235,9 +236,10 @@ HERE = Way()
 
 @dataclass(frozen=True, eq=False)
 class Edge:
-    """A channel: in `ready` writes drive the reader's iterations, in `free` these drive slots.
+    """A channel: in `ready` elements drive the reader's iterations, in `free` these drive slots.
 
-    The writer may fill `slots` slots before any is freed. What it writes goes its `way`.
+    The writer may fill `slots` slots before any is freed. What it writes goes its `way`, if the
+    number of the iteration is one that `sends`, in ascending order; without these all do.
     """
 
     title: str
@@ -247,6 +249,34 @@ class Edge:
     free: Steps
     slots: int = 0
     way: Way = HERE
+    sends: Runs | None = None
+
+    def count(self, iterations: int) -> int:
+        """How many elements so many iterations, a whole image of the writer, send."""
+        return iterations if self.sends is None else self.sends.length
+
+    def iteration(self, elements: Runs) -> Runs:
+        """The iterations of an image that send some of its elements; neither descend."""
+        return elements if self.sends is None else self.sends.take(elements)
+
+    def sent_by(self, iterations: Runs) -> Runs:
+        """How many elements of an image so many first iterations of it send; these may stay."""
+        return iterations if self.sends is None else self.sends.counted(iterations)
+
+    def in_stream(self, iterations: int, images: int) -> Runs:
+        """The iterations, counted over some images of so many, that send something."""
+        if self.sends is None:
+            return Runs.line(images * iterations, 0, 1)
+        return self.sends.repeated(images, iterations)
+
+
+def sent_over(edges: Sequence[Edge]) -> Ints | None:
+    """The iterations of a writer that send something over some of its edges; None if all do."""
+    sends = [edge.sends for edge in edges if edge.sends is not None]
+    if len(sends) < len(edges):
+        return None
+    first, *others = {id(one): one.expanded() for one in sends}.values()
+    return np.unique(np.concatenate([first, *others])) if others else first
 
 
 @dataclass(frozen=True, eq=False)
@@ -357,7 +387,11 @@ class Flow:
             for name, p in self.processes.items()
         )
         ends = (
-            (number[edge.writer], number[edge.reader], id(edge.ready), id(edge.free), edge.slots)
+            (
+                *(number[name] for name in (edge.writer, edge.reader)),
+                *map(id, (edge.ready, edge.free, edge.sends)),
+                edge.slots,
+            )
             for edge in self.edges
         )
         links = {link: i for i, link in enumerate(self.carried)}
@@ -391,7 +425,7 @@ class Flow:
         """Whether all machines let everything happen that they drive, in the end."""
         return all(
             edge.ready.end == self.processes[edge.reader].iterations
-            and edge.free.end == self.processes[edge.writer].iterations
+            and edge.free.end == edge.count(self.processes[edge.writer].iterations)
             for edge in self.edges
         )
 
@@ -501,7 +535,11 @@ def _wait(on: Process, why: str, since: Runs, need: Runs, end: int) -> Wait:
 def ready_wait(flow: Flow, edge: Edge, images: int) -> Wait:
     """What the reader of a channel waits for: writes."""
     writer, reader = flow.processes[edge.writer], flow.processes[edge.reader]
-    since, need, end = edge.ready.across(reader.iterations, writer.iterations, images)
+    elements = edge.count(writer.iterations)
+    since, need, end = edge.ready.across(reader.iterations, elements, images)
+    if edge.sends is not None:
+        through = edge.in_stream(writer.iterations, images) + 1
+        need = Runs.joined([Runs.line(1, 0), through]).take(need)
     wait = _wait(writer, f"data in {edge.title}", since, need, end)
     late = edge if edge in flow.delayed else None
     return replace(wait, delay=edge.way.there, edge=late)
@@ -510,11 +548,17 @@ def ready_wait(flow: Flow, edge: Edge, images: int) -> Wait:
 def room_wait(flow: Flow, edge: Edge, images: int) -> Wait:
     """What the writer of a channel waits for: slots that the reader frees."""
     writer, reader = flow.processes[edge.writer], flow.processes[edge.reader]
-    since, need, end = edge.free.across(writer.iterations, reader.iterations, images)
-    total = images * writer.iterations
+    elements = edge.count(writer.iterations)
+    since, need, end = edge.free.across(elements, reader.iterations, images)
+    total = images * elements
     slots = min(edge.slots, total)
-    wait = f"room in {edge.title}"
-    wait = _wait(reader, wait, since + slots, need, min(end + slots, total))
+    since, end = since + slots, min(end + slots, total)
+    if edge.sends is not None:
+        sends = edge.in_stream(writer.iterations, images)
+        known = int(since.below(np.array([total]))[0])
+        since, need = sends.take(since.head(known)), need.head(known)
+        end = images * writer.iterations if end == total else int(sends.at(np.array([end]))[0])
+    wait = _wait(reader, f"room in {edge.title}", since, need, end)
     return replace(wait, delay=edge.way.back)
 
 

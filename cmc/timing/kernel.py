@@ -6,7 +6,8 @@ of them; the next event is found in a tree that has in each node the least time 
 What happens again and again is a *log* of its times: the starts of a process, and where vectors
 have a hop over a link that they may have to wait for, when they begin on the link. *Followers* of a
 log do something some cycles after each of its entries: signals, which are the ends of iterations
-and the arrivals of vectors, end waits; hops take a vector on over their link.
+and the arrivals of vectors, end waits; hops take a vector on over their link. A follower may pass
+over some entries of an image: those whose vectors go elsewhere.
 """
 
 from __future__ import annotations
@@ -42,7 +43,13 @@ class Plan(NamedTuple):
     """Where in `needs` those are that each iteration of an image awaits, from the image's start."""
     signals: Ints
     """How often the signal comes in an image."""
+    driven: Ints
+    """How many iterations of an image wait for it: all, or those that send something."""
+    waits: Ints
+    """Where in `some` those iterations are told from others; -1 if all of them wait."""
     needs: Ints
+    some: Ints
+    """Rows of 1 and 0: what is one of some."""
     waited_of: Ints
     """Of each signal the places in `waited` of waits for it."""
     waited: Ints
@@ -55,6 +62,10 @@ class Plan(NamedTuple):
     """Of each signal, then of each hop, the log that it follows; so the next one."""
     after: Ints
     """After how many cycles."""
+    entries: Ints
+    """How many entries the log has in an image; so the next one."""
+    passes: Ints
+    """Where in `some` the entries that are followed are told from others; -1 if all of them are."""
     follower_of: Ints
     """Of each log, of processes and then of hops, the places in `follower` of what follows it."""
     follower: Ints
@@ -78,7 +89,7 @@ class State(NamedTuple):
     place: Ints
     """Where in `starts` the first one is that is kept."""
     seen: Ints
-    """How many entries each signal, and each hop, has followed."""
+    """How many entries each signal, and each hop, has followed or passed over."""
     limit: Ints
     """How many iterations of each process there are; so the next ones."""
     next: Ints
@@ -86,11 +97,11 @@ class State(NamedTuple):
     missing: Ints
     """How many waits of the next one are not over."""
     number: Ints
-    """Of each wait, the iteration of the image that waits next; so the next ones."""
+    """Of each wait, which of those of the image that wait is the next one; so the next ones."""
     base: Ints
     """Signals of the images before."""
     skip: Ints
-    """For how many iterations more there is nothing to wait for."""
+    """For how many of them more there is nothing to wait for."""
     need: Ints
     """How many signals must have come before the next one."""
     free: Ints
@@ -130,13 +141,17 @@ def _first(tree: Ints) -> int:
 def _next_needs(plan: Plan, state: State, process: int) -> None:
     """What the iteration after the last one waits for."""
     missing = 0
+    iteration = state.begun[process] % plan.iterations[process]
     for wait in range(plan.wait_of[process], plan.wait_of[process + 1]):
+        row: int = plan.waits[wait]
+        if row >= 0 and not plan.some[row + iteration]:
+            continue
         if state.skip[wait]:
             state.skip[wait] -= 1
             if state.skip[wait]:
                 continue
         state.number[wait] += 1
-        if state.number[wait] == plan.iterations[process]:
+        if state.number[wait] == plan.driven[wait]:
             state.number[wait] = 0
             state.base[wait] += plan.signals[wait]
         need: int = state.base[wait] + plan.needs[plan.table[wait] + state.number[wait]]
@@ -173,16 +188,30 @@ def _enter(plan: Plan, state: State, log: int, time: int) -> bool:
     for place in range(plan.follower_of[log], plan.follower_of[log + 1]):
         follower: int = plan.follower[place]
         if state.seen[follower] == number:
-            _put(state.tree, follower, time + plan.after[follower])
+            if _passed(plan, follower, number, number + 1) == number:
+                _put(state.tree, follower, time + plan.after[follower])
+            else:
+                state.seen[follower] = number + 1
     return number + 1 == state.stop[log]
+
+
+@_compiled
+def _passed(plan: Plan, follower: int, number: int, begun: int) -> int:
+    """The first entry from a number on, of those that there are, which a follower follows."""
+    row: int = plan.passes[follower]
+    if row >= 0:
+        while number < begun and not plan.some[row + number % plan.entries[follower]]:
+            number += 1
+    return number
 
 
 @_compiled
 def _follow(plan: Plan, state: State, follower: int, now: int) -> bool:
     """What a signal or a hop does some cycles after an entry; whether to leave the loop."""
-    seen: int = state.seen[follower] + 1
-    state.seen[follower] = seen
+    count: int = state.seen[follower] + 1
     log: int = plan.follows[follower]
+    seen = _passed(plan, follower, count, state.begun[log])
+    state.seen[follower] = seen
     time: int = NEVER
     if seen < state.begun[log]:
         time = state.starts[state.place[log] + seen - state.first[log]] + plan.after[follower]
@@ -190,7 +219,7 @@ def _follow(plan: Plan, state: State, follower: int, now: int) -> bool:
     signals = len(plan.record)
     if follower >= signals:
         return _cross(plan, state, follower - signals, now)
-    _signal(plan, state, follower, now)
+    _signal(plan, state, follower, count, now)
     kept: int = plan.record[follower]
     if kept < 0:
         return False
@@ -201,12 +230,11 @@ def _follow(plan: Plan, state: State, follower: int, now: int) -> bool:
 
 
 @_compiled
-def _signal(plan: Plan, state: State, signal: int, now: int) -> None:
-    """An iteration ends, or a vector or a credit comes."""
-    seen: int = state.seen[signal]
+def _signal(plan: Plan, state: State, signal: int, count: int, now: int) -> None:
+    """An iteration ends, or a vector or a credit comes, after so many entries with it."""
     for place in range(plan.waited_of[signal], plan.waited_of[signal + 1]):
         wait: int = plan.waited[place]
-        if state.need[wait] == seen:
+        if state.need[wait] == count:
             owner: int = plan.owner[wait]
             state.missing[owner] -= 1
             if not state.missing[owner] and state.begun[owner] < state.limit[owner]:

@@ -9,7 +9,7 @@ from itertools import accumulate
 import numpy as np
 
 from cmc.poly.evaluate import Ints
-from cmc.timing.flow import NEVER, Edge, Flow, Process
+from cmc.timing.flow import NEVER, Edge, Flow, Process, sent_over
 from cmc.timing.kernel import Plan, State
 
 _KEPT = 1 << 20
@@ -40,10 +40,10 @@ class Layout:
 
         The arrivals of vectors that wait for links are kept if they are to be `recorded`.
         """
-        hops = _Hops.of(flow)
-        waits = _Waits.of(flow, images, hops)
+        hops, some = _Hops.of(flow), _Some()
+        waits = _Waits.of(flow, images, hops, some)
         kept = [edge for edge in flow.edges if edge in hops.last] if recorded else []
-        plan = _plan(flow, waits, hops, kept)
+        plan = _plan(flow, waits, hops, some, kept)
         writers = np.array([hops.number[edge.writer] for edge in kept], np.int64)
         # An image of each process at the least, and all that is in flight.
         logs = np.append(plan.iterations, plan.iterations[writers])
@@ -65,6 +65,27 @@ def _array(numbers: Iterable[int]) -> Ints:
 def _rows(lengths: Iterable[int]) -> Ints:
     """Where rows of such lengths begin, one after the other, and where the last one ends."""
     return _array(accumulate(lengths, initial=0))
+
+
+@dataclass
+class _Some:
+    """Rows of 1 and 0, one after the other, each of which tells some iterations from others."""
+
+    rows: list[Ints] = field(default_factory=list[Ints])
+    _length: int = 0
+    _known: dict[bytes, int] = field(default_factory=dict[bytes, int])
+
+    def of(self, numbers: Ints | None, among: int) -> int:
+        """Where the row of some numbers from 0 on lies; -1 for all of them."""
+        if numbers is None or len(numbers) == among:
+            return -1
+        row = np.zeros(among, np.int64)
+        row[numbers] = 1
+        if (key := row.tobytes()) not in self._known:
+            self._known[key] = self._length
+            self._length += among
+            self.rows.append(row)
+        return self._known[key]
 
 
 @dataclass(frozen=True)
@@ -92,10 +113,13 @@ class _Hops:
     all: Sequence[_Hop]
     last: Mapping[Edge, tuple[_Hop, int]]
     """The last hop of each edge whose vectors may wait, and after how long they then arrive."""
+    sends: Mapping[_Hop, Ints | None]
+    """The iterations whose vectors come to each hop; None for all."""
 
     @staticmethod
     def of(flow: Flow) -> _Hops:
         known: dict[tuple[object, int], _Hop] = {}
+        crossing: dict[_Hop, list[Edge]] = {}
         last: dict[Edge, tuple[_Hop, int]] = {}
         for place, edge in enumerate(flow.edges):
             if edge not in flow.delayed:
@@ -110,12 +134,27 @@ class _Hops:
                     if hop is None:
                         hop = _Hop(link, way.held, before, after, order, edge.writer)
                         known[together, link] = hop
+                    crossing.setdefault(hop, []).append(edge)
                     after = 0
                 after += way.hop
             assert hop is not None
             last[edge] = hop, after + way.held
         number = {name: i for i, name in enumerate(flow.processes)}
-        return _Hops(number, sorted(known.values(), key=lambda hop: hop.order), last)
+        sends = {hop: sent_over(edges) for hop, edges in crossing.items()}
+        return _Hops(number, sorted(known.values(), key=lambda hop: hop.order), last, sends)
+
+    def places(self, edge: Edge, iterations: int) -> tuple[int, Ints | None]:
+        """How many entries an image has in the log whose vectors an edge's reader gets.
+
+        That is one for each iteration, of which there are so many, or for those whose vectors come
+        to the last hop. Then which of them are the edge's own; None for all.
+        """
+        sends = self.sends[self.last[edge][0]] if edge in self.last else None
+        count = iterations if sends is None else len(sends)
+        if edge.sends is None or edge.sends.length == count:
+            return count, None
+        own = edge.sends.expanded()
+        return count, own if sends is None else np.searchsorted(sends, own)
 
 
 @dataclass
@@ -126,8 +165,10 @@ class _Waits:
     on: list[int] = field(default_factory=list[int])
     table: list[int] = field(default_factory=list[int])
     signals: list[int] = field(default_factory=list[int])
+    driven: list[int] = field(default_factory=list[int])
+    some: list[int] = field(default_factory=list[int])
     slots: list[int] = field(default_factory=list[int])
-    """Iterations at the start of the stream that do not wait."""
+    """Iterations at the start of the stream that do not wait, of those that would."""
     late: list[bool] = field(default_factory=list[bool])
     limits: list[int] = field(default_factory=list[int])
     needs: list[Ints] = field(default_factory=list[Ints])
@@ -138,39 +179,56 @@ class _Waits:
     """The signals: of a process, so long after the end of an iteration, or of an edge's vectors."""
 
     @staticmethod
-    def of(flow: Flow, images: int, hops: _Hops) -> _Waits:
+    def of(flow: Flow, images: int, hops: _Hops, some: _Some) -> _Waits:
         waits = _Waits()
-        tables: dict[tuple[int, int, int], tuple[int, bool] | None] = {}
+        tables: dict[tuple[object, ...], tuple[int, bool] | None] = {}
         length = 0
         for owner, process in enumerate(flow.processes.values()):
-            own = process.turn.images(images)
-            limit = own * process.iterations
+            own, count = process.turn.images(images), process.iterations
+            limit = own * count
             for edge, reads in flow.touching[process.name]:
                 source: tuple[int, int] | Edge
+                places: Ints | None = None
                 if reads:
-                    other, steps, slots = flow.processes[edge.writer], edge.ready, 0
-                    number = hops.number[other.name]
+                    other, steps, slots, driven, row = (
+                        flow.processes[edge.writer], edge.ready, 0, count, -1
+                    )  # fmt: skip
+                    number, elements = hops.number[other.name], edge.count(other.iterations)
                     source = edge if edge in hops.last else (number, edge.way.there)
+                    signals, places = hops.places(edge, other.iterations)
+                    limit = min(limit, steps.driven_in(count, own))
                 else:
                     other, steps, slots = flow.processes[edge.reader], edge.free, edge.slots
                     source = hops.number[other.name], edge.way.back
-                sides = process.iterations, other.iterations
-                limit = min(limit, steps.driven_in(process.iterations, own) + slots)
-                key = (id(steps), *sides)
+                    signals = elements = other.iterations
+                    driven = edge.count(count)
+                    row = -1 if edge.sends is None else some.of(edge.sends.expanded(), count)
+                    room = steps.driven_in(driven, own) + slots
+                    if room < own * driven:
+                        limit = min(limit, int(edge.in_stream(count, own).at(_array([room]))[0]))
+                which = None if places is None else places.tobytes()
+                key = (id(steps), driven, elements, signals, which)
                 if key not in tables:
                     tables[key] = None
-                    if (needs := steps.needs(*sides)) is not None:
-                        tables[key] = length, bool(needs.max() > other.iterations)
+                    if (needs := steps.needs(driven, elements)) is not None:
+                        if places is not None:
+                            image, element = np.divmod(needs - 1, elements)
+                            needs = places[element] + image * signals + 1
+                        tables[key] = length, bool(needs.max() > signals)
                         waits.needs.append(needs)
                         length += len(needs)
                 if (known := tables[key]) is None:
                     continue
                 table, late = known
+                # What is sent first may wait in a later iteration than the first one.
+                later = row >= 0 and edge.sends is not None and edge.sends.first > 0
                 waits.owner.append(owner)
                 waits.on.append(waits.sources.setdefault(source, len(waits.sources)))
                 waits.table.append(table)
-                waits.signals.append(other.iterations)
-                waits.slots.append(slots)
+                waits.signals.append(signals)
+                waits.driven.append(driven)
+                waits.some.append(row)
+                waits.slots.append(slots + later)
                 waits.late.append(late)
             waits.limits.append(limit)
         for edge in hops.last:
@@ -179,7 +237,7 @@ class _Waits:
         return waits
 
 
-def _plan(flow: Flow, waits: _Waits, hops: _Hops, kept: Sequence[Edge]) -> Plan:
+def _plan(flow: Flow, waits: _Waits, hops: _Hops, some: _Some, kept: Sequence[Edge]) -> Plan:
     processes = list(flow.processes.values())
     cores: list[Sequence[Process]] = []
     for side in flow.sides.values():
@@ -193,18 +251,28 @@ def _plan(flow: Flow, waits: _Waits, hops: _Hops, kept: Sequence[Edge]) -> Plan:
     owner, on = _array(waits.owner), _array(waits.on)
     waited = np.argsort(on, kind="stable")
     log = {hop: len(processes) + i for i, hop in enumerate(hops.all)}
-    follows: list[tuple[int, int]] = []
+    # Of each signal and each hop: the log it follows, after how long, entries of an image, and
+    # which of them.
+    follows: list[tuple[int, int, int, int]] = []
     for source in waits.sources:
         if isinstance(source, Edge):
             hop, after = hops.last[source]
-            follows.append((log[hop], after))
+            count, places = hops.places(source, flow.processes[source.writer].iterations)
+            follows.append((log[hop], after, count, some.of(places, count)))
         else:
             number, delay = source
-            follows.append((number, processes[number].latency + delay))
+            process = processes[number]
+            follows.append((number, process.latency + delay, process.iterations, -1))
     for hop in hops.all:
-        before = hops.number[hop.writer] if hop.before is None else log[hop.before]
-        follows.append((before, hop.after))
-    followed = _array(number for number, _ in follows)
+        number = hops.number[hop.writer]
+        count, sends, before = processes[number].iterations, hops.sends[hop], hop.before
+        if before is not None:
+            number, among = log[before], hops.sends[before]
+            if among is not None:
+                assert sends is not None
+                count, sends = len(among), np.searchsorted(among, sends)
+        follows.append((number, hop.after, count, some.of(sends, count)))
+    followed = _array(number for number, _, _, _ in follows)
     follower = np.argsort(followed, kind="stable")
     records = {edge: len(processes) + len(hops.all) + i for i, edge in enumerate(kept)}
     every, logs = np.arange(len(processes) + 1), np.arange(len(processes) + len(hops.all) + 1)
@@ -218,7 +286,10 @@ def _plan(flow: Flow, waits: _Waits, hops: _Hops, kept: Sequence[Edge]) -> Plan:
         on=on,
         table=_array(waits.table),
         signals=_array(waits.signals),
+        driven=_array(waits.driven),
+        waits=_array(waits.some),
         needs=np.concatenate([_array([]), *waits.needs]),
+        some=np.concatenate([_array([]), *some.rows]),
         waited_of=np.searchsorted(on[waited], np.arange(len(waits.sources) + 1)),
         waited=waited,
         record=_array(
@@ -227,7 +298,9 @@ def _plan(flow: Flow, waits: _Waits, hops: _Hops, kept: Sequence[Edge]) -> Plan:
         link=_array(links[hop.link] for hop in hops.all),
         held=_array(hop.held for hop in hops.all),
         follows=followed,
-        after=_array(after for _, after in follows),
+        after=_array(after for _, after, _, _ in follows),
+        entries=_array(count for _, _, count, _ in follows),
+        passes=_array(row for _, _, _, row in follows),
         follower_of=np.searchsorted(followed[follower], logs),
         follower=follower,
         unit=_array(units[side, unit] for side, unit, _ in occupied),

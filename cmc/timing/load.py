@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cmc.timing.circles import circles_of
-from cmc.timing.flow import Flow, Process
+from cmc.timing.flow import Flow, Process, sent_over
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,11 @@ def link_loads(flow: Flow) -> Iterator[Load]:
     """The loads of all links that anything crosses."""
     for link, groups in flow.carried.items():
         cycles = bytes = 0
-        for edge, *_ in groups:
-            vectors = flow.processes[edge.writer].iterations
+        for together in groups:
+            edge = together[0]
+            sends = sent_over(together)
+            all = flow.processes[edge.writer].iterations
+            vectors = all if sends is None else len(sends)
             cycles += vectors * edge.way.held
             bytes += vectors * edge.way.bytes
         writers = {edge.writer: flow.processes[edge.writer] for edge, *_ in groups}

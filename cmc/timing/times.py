@@ -76,11 +76,17 @@ class Times:
         return max(self.periods.values())
 
     def arrivals(self, edge: Edge) -> Runs:
-        """When each vector of an edge arrives, as `starts` has when iterations begin."""
+        """When each vector of an edge arrives, as `starts` has when iterations begin.
+
+        Vectors are those that the edge carries.
+        """
         if edge in self.carried:
             return self.carried[edge]
-        process = self.flow.processes[edge.writer]
-        return self.starts[edge.writer] + (process.latency + edge.way.there)
+        process, starts = self.flow.processes[edge.writer], self.starts[edge.writer]
+        if edge.sends is not None:
+            sends = edge.in_stream(process.iterations, self.solved[edge.writer])
+            starts = starts.take(sends.head(int(sends.below(np.array([starts.length]))[0])))
+        return starts + (process.latency + edge.way.there)
 
     def deadlock(self) -> Deadlock:
         """Why not every iteration begins."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cmc.poly.evaluate import Ints
+from cmc.timing.flow import Edge
 from cmc.timing.load import unit_title
 from cmc.timing.runs import Runs
 from cmc.timing.times import Times
@@ -59,9 +60,20 @@ class Waiting:
             came = self._starts(wait.on.name) + wait.latency
             yield wait.why, wait.signals(Runs.joined([Runs.line(1, 0), came]), length)
             if wait.edge is not None:
-                came = self._as_in_stream(wait.on.name, self.times.arrivals(wait.edge))
+                came = self._arrivals(wait.edge)
                 why = f"links for {wait.edge.title}"
                 yield why, wait.signals(Runs.joined([Runs.line(1, 0), came]), length)
+
+    def _arrivals(self, edge: Edge) -> Runs:
+        """When all has arrived that was sent until each iteration of a writer ended."""
+        came, writer = self.times.arrivals(edge), self.times.flow.processes[edge.writer]
+        if edge.sends is not None:
+            sends = edge.in_stream(writer.iterations, self.times.solved[writer.name])
+            begun = self.times.starts[writer.name].length
+            sent = sends.counted(Runs.line(begun, 1, 1))
+            arrived = int(sent.below(np.array([came.length + 1]))[0])
+            came = Runs.joined([Runs.line(1, 0), came]).take(sent.head(arrived))
+        return self._as_in_stream(writer.name, came)
 
     def _units(self, name: str, own: Runs) -> Iterator[tuple[str, Runs]]:
         """The units that the iterations take, and when who had one before gave it back."""

@@ -42,6 +42,7 @@ from xdsl.utils.symbol_table import get_name_if_symbol
 
 from cmc.dialects.cmctrl.points import AwaitOp, EnableOp, ReleaseOp, StartOp
 from cmc.dialects.cmpipe import (
+    Carrying,
     Channel,
     InputOp,
     ObjectScope,
@@ -66,6 +67,7 @@ from cmc.dialects.cmpipe import (
     turns_of,
     writers_of,
 )
+from cmc.dialects.poly import SetAttr
 from cmc.streams import Turn
 
 
@@ -384,10 +386,11 @@ class InSram(IRDLOperation, ABC):
 
 
 @irdl_op_definition
-class RingOp(OfChannel, InSram):
+class RingOp(Carrying, InSram):
     """The slots of a channel in the reader's SRAM, filled in write order, modulo their number.
 
-    A slot holds one vector. An object with several writers lies in a ring for each of those of
+    A slot holds one vector. Of what the writer writes, no more comes than the ring `carries`, if it
+    says so. An object with several writers lies in a ring for each of those of
     which the stage reads something: the element says in which one, and in which of its slots.
 
     ```mlir
@@ -401,12 +404,16 @@ class RingOp(OfChannel, InSram):
 
     traits = traits_def(HasParent(CoreOp), UsesObject())
 
-    assembly_format = "$object `from` $writer `to` $reader `at` $address `slots` $slots attr-dict"
+    assembly_format = (
+        "$object `from` $writer `to` $reader (`carries` qualified($carries)^)? `at` $address "
+        "`slots` $slots attr-dict"
+    )
 
-    def __init__(self, channel: Channel, address: int, slots: int):
+    def __init__(self, channel: Channel, address: int, slots: int, carries: SetAttr | None = None):
         super().__init__(
             properties={
                 **channel_properties(channel),
+                "carries": carries,
                 "address": IntegerAttr(address, i64),
                 "slots": IntegerAttr(slots, i64),
             }
@@ -423,6 +430,7 @@ class RingOp(OfChannel, InSram):
 
     def verify_(self) -> None:
         expect_count("the number of slots", self.slots.value.data)
+        self.expect_carried()
         super().verify_()
 
 

@@ -52,6 +52,7 @@ from cmc.dialects.cmpipe.body import (
 )
 from cmc.dialects.cmpipe.circles import expect_no_wait_for_itself
 from cmc.dialects.cmpipe.objects import (
+    Carrying,
     Channel,
     CrossbarOp,
     IterationScope,
@@ -95,6 +96,7 @@ from cmc.dialects.cmpipe.target import TargetAttr
 from cmc.dialects.cmpipe.units import Unit, UnitsAttr
 
 __all__ = [
+    "Carrying",
     "Channel",
     "ChannelOp",
     "Cmpipe",

@@ -39,7 +39,7 @@ from xdsl.utils.symbol_table import get_name_if_symbol
 
 from cmc.dialects.cmpipe.target import TargetAttr
 from cmc.dialects.nn.weights import WeightsAttr
-from cmc.dialects.poly import MapAttr, is_name
+from cmc.dialects.poly import MapAttr, SetAttr, is_name
 from cmc.poly.relations import box
 from cmc.targets import IDEAL, Target
 from cmc.targets.kinds import LARGEST
@@ -124,6 +124,28 @@ class OfChannel(IRDLOperation):
     def channel(self) -> Channel:
         names = (self.object, self.writer, self.reader)
         return Channel(*(name.root_reference.data for name in names))
+
+
+class Carrying(OfChannel):
+    """What a channel is on one side of it. Of what the writer writes it may carry some alone.
+
+    These are those that `carries` has; without it, all. The reader reads no others.
+    """
+
+    carries = opt_prop_def(SetAttr)
+
+    def expect_carried(self) -> None:
+        """Verify that what is carried are elements of the object."""
+        if self.carries is None:
+            return
+        rank, carried = len(find_object(self, self.object).shape), self.carries.data
+        if carried.has_tuple_name() or carried.dim(isl.dim_type.set) != rank:
+            raise VerifyException(
+                f"what {self.channel} carries should be tuples of {rank} without a name, and is "
+                f"{carried}"
+            )
+        if carried.is_empty():
+            raise VerifyException(f"{self.channel} carries nothing")
 
 
 def channel_properties(channel: Channel) -> dict[str, Attribute]:

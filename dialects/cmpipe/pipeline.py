@@ -49,12 +49,12 @@ from cmc.dialects.cmpipe.body import (
 )
 from cmc.dialects.cmpipe.circles import expect_no_wait_for_itself
 from cmc.dialects.cmpipe.objects import (
+    Carrying,
     Channel,
     CrossbarOp,
     IterationScope,
     ObjectOp,
     ObjectScope,
-    OfChannel,
     UsesObject,
     channel_properties,
     expect_count,
@@ -730,11 +730,12 @@ class CoreOp(Placed):
 
 
 @irdl_op_definition
-class ChannelOp(OfChannel):
+class ChannelOp(Carrying):
     """The way of an object from a writer to a stage that reads it, and what waits for what there.
 
-    What travels is what this writer writes, in the order in which it does; the stage has a channel
-    from each writer of which it reads an element.
+    What travels is what this writer writes, in the order in which it does; of that no more than the
+    channel `carries`, if it says so. The stage has a channel from each writer of which it reads an
+    element.
 
     `ready` maps an element, once written, to the last iteration of the reader that may then run;
     `free` maps an iteration of the reader, once done, to the last element whose slot is then free.
@@ -759,7 +760,8 @@ class ChannelOp(OfChannel):
     traits = traits_def(HasParent(PipelineOp), UsesObject())
 
     assembly_format = (
-        "$object `from` $writer `to` $reader (`slots` $slots^)? "
+        "$object `from` $writer `to` $reader (`carries` qualified($carries)^)? "
+        "(`slots` $slots^)? "
         "`ready` qualified($ready) (`from` qualified($ready_from)^)? "
         "`free` qualified($free) (`from` qualified($free_from)^)? attr-dict"
     )
@@ -772,11 +774,13 @@ class ChannelOp(OfChannel):
         *,
         ready_from: SetAttr | None = None,
         free_from: SetAttr | None = None,
+        carries: SetAttr | None = None,
         slots: int | None = None,
     ):
         super().__init__(
             properties={
                 **channel_properties(channel),
+                "carries": carries,
                 "slots": None if slots is None else IntegerAttr(slots, i64),
                 "ready": ready,
                 "ready_from": ready_from,
@@ -789,6 +793,7 @@ class ChannelOp(OfChannel):
         object = find_object(self, self.object)
         if self.slots is not None:
             expect_count("the number of slots", self.slots.value.data)
+        self.expect_carried()
         pipeline = self.parent_op()
         assert isinstance(pipeline, PipelineOp)
         writer = pipeline.symbol(self.writer.root_reference)

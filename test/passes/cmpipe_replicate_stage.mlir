@@ -20,7 +20,7 @@
 // INTERLEAVED-NEXT: cmpipe.core @core0 runs [@slow_copy0]
 // INTERLEAVED-NEXT: cmpipe.core @core0_1 runs [@slow_copy1]
 // INTERLEAVED:      cmpipe.channel @a from @a_stream to @slow_copy0 slots 2
-// INTERLEAVED-NEXT: cmpipe.channel @a from @a_stream to @slow_copy1 slots 2
+// INTERLEAVED-NEXT: cmpipe.channel @a from @a_stream to @slow_copy1 carries #poly.set<"{ [i0] : 0 < i0 <= 6 }"> slots 2
 // INTERLEAVED-NEXT: cmpipe.channel @b from @slow_copy0 to @sum slots 2 ready #poly.map<"{ b[i0] -> sum[i0] : (i0) mod 2 = 0 and 0 <= i0 <= 6 }">
 // INTERLEAVED-NEXT: cmpipe.channel @b from @slow_copy1 to @sum slots 2 ready #poly.map<"{ b[i0] -> sum[i0 - (1 + i0) mod 2] : (1 + i0) mod 2 = 0 and 0 < i0 <= 3; b[i0] -> sum[6] : i0 = 5 }">
 
@@ -33,8 +33,8 @@
 // BLOCKS:      cmpipe.stage @slow_copy1 copy of "slow" at #poly.map<"{ [w] -> [3 + w] }"> in #poly.set<"{ [w] : 0 <= w <= 3 }"> latency 3 interval 2 {
 // BLOCKS:        %v = cmpipe.read @a #poly.map<"{ [w, k, c] -> [3 + w + k, c] }"> : vector<2x1xf32>
 // BLOCKS:        cmpipe.write %y, @b #poly.map<"{ [w] -> [3 + w] }"> : vector<1xf32>
-// BLOCKS:      cmpipe.channel @a from @a_stream to @slow_copy0 slots 2 ready #poly.map<"{ a[i0] -> slow_copy0[-1 + i0] : 0 < i0 <= 3 }">
-// BLOCKS-NEXT: cmpipe.channel @a from @a_stream to @slow_copy1 slots 2 ready #poly.map<"{ a[i0] -> slow_copy1[-4 + i0] : 4 <= i0 <= 7 }">
+// BLOCKS:      cmpipe.channel @a from @a_stream to @slow_copy0 carries #poly.set<"{ [i0] : 0 <= i0 <= 3 }"> slots 2 ready #poly.map<"{ a[i0] -> slow_copy0[-1 + i0] : 0 < i0 <= 3 }">
+// BLOCKS-NEXT: cmpipe.channel @a from @a_stream to @slow_copy1 carries #poly.set<"{ [i0] : 3 <= i0 <= 7 }"> slots 2 ready #poly.map<"{ a[i0] -> slow_copy1[-4 + i0] : 4 <= i0 <= 7 }">
 // BLOCKS-NEXT: cmpipe.channel @b from @slow_copy0 to @sum slots 3 ready #poly.map<"{ b[i0] -> sum[-6 + 6i0] : i0 = 2 or i0 = 1 }">
 // BLOCKS-NEXT: cmpipe.channel @b from @slow_copy1 to @sum slots 3 ready #poly.map<"{ b[i0] -> sum[-1 + i0] : 3 <= i0 <= 5; b[i0] -> sum[6] : i0 = 6 }"> from #poly.set<"{ sum[w = 1] }">
 

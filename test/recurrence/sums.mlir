@@ -3,11 +3,11 @@
 
 // Sums of all that came so far: a stage reads its own object, a step before.
 
-// The first sum waits for none. Each frees the slot of the one before it, when it is done itself: two
-// slots.
-// CHECK: cmpipe.channel @s from @sum to @sum slots 2 ready #poly.map<"{ s[i0] -> sum[1 + i0] : 0 <= i0 <= 4 }"> from #poly.set<"{ sum[w = 0] }"> free #poly.map<"{ sum[w] -> s[-1 + w] : 0 < w <= 4; sum[w] -> s[5] : w = 5 }">
+// The first sum waits for none, and for the last one none waits. Each frees the slot of the one before
+// it, when it is done itself: two slots.
+// CHECK: cmpipe.channel @s from @sum to @sum carries #poly.set<"{ [i0] : 0 <= i0 <= 4 }"> slots 2 ready #poly.map<"{ s[i0] -> sum[1 + i0] : 0 <= i0 <= 4 }"> from #poly.set<"{ sum[w = 0] }"> free #poly.map<"{ sum[w] -> s[-1 + w] : 0 < w <= 5 }">
 
-// CHIP:      cmctrl.ring @s from @sum to @sum at 16 slots 2
+// CHIP:      cmctrl.ring @s from @sum to @sum carries #poly.set<"{ [i0] : 0 <= i0 <= 4 }"> at 16 slots 2
 // CHIP:      cmctrl.machine ready @s from @sum to @sum {
 // CHIP-NEXT:   cmctrl.enable [0]
 // CHIP-NEXT:   affine.for %w = 0 to 5 {
@@ -16,12 +16,10 @@
 // CHIP-NEXT:   }
 // CHIP-NEXT: }
 // CHIP-NEXT: cmctrl.machine free @s from @sum to @sum {
-// CHIP-NEXT:   affine.for %w = 1 to 5 {
+// CHIP-NEXT:   affine.for %w = 1 to 6 {
 // CHIP-NEXT:     cmctrl.await [%w]
 // CHIP-NEXT:     cmctrl.release [%w - 1]
 // CHIP-NEXT:   }
-// CHIP-NEXT:   cmctrl.await [5]
-// CHIP-NEXT:   cmctrl.release [5]
 // CHIP-NEXT: }
 
 cmpipe.pipeline @sums {

@@ -40,9 +40,9 @@ cmctrl.chip @maxima {
       %y = arith.addf %m, %b : vector<2xf32>
       cmpipe.write %y, @rows #poly.map<"{ [h] -> [h] }"> : vector<2xf32>
     }
-    // CHECK:      cmctrl.ring @image from @image_stream to @max at 64 slots 4
-    // GENERIC: "cmctrl.ring"() <{object = @image, writer = @image_stream, reader = @max, address = 64 : i64, slots = 4 : i64}> : () -> ()
-    cmctrl.ring @image from @image_stream to @max at 64 slots 4
+    // CHECK:      cmctrl.ring @image from @image_stream to @max carries #poly.set<"{ [i, j] : 0 <= i <= 6 }"> at 64 slots 4
+    // GENERIC: "cmctrl.ring"() <{object = @image, writer = @image_stream, reader = @max, carries = #poly.set<"{ [i, j] : 0 <= i <= 6 }">, address = 64 : i64, slots = 4 : i64}> : () -> ()
+    cmctrl.ring @image from @image_stream to @max carries #poly.set<"{ [i, j] : 0 <= i < 7 }"> at 64 slots 4
     // CHECK-NEXT: cmctrl.constants @max at 0
     // GENERIC: "cmctrl.constants"() <{stage = @max, address = 0 : i64}> : () -> ()
     cmctrl.constants @max at 0

@@ -699,6 +699,24 @@ cmpipe.pipeline @p {
 
 // -----
 
+// CHECK: error: 'cmpipe.channel' op what @a from @a_stream to @s carries should be tuples of 1 without a name, and is { [i, j] }
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<2xvector<1xf32>>
+  cmpipe.input @a_stream "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x2x1xf32>
+  cmpipe.channel @a from @a_stream to @s carries #poly.set<"{ [i, j] }"> ready #poly.map<"{ a[i] -> s[i] }"> free #poly.map<"{ s[i] -> a[i] }">
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.channel' op @a from @a_stream to @s carries nothing
+cmpipe.pipeline @p {
+  cmpipe.object @a : memref<2xvector<1xf32>>
+  cmpipe.input @a_stream "x" @a #poly.map<"{ [n, w, c] -> [w, c] }"> : tensor<1x2x1xf32>
+  cmpipe.channel @a from @a_stream to @s carries #poly.set<"{ [i] : false }"> ready #poly.map<"{ a[i] -> s[i] }"> free #poly.map<"{ s[i] -> a[i] }">
+}
+
+// -----
+
 // CHECK: error: 'cmpipe.pipeline' op there are two channels @a from @a_stream to @s
 cmpipe.pipeline @p {
   cmpipe.object @a : memref<2xvector<1xf32>>

@@ -68,8 +68,8 @@ cmpipe.pipeline @rows {
     ready #poly.map<"{ image[i] -> conv[i] : 0 <= i < 8 }">
     free #poly.map<"{ conv[h] -> image[h - 1] : 1 <= h < 7; conv[7] -> image[7] }">
     from #poly.set<"{ image[0] }">
-  // CHECK:      cmpipe.channel @features from @conv to @pool ready
-  cmpipe.channel @features from @conv to @pool
+  // CHECK:      cmpipe.channel @features from @conv to @pool carries #poly.set<"{ [i] : 0 < i <= 7 }"> ready
+  cmpipe.channel @features from @conv to @pool carries #poly.set<"{ [i] : 1 <= i < 8 }">
     ready #poly.map<"{ features[i] -> pool[h] : i = 2h + 1 and 0 <= h < 4 }">
     free #poly.map<"{ pool[h] -> features[2h + 1] : 0 <= h < 4 }">
 }
