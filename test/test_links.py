@@ -19,11 +19,11 @@ from cmc.api import make_context
 from cmc.compiler.pass_list import parse_passes
 from cmc.compiler.standard import BufferPolicy
 from cmc.dialects.cmctrl import CreditsOp
-from cmc.dialects.cmpipe import ChannelOp, CoreOp, PipelineOp, TargetAttr
+from cmc.dialects.cmpipe import ChannelOp, CoreOp, PipelineOp, TargetAttr, target_of
 from cmc.dialects.cmpipe.units import Unit
 from cmc.errors import CmcError
 from cmc.files.parsing import parse_file
-from cmc.fitting.traffic import hop_bytes
+from cmc.fitting.traffic import hop_bytes, links_cost
 from cmc.passes import get_all_passes
 from cmc.proof.chip import prove
 from cmc.simulator import Mode, Result, chip_of
@@ -137,7 +137,8 @@ def test_copies_on_cores_at_any_places(network: Network, policy: BufferPolicy, s
     chip = load(chip_of(program.module))
     crossed = sum(load.bytes for load in link_loads(chip.flow))
     found = hop_bytes(chip.op)
-    assert found is None or found.found == crossed >= found.least
+    if found is not None and links_cost(target_of(chip.op)):
+        assert found.found == crossed >= found.least
 
 
 LONG = 40
