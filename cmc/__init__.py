@@ -8,9 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cmc.api import Network, Pipeline, Program, Result, compile, load, load_level
+    from cmc.api import (
+        Hosted,
+        Network,
+        Pipeline,
+        Program,
+        Result,
+        compile,
+        load,
+        load_level,
+    )
 
-__all__ = ["Network", "Pipeline", "Program", "Result", "compile", "load", "load_level"]
+__all__ = ["Hosted", "Network", "Pipeline", "Program", "Result", "compile", "load", "load_level"]
 
 _root = Path(__file__).resolve().parent.parent
 if (_root / "dialects").is_dir() and (_root / "passes").is_dir():

@@ -9,12 +9,14 @@ result.outputs["scores"]                 # [images, 10]
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from operator import index
 from os import PathLike, fspath
 from pathlib import Path
 from typing import SupportsIndex, get_args
 
+import numpy as np
 from numpy.typing import ArrayLike
 from onnx import ModelProto
 from xdsl.context import Context
@@ -37,18 +39,20 @@ from cmc.files.output import replacing_text
 from cmc.files.parsing import parse_file
 from cmc.fitting.mapped import mapping_of
 from cmc.fitting.mapping import write_mapping
-from cmc.importer import import_model
+from cmc.host.turns import NOTHING, Cores, Turns
+from cmc.importer import import_network
 from cmc.passes import get_all_passes
 from cmc.reports.report import Report
 from cmc.semantics.network import Network
+from cmc.semantics.tensors import Floats
 from cmc.simulator import Mode, Result, Simulator, chip_of
 from cmc.simulator.pipeline import Pipeline, pipeline_of
 from cmc.simulator.ports import port_shapes
-from cmc.streams import check_stream
+from cmc.streams import Shapes, Stream, check_stream, count_images
 from cmc.targets import IDEAL, find_target
 from cmc.track import Track, no_track
 
-__all__ = ["Network", "Pipeline", "Program", "Result", "compile", "load", "load_level"]
+__all__ = ["Hosted", "Network", "Pipeline", "Program", "Result", "compile", "load", "load_level"]
 
 
 class Program:
@@ -61,14 +65,38 @@ class Program:
         self.module = module
 
     @property
-    def inputs(self) -> dict[str, tuple[int, ...]]:
+    def inputs(self) -> Shapes:
         """The shape of one image by input name, without the axis that counts the images."""
-        return port_shapes(chip_of(self.module).gcu.inputs())
+        return self._cores.inputs if self._turns is None else self._turns.inputs(self._cores)
 
     @property
-    def outputs(self) -> dict[str, tuple[int, ...]]:
-        """The shape of one image's result by output name."""
-        return port_shapes(chip_of(self.module).gcu.outputs())
+    def outputs(self) -> Shapes:
+        """The shape of one image's result by output name; -1 for what depends on the image."""
+        return self._cores.outputs if self._turns is None else self._turns.outputs(self._cores)
+
+    @property
+    def has_host(self) -> bool:
+        """Whether the host computes parts of the network."""
+        return self._turns is not None
+
+    @cached_property
+    def _turns(self) -> Turns | None:
+        turns = Turns.of(self.module)
+        if turns is not None:
+            turns.check(self._cores)
+        return turns
+
+    @cached_property
+    def _cores(self) -> Cores:
+        if not self.has_chip:
+            return NOTHING
+        gcu = chip_of(self.module).gcu
+        return Cores(port_shapes(gcu.inputs()), port_shapes(gcu.outputs()))
+
+    @property
+    def has_chip(self) -> bool:
+        """Whether anything of the network is on the cores."""
+        return any(isinstance(op, ChipOp) for op in self.module.ops)
 
     @cached_property
     def _simulator(self) -> Simulator:
@@ -83,20 +111,40 @@ class Program:
     ) -> Result:
         """Stream images through the chip, each array `[images, ...]`.
 
-        The module is loaded by the first run; later changes of it are not seen. Raises `CmcError`
-        for arrays that do not fit, and what the simulator raises for a program whose control is
-        wrong.
+        Outputs are float32, but for those that the host computes, which are of their own types. The
+        module is loaded by the first run; later changes of it are not seen. Raises `CmcError` for
+        arrays that do not fit, and where the host fails; and what the simulator raises for a
+        program whose control is wrong.
         """
         if mode not in get_args(Mode):
             raise CmcError(f"mode is {' or '.join(get_args(Mode))}, not {mode!r}")
-        return self._simulator.run(check_stream(self.inputs, inputs), mode, track)
+        if self._turns is None:
+            return self._simulator.run(check_stream(self.inputs, inputs), mode, track)
+        images = count_images({name: np.asarray(array) for name, array in inputs.items()})
+        report = Report(images, 0, None, ())
+
+        def compute(stream: Stream) -> Mapping[str, Floats]:
+            nonlocal report
+            result = self._simulator.run(stream, mode, track)
+            report = result.report
+            return result.outputs
+
+        outputs = self._turns.run(inputs, self._cores, compute)
+        return Result(outputs, replace(report, host=self._turns.reports()))
 
     def time(self, images: int) -> Report:
-        """Exactly how long a stream of any number of images takes, without their values."""
+        """Exactly how long a stream of any number of images takes, without their values.
+
+        What the host takes is not known, and not in it.
+        """
         images = _whole(images, "the number of images")
         if images < 1:
             raise CmcError(f"a stream has at least 1 image, not {images}")
-        return self._simulator.time(images)
+        if self._turns is None:
+            return self._simulator.time(images)
+        if not self.has_chip:
+            raise CmcError("nothing of the network is on the cores, so that there is no time")
+        return replace(self._simulator.time(images), host=self._turns.reports())
 
     def save_mapping(self, path: str | PathLike[str]) -> None:
         """Write copies, cores and places as a file, from which `compile` makes the same chip."""
@@ -122,6 +170,7 @@ def compile(
     target: str | PathLike[str] = IDEAL.name,
     copies: str | PathLike[str] = AUTO,
     place: str | PathLike[str] = AUTO,
+    host: bool = True,
     track: Track = no_track,
 ) -> Program:
     """Compile an ONNX network.
@@ -130,8 +179,8 @@ def compile(
     how the rings of the channels are sized; `target` is what to compile for, a preset or a TOML
     file that describes it; `copies` of slow stages are made where it has room for them (`auto`), as
     a mapping file says, or not (`none`); `place` is `auto`, or a mapping file that says which cores
-    run which stages, and where they are; `track` goes through the passes. Raises `CmcError` for
-    what cannot be compiled.
+    run which stages, and where they are; `host` lets the host compute what no core can have;
+    `track` goes through the passes. Raises `CmcError` for what cannot be compiled.
     """
     if buffers not in get_args(BufferPolicy):
         raise CmcError(f"buffers is one of {', '.join(get_args(BufferPolicy))}, not {buffers!r}")
@@ -139,7 +188,9 @@ def compile(
     given = shapes or {}
     sizes = {name: _whole(size, f"the size of '{name}'") for name, size in given.items()}
     source = model if isinstance(model, ModelProto) else Path(model)
-    module = import_model(source, sizes)
+    module = import_network(source, sizes, host=host)
+    if not any(isinstance(op, FuncOp) for op in module.ops):
+        return Program(module)
     context = make_context()
     names = standard_pipeline(buffers, fspath(target), fspath(copies), fspath(place))
     passes = parse_passes(get_all_passes(), ",".join(names))
@@ -157,15 +208,50 @@ def _whole(number: SupportsIndex, what: str) -> int:
         raise CmcError(f"{what} is a whole number, not {number}") from error
 
 
+class Hosted:
+    """A module of a level above a chip, of which the host computes parts."""
+
+    def __init__(self, turns: Turns, cores: Pipeline | Network | None):
+        self._turns = turns
+        self._level = cores
+        self._cores = NOTHING if cores is None else Cores(cores.inputs, cores.outputs)
+        turns.check(self._cores)
+
+    @property
+    def inputs(self) -> Shapes:
+        """The shape of one image by input name, without the axis that counts the images."""
+        return self._turns.inputs(self._cores)
+
+    @property
+    def outputs(self) -> Shapes:
+        """The shape of one image's result by output name; -1 for what depends on the image."""
+        return self._turns.outputs(self._cores)
+
+    def run(self, inputs: Mapping[str, ArrayLike], track: Track = no_track) -> dict[str, Floats]:
+        """The outputs of a stream, as those of `Program.run`."""
+
+        def compute(stream: Stream) -> Mapping[str, Floats]:
+            assert self._level is not None
+            return self._level.run(stream, track)
+
+        return self._turns.run(inputs, self._cores, compute)
+
+
 def load(path: str | PathLike[str]) -> Program:
     """Read a program that `save` or `cmc-opt` wrote; raises `CmcError` for one that is wrong."""
     module = _read_module(path)
     with _about(path):
+        return _program(module)
+
+
+def _program(module: ModuleOp) -> Program:
+    program = Program(module)
+    if not program.has_host or program.has_chip:
         chip_of(module)
-    return Program(module)
+    return program
 
 
-def load_level(path: str | PathLike[str]) -> Program | Pipeline | Network:
+def load_level(path: str | PathLike[str]) -> Program | Pipeline | Network | Hosted:
     """Read a module of any level that `cmc-opt` wrote: a chip, a pipeline or a network.
 
     Raises `CmcError` for one that is wrong.
@@ -173,13 +259,21 @@ def load_level(path: str | PathLike[str]) -> Program | Pipeline | Network:
     module = _read_module(path)
     with _about(path):
         if any(isinstance(op, ChipOp) for op in module.ops):
-            chip_of(module)
-            return Program(module)
-        if any(isinstance(op, PipelineOp) for op in module.ops):
-            return Pipeline(pipeline_of(module))
-        if any(isinstance(op, FuncOp) for op in module.ops):
-            return Network(module)
-        raise CmcError("expected a cmctrl.chip, a cmpipe.pipeline or a func.func of nn operators")
+            return _program(module)
+        turns, level = Turns.of(module), _level(module)
+        if turns is not None:
+            return _program(module) if level is None else Hosted(turns, level)
+        if level is None:
+            raise CmcError(
+                "expected a cmctrl.chip, a cmpipe.pipeline or a func.func of nn operators"
+            )
+        return level
+
+
+def _level(module: ModuleOp) -> Pipeline | Network | None:
+    if any(isinstance(op, PipelineOp) for op in module.ops):
+        return Pipeline(pipeline_of(module))
+    return Network(module) if any(isinstance(op, FuncOp) for op in module.ops) else None
 
 
 def _read_module(path: str | PathLike[str]) -> ModuleOp:

@@ -1,25 +1,23 @@
 """What a network computes by somebody else's account: onnxruntime, or onnx's own evaluator."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnx.external_data_helper import load_external_data_for_model
 
 from cmc.errors import CmcError
+from cmc.host.evaluator import onnxruntime_session
 from cmc.importer.folding import OnnxEvaluator
 from cmc.importer.load import load_model
 from cmc.streams import count_images
 from cmc.track import Track, no_track
-
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
 
 Arrays = Mapping[str, NDArray[np.floating]]
 Evaluator = Callable[[Arrays], Arrays]
@@ -36,7 +34,7 @@ class Deviation:
     """The same, in units of the reference's largest magnitude."""
 
     @staticmethod
-    def measure(output: str, found: NDArray[np.float32], reference: NDArray[np.float32]):
+    def measure(output: str, found: NDArray[np.floating], reference: NDArray[np.floating]):
         """Compare arrays of one size; a NaN on one side only is infinitely far."""
         reference = reference.reshape(found.shape)
         with np.errstate(invalid="ignore"):
@@ -49,24 +47,44 @@ class Deviation:
         relative = absolute / largest if largest > 0 else absolute
         return Deviation(output, absolute, relative)
 
+    @staticmethod
+    def of_images(output: str, found: Sequence[object], reference: Sequence[object]):
+        """Compare what there is of each image, of any type. CmcError where shapes differ."""
+        numbers: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+        for image, pair in enumerate(zip(found, reference, strict=True)):
+            one, other = map(_flat, pair)
+            if [array.size for array in one] != [array.size for array in other]:
+                shapes = [[array.shape for array in arrays] for arrays in (one, other)]
+                raise CmcError(
+                    f"output '{output}' of image {image} has shape {_format(shapes[0])}, and the "
+                    f"reference has {_format(shapes[1])}",
+                    "check",
+                )
+            numbers += map(_numbers, one, other)
+        if not numbers:
+            return Deviation(output, 0.0, 0.0)
+        return Deviation.measure(output, *map(np.concatenate, zip(*numbers, strict=True)))
 
-def onnxruntime_session(
-    model: Path | onnx.ModelProto, *, optimized: bool, threads: int = 0
-) -> "InferenceSession":
-    """A silent session on this processor, on as many threads as onnxruntime likes if 0.
 
-    Some optimisations change results: a Pad with zeros becomes padding of a MaxPool, which never
-    wins. Raises ImportError, and exceptions of many types for a model that it refuses.
-    """
-    import onnxruntime
+def _flat(value: object) -> list[NDArray[np.generic]]:
+    """The arrays in a value: in a tensor, a sequence, or an optional that is absent."""
+    if isinstance(value, list | tuple):
+        return [array for one in cast(Sequence[object], value) for array in _flat(one)]
+    return [] if value is None else [np.asarray(cast(ArrayLike, value))]
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = threads
-    if not optimized:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    source = str(model) if isinstance(model, Path) else model.SerializeToString()
-    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+
+def _numbers(
+    one: NDArray[np.generic], other: NDArray[np.generic]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Two arrays of one size as numbers: those of text are 0 where they are the same, else 1."""
+    one, other = one.reshape(-1), other.reshape(-1)
+    if one.dtype.kind in "biuf" and other.dtype.kind in "biuf":
+        return one.astype(np.float64), other.astype(np.float64)
+    return np.zeros(one.size), np.array(one != other).astype(np.float64)
+
+
+def _format(shapes: Sequence[tuple[int, ...]]) -> str:
+    return ", ".join(str(list(shape)) for shape in shapes) or "none"
 
 
 class Reference:
@@ -124,10 +142,7 @@ class Reference:
             # A batch of fixed size is filled up with copies of its last image.
             chosen = np.minimum(np.arange(start, start + batch), images - 1)
             feeds = {name: self._feed(name, array[chosen], batch) for name, array in inputs.items()}
-            try:
-                results = self._evaluate(feeds)
-            except Exception as error:  # of many types
-                raise CmcError(f"{self.engine} cannot evaluate the network: {error}") from error
+            results = self._results(feeds)
             self.shapes = {name: result.shape for name, result in results.items()}
             for name, result in results.items():
                 if result.size % batch:
@@ -137,6 +152,21 @@ class Reference:
                     )
                 parts.setdefault(name, []).append(result.astype(np.float32).reshape(batch, -1))
         return {name: np.concatenate(part)[:images] for name, part in parts.items()}
+
+    def image(self, inputs: Mapping[str, ArrayLike], image: int) -> Mapping[str, object]:
+        """The outputs for one image of a stream, of their own types. CmcError if there are none."""
+        feeds: dict[str, NDArray[np.generic]] = {}
+        for name, dtype in self._types.items():
+            array = np.asarray(np.asarray(inputs[name])[image])
+            shape = (1,) * (self._ranks[name] - array.ndim) + array.shape
+            feeds[name] = array.reshape(shape).astype(dtype)
+        return self._results(cast(Arrays, feeds))
+
+    def _results(self, feeds: Arrays) -> Arrays:
+        try:
+            return self._evaluate(feeds)
+        except Exception as error:  # of many types
+            raise CmcError(f"{self.engine} cannot evaluate the network: {error}") from error
 
     def _feed(self, name: str, images: NDArray[np.floating], batch: int) -> NDArray[np.floating]:
         """An array of the type and the rank that the model declares."""

@@ -55,6 +55,17 @@ def count_images(stream: Mapping[str, Sized]) -> int:
 
 def check_stream(shapes: Shapes, arrays: Mapping[str, ArrayLike]) -> Stream:
     """`arrays` as float32, `[images, ...]` each; `CmcError` for what does not fit `shapes`."""
+    check_names(shapes, arrays)
+    stream = {name: _check_array(name, shapes[name], arrays[name]) for name in shapes}
+    counts = {name: len(array) for name, array in stream.items()}
+    if len(set(counts.values())) > 1:
+        listed = ", ".join(f"'{name}' {count}" for name, count in counts.items())
+        raise CmcError(f"the inputs differ in their number of images: {listed}")
+    return stream
+
+
+def check_names(shapes: Shapes, arrays: Mapping[str, ArrayLike]) -> None:
+    """`CmcError` unless there is one array for each input."""
     for name in arrays:
         if name not in shapes:
             close = get_close_matches(name, shapes, 1)
@@ -63,12 +74,6 @@ def check_stream(shapes: Shapes, arrays: Mapping[str, ArrayLike]) -> Stream:
     for name in shapes:
         if name not in arrays:
             raise CmcError(f"no array for input '{name}'; there is {_list(arrays)}")
-    stream = {name: _check_array(name, shapes[name], arrays[name]) for name in shapes}
-    counts = {name: len(array) for name, array in stream.items()}
-    if len(set(counts.values())) > 1:
-        listed = ", ".join(f"'{name}' {count}" for name, count in counts.items())
-        raise CmcError(f"the inputs differ in their number of images: {listed}")
-    return stream
 
 
 def random_stream(shapes: Shapes, images: int, seed: int, whole: Container[str] = ()) -> Stream:
@@ -86,22 +91,11 @@ def random_stream(shapes: Shapes, images: int, seed: int, whole: Container[str] 
 
 
 def _check_array(name: str, shape: tuple[int, ...], given: ArrayLike) -> NDArray[np.float32]:
-    try:
-        array = np.asarray(given)
-    except ValueError as error:
-        raise CmcError(f"input '{name}' is no array: its rows differ in length") from error
+    array = _as_array(name, given)
     if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
         raise CmcError(f"input '{name}' holds {array.dtype}, not numbers")
-    if array.ndim == 0 or array.shape[1:] != shape:
-        expected = _format_shape(("images", *shape))
-        hint = "; the leading axis counts the images" if array.shape == shape else ""
-        raise CmcError(
-            f"input '{name}' expects shape {expected}, got {_format_shape(array.shape)}{hint}"
-        )
-    if len(array) == 0:
-        raise CmcError(f"input '{name}' holds no image")
-    if array.dtype.kind in "iu" and (np.abs(array.astype(np.float64)) > _EXACT).any():
-        raise CmcError(f"input '{name}' holds integers beyond 2^24, which float32 cannot count to")
+    array = check_images(name, shape, array)
+    check_exact(array, f"input '{name}'")
     with np.errstate(over="ignore"):
         array = np.ascontiguousarray(array, np.float32)
     if not np.isfinite(array).all():
@@ -109,6 +103,39 @@ def _check_array(name: str, shape: tuple[int, ...], given: ArrayLike) -> NDArray
         value = "NaN" if np.isnan(array[image, *index]) else "infinite"
         raise CmcError(f"input '{name}' is {value} in image {image} at {_format_shape(index)}")
     return array
+
+
+def _as_array(name: str, given: ArrayLike) -> NDArray[np.generic]:
+    try:
+        return np.asarray(given)
+    except ValueError as error:
+        raise CmcError(f"input '{name}' is no array: its rows differ in length") from error
+
+
+def check_images(name: str, shape: tuple[int, ...], given: ArrayLike) -> NDArray[np.generic]:
+    """An array of images of one shape, in which -1 is any size; `CmcError` if it is none."""
+    array = _as_array(name, given)
+    sizes = array.shape[1:]
+    fits = len(sizes) == len(shape) and all(map(_fits, sizes, shape))
+    if array.ndim == 0 or not (fits or -1 in shape):
+        expected = _format_shape(("images", *shape))
+        hint = "; the leading axis counts the images" if array.shape == shape else ""
+        raise CmcError(
+            f"input '{name}' expects shape {expected}, got {_format_shape(array.shape)}{hint}"
+        )
+    if len(array) == 0:
+        raise CmcError(f"input '{name}' holds no image")
+    return array
+
+
+def _fits(size: int, wanted: int) -> bool:
+    return wanted in (size, -1)
+
+
+def check_exact(array: NDArray[np.generic], what: str) -> None:
+    """`CmcError` for integers that float32 does not hold."""
+    if array.dtype.kind in "iu" and (np.abs(array.astype(np.float64)) > _EXACT).any():
+        raise CmcError(f"{what} holds integers beyond 2^24, which float32 cannot count to")
 
 
 _EXACT = 2**24

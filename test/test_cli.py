@@ -459,7 +459,7 @@ def test_interrupts_end_in_one_line(
 ):
     """Also where a library makes another error of it."""
 
-    def interrupt(*arguments: object) -> None:
+    def interrupt(*arguments: object, **options: object) -> None:
         try:
             os.kill(os.getpid(), signal.SIGINT)
         except KeyboardInterrupt:
@@ -467,7 +467,7 @@ def test_interrupts_end_in_one_line(
                 raise ValueError("in a callback") from None
             raise
 
-    monkeypatch.setattr("cmc.api.import_model", interrupt)
+    monkeypatch.setattr("cmc.api.import_network", interrupt)
     assert main(["compile", str(digits), "-o", str(tmp_path / "out.mlir")]) == 130
     assert capsys.readouterr().err == "interrupted\n"
     assert not list(tmp_path.iterdir())

@@ -60,7 +60,7 @@ def read_labels(path: Path, shapes: Shapes) -> NDArray[np.int64]:
 _NO_ARRAYS = "not an array file of numpy (.npy, .npz), or damaged"
 
 
-def write_arrays(path: Path, arrays: Mapping[str, NDArray[np.float32]]) -> None:
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
     """Write an `.npz` archive, whole or not at all."""
     # An archive is written out of order, which a pipe does not allow, nor does `/dev/null`.
     content = BytesIO()

@@ -38,5 +38,6 @@ def make_program(options: Options) -> cmc.Program:
         target=IDEAL.name if options.target is None else options.target,
         copies=options.copies or AUTO,
         place=options.place or AUTO,
+        host=not options.no_host,
         track=track,
     )

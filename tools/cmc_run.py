@@ -5,7 +5,12 @@ A chip is simulated; a module of a higher level has values, and no time.
 
 import shutil
 import sys
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 import cmc
 from cmc.errors import CmcError
@@ -14,13 +19,14 @@ from cmc.importer.inputs import inputs_of_whole_numbers
 from cmc.reference import Deviation, Reference
 from cmc.reports.report import Report
 from cmc.reports.text import format_report
-from cmc.streams import Stream, check_stream, count_images, random_stream
+from cmc.streams import Stream, check_names, check_stream, count_images, random_stream
 from cmc.tools.array_files import read_arrays, write_arrays
 from cmc.tools.cmc_compile import check_mapping, make_program
 from cmc.tools.options import Options
 from cmc.tools.progress_bar import track
 
-Level = cmc.Program | cmc.Pipeline | cmc.Network
+Level = cmc.Program | cmc.Pipeline | cmc.Network | cmc.Hosted
+Array = NDArray[np.generic]
 
 TOLERANCE = 1e-4
 """How far an output may be from its reference, in units of the reference's largest magnitude."""
@@ -64,23 +70,31 @@ def run_stream(options: Options) -> None:
         return
     reference = _reference(network, program) if options.check and network is not None else None
     stream = _read_stream(options, program, network)
+    images = count_images(stream)
     report: Report | None = None
     if isinstance(program, cmc.Program):
         result = program.run(stream, mode=options.mode, track=track)
         outputs, report = result.outputs, result.report
     else:
-        outputs = program.run(stream, track)
+        outputs = (
+            program.run(stream, track)
+            if isinstance(program, cmc.Hosted)
+            else program.run(check_stream(program.inputs, stream), track)
+        )
     # What cannot be evaluated is known before anything is written.
-    expected = None if reference is None else _expected(reference, stream, outputs)
+    check: Callable[[], Iterable[Deviation]] | None = None
+    if reference is not None and _has_host(program):
+        check = _images_expected(reference, stream, outputs, images)
+    elif reference is not None:
+        check = _expected(reference, check_stream(program.inputs, stream), outputs)
     if options.output is not None:
-        write_arrays(options.output, outputs)
+        write_arrays(options.output, _stacked(outputs))
     if report is not None:
         _show(options, report)
     else:
-        images = count_images(stream)
         print(f"{images} images computed; this is no chip yet, so that there are no cycles to show")
-    if reference is not None and expected is not None:
-        _check(reference, expected, outputs)
+    if reference is not None and check is not None:
+        _check(reference, check, outputs)
 
 
 def _times(options: Options) -> bool:
@@ -98,23 +112,38 @@ def _open(options: Options) -> tuple[Level, Path | None]:
     """What is to run, and the ONNX model that it was made of where that is known."""
     if options.model.suffix != ".mlir":
         return make_program(options), options.reference or options.model
-    for flag in ("shape", "buffers", "target", "copies", "place"):
+    for flag in ("shape", "buffers", "target", "copies", "place", "no_host"):
         if getattr(options, flag):
-            message = f"--{flag} is for networks of ONNX; this is a module already"
+            message = (
+                f"--{flag.replace('_', '-')} is for networks of ONNX; this is a module already"
+            )
             raise CmcError(message, str(options.model))
     return cmc.load_level(options.model), options.reference
 
 
-def _read_stream(options: Options, program: Level, network: Path | None) -> Stream:
+def _has_host(program: Level) -> bool:
+    return isinstance(program, cmc.Hosted) or (
+        isinstance(program, cmc.Program) and program.has_host
+    )
+
+
+def _read_stream(options: Options, program: Level, network: Path | None) -> Mapping[str, Array]:
     """The images that the command line asks for."""
     if options.random is not None:
         if options.input:
             raise CmcError("the images come from --input or from --random, not from both")
+        for name, shape in program.inputs.items():
+            if -1 in shape:
+                raise CmcError(f"input '{name}' is of no fixed shape: give it with --input")
         whole = () if network is None else inputs_of_whole_numbers(network)
         return random_stream(program.inputs, options.images or 1, options.random, whole)
     if not options.input and program.inputs:
         raise CmcError("no images: give --input FILE.npz, NAME=FILE.npy, or --random SEED")
-    stream = check_stream(program.inputs, read_arrays(options.input, program.inputs))
+    arrays = read_arrays(options.input, program.inputs)
+    check_names(program.inputs, arrays)
+    stream: Mapping[str, Array] = (
+        arrays if _has_host(program) else check_stream(program.inputs, arrays)
+    )
     found = count_images(stream)
     if options.images is not None and found < options.images:
         raise CmcError(f"--images asks for {options.images}, and there are {found}")
@@ -123,7 +152,7 @@ def _read_stream(options: Options, program: Level, network: Path | None) -> Stre
 
 def _reference(network: Path, program: Level) -> Reference:
     reference = Reference(network)
-    if reference.inputs != program.inputs.keys():
+    if sorted(reference.inputs) != sorted(program.inputs):
         raise CmcError(
             f"its inputs are {', '.join(sorted(reference.inputs))}, and those of the program "
             f"{', '.join(sorted(program.inputs))}: it is not the network that was compiled",
@@ -132,8 +161,10 @@ def _reference(network: Path, program: Level) -> Reference:
     return reference
 
 
-def _expected(reference: Reference, stream: Stream, outputs: Stream) -> Stream:
-    """What somebody else computes of the stream; `CmcError` for outputs of other names or sizes."""
+def _expected(
+    reference: Reference, stream: Stream, outputs: Stream
+) -> Callable[[], Iterable[Deviation]]:
+    """Compare with what somebody else computes; `CmcError` for outputs of other names or sizes."""
     expected = reference(stream, track)
     for name, found in outputs.items():
         if name not in expected:
@@ -145,24 +176,51 @@ def _expected(reference: Reference, stream: Stream, outputs: Stream) -> Stream:
                 f"{list(reference.shapes[name])}: it is another network",
                 "check",
             )
-    return expected
+    return lambda: (
+        Deviation.measure(name, found, expected[name])
+        for name, found in outputs.items()
+        if name not in reference.doubts
+    )
 
 
-def _check(reference: Reference, expected: Stream, outputs: Stream) -> None:
+def _images_expected(
+    reference: Reference, stream: Mapping[str, Array], outputs: Stream, images: int
+) -> Callable[[], Iterable[Deviation]]:
+    """The same image by image, in the types of the host."""
+    expected = [reference.image(stream, image) for image in track(range(images), "checking")]
+    for name in outputs:
+        if name not in expected[0]:
+            raise CmcError(f"{reference.engine} has no output '{name}'", "check")
+    return lambda: (
+        Deviation.of_images(name, list(found), [one[name] for one in expected])
+        for name, found in outputs.items()
+        if name not in reference.doubts
+    )
+
+
+def _check(reference: Reference, check: Callable[[], Iterable[Deviation]], outputs: Stream) -> None:
     print(f"\nlargest errors against {reference.engine}:")
+    for name in outputs.keys() & reference.doubts.keys():
+        print(f"  {name}: not compared, as {reference.doubts[name]}: install onnxruntime")
     wrong: list[str] = []
-    for name, found in outputs.items():
-        if name in reference.doubts:
-            print(f"  {name}: not compared, as {reference.doubts[name]}: install onnxruntime")
-            continue
-        deviation = Deviation.measure(name, found, expected[name])
-        print(
-            f"  {name}: {deviation.absolute:.3g}, {deviation.relative:.3g} of the largest magnitude"
-        )
-        if not deviation.relative <= TOLERANCE:
-            wrong.append(f"'{name}'")
+    for one in check():
+        print(f"  {one.output}: {one.absolute:.3g}, {one.relative:.3g} of the largest magnitude")
+        if not one.relative <= TOLERANCE:
+            wrong.append(f"'{one.output}'")
     sys.stdout.flush()
     if wrong:
         raise CmcError(f"output {', '.join(wrong)} beyond the tolerance of {TOLERANCE:g}", "check")
     if reference.doubts.keys() >= outputs.keys():
         raise CmcError("no output could be compared: install onnxruntime", "check")
+
+
+def _stacked(outputs: Mapping[str, Array]) -> dict[str, Array]:
+    """Outputs as arrays for a file: those that differ in shape by image, as `NAME[IMAGE]`."""
+    arrays: dict[str, Array] = {}
+    for name, array in outputs.items():
+        if array.dtype != object:
+            arrays[name] = array
+            continue
+        for image, one in enumerate(array):
+            arrays[f"{name}[{image}]"] = np.asarray(cast(ArrayLike, one))
+    return arrays

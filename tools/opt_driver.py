@@ -73,9 +73,13 @@ class CmcOptMain(xDSLOptMain):
             if self.args.input_file is None:
                 raise CmcError("an ONNX network is read from a file", self.get_input_name())
             # External data lies beside the file: its name matters as much as its content.
-            from cmc.importer import import_model
+            from cmc.importer import import_network
 
-            return import_model(Path(self.args.input_file), dict(self.args.shape))
+            return import_network(
+                Path(self.args.input_file),
+                dict(self.args.shape),
+                host=not self.args.no_host,
+            )
 
         self.available_frontends["mlir"] = parse_mlir
         self.available_frontends["onnx"] = import_onnx
@@ -104,6 +108,11 @@ class CmcOptMain(xDSLOptMain):
             default=[],
             metavar="NAME=N",
             help="the size of a dimension that an ONNX network leaves open (repeatable)",
+        )
+        arg_parser.add_argument(
+            "--no-host",
+            action="store_true",
+            help="refuse what of an ONNX network no core can have (default: for the host)",
         )
         arg_parser.add_argument(
             "--weights",

@@ -27,6 +27,7 @@ class Options(argparse.Namespace):
     copies: str | None
     place: str | None
     mapping: Path | None
+    no_host: bool
     debug: bool
     input: list[str]
     random: int | None
@@ -162,6 +163,11 @@ def _add_compilation(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE.toml",
         help="write copies, cores and places, to be given back with --copies and --place",
+    )
+    parser.add_argument(
+        "--no-host",
+        action="store_true",
+        help="refuse what no core can have (default: the host computes it)",
     )
     parser.add_argument("--debug", action="store_true", help=_DEBUG_HELP)
 

@@ -1,5 +1,6 @@
 """From ONNX to the `nn` dialect."""
 
 from cmc.importer.graph import import_model
+from cmc.importer.split import import_network
 
-__all__ = ["import_model"]
+__all__ = ["import_model", "import_network"]

@@ -81,7 +81,12 @@ class Graph:
         self.model = model
         graph = model.proto.graph
         inputs = resolve_inputs(
-            [info for info in graph.input if info.name not in model.initializers], shapes
+            [
+                info
+                for info in graph.input
+                if info.name not in model.initializers and self._is_for_cores(info)
+            ],
+            shapes,
         )
         self.inputs = inputs.inputs
         self._declared_batch = batch = inputs.batch
@@ -107,6 +112,10 @@ class Graph:
         """Whether the images of a batch cannot be computed one by one."""
         return self._batch is not None and self._batch.is_mixed
 
+    def _is_for_cores(self, info: onnx.ValueInfoProto) -> bool:
+        """Whether an input is to be one of the function's."""
+        return True
+
     def translate(self) -> ModuleOp:
         self._translate_nodes(self.model.proto.graph, self.model.opset)
         results = [self._output(info) for info in self.outputs]
@@ -117,8 +126,8 @@ class Graph:
             "main",
             (block.arg_types, [result.type for result in block.last_op.arguments]),
             Region(block),
-            arg_attrs=_names(input.name for input in self.inputs),
-            res_attrs=_names(info.name for info in self.outputs),
+            arg_attrs=port_names(input.name for input in self.inputs),
+            res_attrs=port_names(info.name for info in self.outputs),
         )
         return ModuleOp([function])
 
@@ -169,25 +178,29 @@ class Graph:
     def _translate_nodes(self, graph: onnx.GraphProto, opset: int) -> None:
         """Translate the nodes that the outputs of `graph` depend on, in order."""
         check_names(graph)
-        nodes, used = _live_nodes(graph)
+        nodes, used = live_nodes(graph)
         self._used |= used
         for proto in nodes:
-            node = Node(proto, opset, self)
-            try:
-                results = _translate_node(node)
-            except VerifyException as error:
-                raise node.error(str(error)) from None
-            except _MALFORMED as error:
-                raise node.error(f"the node is malformed: {error}") from error
-            for index, (name, value) in enumerate(zip(proto.output, results, strict=False)):
-                if name and value is not None:
-                    self._define(name, value)
-                    if isinstance(value, SSAValue) and proto.op_type not in KNOWN_BY_THEIR_GRAPHS:
-                        self._kinds[name] = (
-                            node.kinds[index]
-                            if index < len(node.kinds)
-                            else result_kind(node.proto, opset, index, self.kind_of)
-                        )
+            self._translate_node(proto, opset)
+
+    def _translate_node(self, proto: onnx.NodeProto, opset: int) -> None:
+        """Define what a node computes. CmcError if it cannot be translated."""
+        node = Node(proto, opset, self)
+        try:
+            results = _translate_node(node)
+        except VerifyException as error:
+            raise node.error(str(error)) from None
+        except _MALFORMED as error:
+            raise node.error(f"the node is malformed: {error}") from error
+        for index, (name, value) in enumerate(zip(proto.output, results, strict=False)):
+            if name and value is not None:
+                self._define(name, value)
+                if isinstance(value, SSAValue) and proto.op_type not in KNOWN_BY_THEIR_GRAPHS:
+                    self._kinds[name] = (
+                        node.kinds[index]
+                        if index < len(node.kinds)
+                        else result_kind(node.proto, opset, index, self.kind_of)
+                    )
 
     # What names stand for
 
@@ -226,7 +239,7 @@ class Graph:
         if constant is None:
             weights = ArrayWeights(as_float32(array, node, name), name)
             constant = self._constants[name] = self.emit(nn.ConstantOp(weights), name)
-            constant.name_hint = _hint(name)
+            constant.name_hint = hint(name)
         return constant
 
     def is_used(self, name: str) -> bool:
@@ -267,7 +280,7 @@ class Graph:
     def _define(self, name: str, value: Value) -> None:
         self._values[name] = value
         if isinstance(value, SSAValue) and value.name_hint is None:
-            value.name_hint = _hint(name)
+            value.name_hint = hint(name)
 
     # Outputs
 
@@ -379,7 +392,7 @@ def _as_results(result: Value | Sequence[Value | None]) -> Sequence[Value | None
     return [result] if isinstance(result, SSAValue) or not isinstance(result, Sequence) else result
 
 
-def _live_nodes(graph: onnx.GraphProto) -> tuple[list[onnx.NodeProto], set[str]]:
+def live_nodes(graph: onnx.GraphProto) -> tuple[list[onnx.NodeProto], set[str]]:
     """The nodes that outputs depend on, in order, and all names that are read."""
     used = {info.name for info in graph.output}
     live: list[onnx.NodeProto] = []
@@ -400,11 +413,12 @@ def names_read(node: onnx.NodeProto) -> set[str]:
     return names
 
 
-def _names(names: Iterable[str]) -> ArrayAttr[DictionaryAttr]:
+def port_names(names: Iterable[str]) -> ArrayAttr[DictionaryAttr]:
+    """What a function says of its arguments or results."""
     return ArrayAttr(DictionaryAttr({nn.NAME: StringAttr(name)}) for name in names)
 
 
-def _hint(name: str) -> str:
+def hint(name: str) -> str:
     """`name` as an SSA name."""
     text = re.sub(r"\W", "_", name, flags=re.ASCII)
     return text if text[:1].isalpha() else f"v{text}"

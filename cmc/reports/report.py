@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmc.fitting.traffic import HopBytes
+from cmc.reports.host import HostReport
 from cmc.streams import Turn
 from cmc.targets import IDEAL, Target
 from cmc.timing.runs import Runs
@@ -177,6 +178,8 @@ class Report:
     """Finds what `hop_bytes` is."""
     around: int = 0
     """The cycles that an image takes of stages that wait for each other in turn, step by step."""
+    host: tuple[HostReport, ...] = ()
+    """What of the network is not on the cores, and in no figure of time."""
 
     @cached_property
     def interval(self) -> float | None:
@@ -226,7 +229,7 @@ class Report:
     @property
     def sram_bytes(self) -> int:
         """The SRAM that the fullest core needs."""
-        return max(core.sram_bytes for core in self.cores)
+        return max((core.sram_bytes for core in self.cores), default=0)
 
     @property
     def slots(self) -> int:
@@ -254,6 +257,7 @@ class Report:
             "hop_bytes_bound": None if sent is None else sent.least / self.pipelines,
             "links": [{**asdict(link), "busy": self.share(link.cycles)} for link in self.links],
             "cores": [core.as_json() for core in self.cores],
+            "host": [part.as_json() for part in self.host],
         }
         return json.dumps(fields, indent=2)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cmc.reports.host import format_host
 from cmc.reports.report import CoreReport, ProgramReport, Report
 from cmc.timing.runs import Runs
 
@@ -17,7 +18,9 @@ _LISTED = 3
 
 def format_report(report: Report, width: int) -> str:
     """Table, picture and totals, in lines of at most `width` characters where that is possible."""
-    parts = [format_table(report), format_picture(report, width), format_totals(report)]
+    parts = [format_host(report.host, bool(report.cores))]
+    if report.cores:
+        parts = [format_table(report), format_picture(report, width), format_totals(report), *parts]
     return "\n\n".join(part for part in parts if part)
 
 

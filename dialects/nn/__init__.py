@@ -2,7 +2,8 @@
 
 Every value is a float32 tensor of static shape. The first axis of inputs and outputs is the batch,
 which is one: the machine sees a stream of images, not batches. The graph is the body of a
-`func.func`, whose arguments and results carry their ONNX names in `nn.name`.
+`func.func`, whose arguments and results carry their ONNX names in `nn.name`. What no core can
+compute is beside the function, in operations `nn.host` that exchange tensors with it by name.
 """
 
 from xdsl.ir import Dialect
@@ -51,6 +52,7 @@ from cmc.dialects.nn.elementwise import (
     UnaryOp,
     WhereOp,
 )
+from cmc.dialects.nn.host import HostNode, HostOp, InterfaceOp
 from cmc.dialects.nn.layout import (
     ConcatOp,
     ConstantOp,
@@ -98,6 +100,9 @@ __all__ = [
     "F32Tensor",
     "FloorOp",
     "GatherOp",
+    "HostNode",
+    "HostOp",
+    "InterfaceOp",
     "LRNOp",
     "LeakyReluOp",
     "LessEqualOp",
@@ -175,6 +180,8 @@ Nn = Dialect(
         ExpOp,
         FloorOp,
         GatherOp,
+        HostOp,
+        InterfaceOp,
         LRNOp,
         LeakyReluOp,
         LessEqualOp,

@@ -1,0 +1,1 @@
+"""The parts of a network that no core can have: cut out, and executed by who is installed."""

@@ -1,0 +1,95 @@
+"""Who computes an ONNX model on the host: onnxruntime, or else onnx's reference evaluator."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import onnx
+
+from cmc.errors import CmcError
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+    from cmc.importer.folding import OnnxEvaluator
+
+HostValue = object
+"""An array, or a list of arrays, or None: a tensor, a sequence, an optional that is absent."""
+
+
+def onnxruntime_session(
+    model: Path | onnx.ModelProto, *, optimized: bool, threads: int = 0
+) -> "InferenceSession":
+    """A silent session on this processor, on as many threads as onnxruntime likes if 0.
+
+    Some optimisations change results: a Pad with zeros becomes padding of a MaxPool, which never
+    wins. Raises ImportError, and exceptions of many types for a model that it refuses.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = threads
+    if not optimized:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    source = str(model) if isinstance(model, Path) else model.SerializeToString()
+    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+
+
+class Evaluator:
+    """A model that somebody on the host can compute. CmcError if nobody can."""
+
+    engine: str
+    """Who computes it."""
+
+    def __init__(self, model: onnx.ModelProto):
+        self._names = [info.name for info in model.graph.output]
+        found = _onnxruntime(model, self._names)
+        self.engine, self._evaluate = found or _reference_evaluator(model)
+
+    def __call__(self, inputs: Mapping[str, HostValue]) -> dict[str, HostValue]:
+        """The outputs by name. CmcError if the model cannot be computed of these inputs."""
+        try:
+            results = self._evaluate(inputs)
+        except Exception as error:  # of many types
+            raise CmcError(f"{self.engine} cannot compute it: {first_line(error)}") from error
+        return dict(zip(self._names, results, strict=True))
+
+
+_Evaluate = Callable[[Mapping[str, HostValue]], Sequence[HostValue]]
+
+
+def _onnxruntime(model: onnx.ModelProto, names: list[str]) -> tuple[str, _Evaluate] | None:
+    try:
+        import onnxruntime
+
+        session = onnxruntime_session(model, optimized=False)
+    except Exception:
+        # It lags behind onnx by some opsets, and says so in exceptions of many types.
+        return None
+
+    def evaluate(inputs: Mapping[str, HostValue]) -> Sequence[HostValue]:
+        return cast(Sequence[HostValue], session.run(names, dict(inputs)))
+
+    return f"onnxruntime {onnxruntime.__version__}", evaluate
+
+
+def _reference_evaluator(model: onnx.ModelProto) -> tuple[str, _Evaluate]:
+    from onnx.reference import ReferenceEvaluator
+
+    engine = f"the reference evaluator of onnx {onnx.__version__}"
+    try:
+        evaluator = cast("OnnxEvaluator", ReferenceEvaluator(model))
+    except Exception as error:  # of many types
+        raise CmcError(f"{engine} does not take it: {first_line(error)}") from error
+
+    def evaluate(inputs: Mapping[str, HostValue]) -> Sequence[HostValue]:
+        return evaluator.run(None, inputs)
+
+    return engine, evaluate
+
+
+def first_line(error: BaseException) -> str:
+    """What an exception of somebody else's says first."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    return next((line for line in lines if line), type(error).__name__)

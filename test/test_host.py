@@ -1,0 +1,216 @@
+"""Parts of networks on the host: what is cut out, when it runs, and what is said of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from xdsl.dialects.func import FuncOp
+
+import cmc
+from cmc.dialects import nn
+from cmc.errors import CmcError
+from cmc.host import evaluator
+from cmc.host.turns import Turns
+from cmc.importer import import_network
+from cmc.importer.load import load_model
+from cmc.importer.split import split
+from cmc.reference import Deviation, Reference
+from cmc.reports.text import format_report
+from cmc.simulator import Mode
+from cmc.tools.cmc import main
+from conftest import examples
+from end_to_end import assert_close, lower
+from host_models import NETWORKS, between, detector, model, only_host
+from networks import Network, image_networks, random_inputs, reference, tangled_networks
+from onnx_models import chain_model, normal
+
+IMAGES = 3
+TOLERANCE = 1e-5
+
+Make = Callable[[], onnx.ModelProto]
+
+
+@cache
+def compiled(make: Make) -> cmc.Program:
+    return cmc.compile(make())
+
+
+networks = pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS)
+
+
+def images_for(proto: onnx.ModelProto) -> dict[str, NDArray[np.float32]]:
+    """Normally distributed images, some of whose elements are 0."""
+    shapes = {
+        i.name: [d.dim_value for d in i.type.tensor_type.shape.dim] for i in proto.graph.input
+    }
+    arrays = {name: normal(IMAGES, *shape[1:]) for name, shape in shapes.items()}
+    return {name: np.where(array < -0.5, np.float32(0), array) for name, array in arrays.items()}
+
+
+def check(
+    proto: onnx.ModelProto,
+    inputs: dict[str, NDArray[np.float32]],
+    outputs: dict[str, NDArray[np.float32]],
+):
+    """All outputs are those of the network as a whole, image by image."""
+    reference = Reference(proto)
+    expected = [reference.image(inputs, image) for image in range(IMAGES)]
+    assert outputs.keys() == expected[0].keys()
+    for name, found in outputs.items():
+        deviation = Deviation.of_images(name, list(found), [one[name] for one in expected])
+        assert deviation.relative <= TOLERANCE
+
+
+@pytest.mark.parametrize("mode", ["bulk", "interpret"])
+@networks
+def test_outputs_are_those_of_the_whole_network(make: Make, mode: Mode):
+    inputs = images_for(make())
+    check(make(), inputs, compiled(make).run(inputs, mode=mode).outputs)
+
+
+@networks
+def test_without_onnxruntime(make: Make, monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_: object, **__: object):
+        raise ImportError
+
+    monkeypatch.setattr(evaluator, "onnxruntime_session", refuse)
+    inputs = images_for(make())
+    result = cmc.compile(make()).run(inputs)
+    assert {part.engine.partition(" of")[0] for part in result.report.host} == {
+        "the reference evaluator"
+    }
+    monkeypatch.undo()
+    check(make(), inputs, result.outputs)
+
+
+@networks
+@pytest.mark.parametrize("last", ["", "convert-nn-to-cmpipe"])
+def test_every_level_runs(make: Make, last: str, tmp_path: Path):
+    module = import_network(make())
+    lower(module, *(["nn-canonicalize", last] if last else []))
+    (tmp_path / "level.mlir").write_text(str(module))
+    loaded = cmc.load_level(tmp_path / "level.mlir")
+    inputs = images_for(make())
+    found = loaded.run(inputs)
+    check(make(), inputs, found.outputs if isinstance(found, cmc.Result) else found)
+
+
+@networks
+def test_programs_are_saved_whole(make: Make, tmp_path: Path):
+    inputs = images_for(make())
+    compiled(make).save(tmp_path / "program.mlir")
+    loaded = cmc.load(tmp_path / "program.mlir")
+    assert loaded.inputs == compiled(make).inputs
+    assert loaded.outputs == compiled(make).outputs
+    check(make(), inputs, loaded.run(inputs).outputs)
+
+
+def test_turns_are_taken():
+    module = import_network(between())
+    kinds = [type(op) for op in module.ops]
+    assert kinds == [nn.InterfaceOp, FuncOp, nn.HostOp]
+    host = next(op for op in module.ops if isinstance(op, nn.HostOp))
+    assert [node.operator for node in host.nodes] == ["Unique", "Shape", "Reshape", "Expand"]
+    # What a later part reads of an earlier one, or of the input, goes around the host's part.
+    assert host.inputs == ["active", "first", "skip"]
+    assert host.outputs == ["active@1", "fixed", "skip@1"]
+
+
+def test_nothing_on_the_cores():
+    program = compiled(only_host)
+    assert not program.has_chip
+    report = program.run(images_for(only_host())).report
+    assert report.cycles == 0
+    assert format_report(report, 80).startswith("warning: nothing of the network is on the cores")
+    with pytest.raises(CmcError, match="nothing of the network is on the cores"):
+        program.time(3)
+
+
+def test_reports_say_what_is_on_the_host_and_why():
+    report = compiled(detector).run(images_for(detector())).report
+    (part,) = json.loads(report.to_json())["host"]
+    first = part["nodes"][0]
+    assert first["operator"] == "NonMaxSuppression"
+    assert first["node"] == "places"
+    assert first["reason"].startswith("operator 'NonMaxSuppression' is not supported")
+    text = format_report(report, 80)
+    assert "NonMaxSuppression  'places'  operator 'NonMaxSuppression' is not supported\n" in text
+    assert "'chosen'  it reads 'places', whose shape depends on data\n" in text
+    assert compiled(detector).time(5).host == report.host
+
+
+def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "detector.onnx").write_bytes(detector().SerializeToString())
+    arguments = ["run", str(tmp_path / "detector.onnx"), "--random", "1", "--images", "2"]
+    assert main([*arguments, "--check", "-o", str(tmp_path / "out.npz")]) == 0
+    assert "\n  places: 0, 0 of the largest magnitude\n" in capsys.readouterr().out
+    with np.load(tmp_path / "out.npz") as arrays:
+        assert arrays["places[0]"].dtype == np.int64
+        assert {name.partition("[")[0] for name in arrays} == {"found", "score", "places"}
+    assert main([*arguments, "--no-host"]) == 1
+    assert capsys.readouterr().err == (
+        "NonMaxSuppression node 'places': error: operator 'NonMaxSuppression' is not supported: "
+        "express it by other operators, or compute it outside the network\n"
+    )
+
+
+def test_what_the_host_cannot_compute_either():
+    proto = chain_model(
+        [1, 3], onnx.helper.make_node("Strange", ["x"], ["y"], domain="com.example")
+    )
+    with pytest.raises(CmcError, match=r"of domain 'com.example' is not supported.*; and the host"):
+        cmc.compile(proto)
+
+
+def test_arrays_that_do_not_fit():
+    program = compiled(only_host)
+    with pytest.raises(CmcError, match=r"'x' expects shape \[images, 6\], got \[2, 7\]"):
+        program.run({"x": normal(2, 7)})
+    with pytest.raises(CmcError, match="the network has no input 'y'"):
+        program.run({"y": normal(2, 6)})
+
+
+def test_integers_are_exact_where_the_cores_read_them():
+    proto = model(
+        """large (float[1,2] x) => (float[1,2] y)
+        <int64 far = {20000000}> {
+            places = NonZero(x)
+            moved = Add(places, far)
+            most = ReduceMax <keepdims = 0> (moved)
+            real = Cast <to = 1> (most)
+            sum = Add(real, x)
+            y = MatMul(sum, matrix)
+        }""",
+        {"matrix": normal(2, 2)},
+    )
+    program = cmc.compile(proto)
+    with pytest.raises(CmcError, match="'most', which the host computes, holds integers beyond"):
+        program.run({"x": normal(1, 2)})
+
+
+@examples(60)
+@given(st.one_of(image_networks(), tangled_networks()), st.integers(0, 2**16), st.floats(0.1, 0.6))
+def test_whoever_computes_it(network: Network, seed: int, share: float):
+    """Random nodes on the host change nothing but who computes them."""
+    random = Random(seed)
+    nodes = range(len(network.model.graph.node))
+    forced = {index: "the test says so" for index in nodes if random.random() < share}
+    module = split(load_model(network.model), {}, forced)
+    if module is None:
+        return
+    inputs = random_inputs(network.model, IMAGES, seed)
+    turns = Turns.of(module)
+    assert turns is not None
+    has_cores = any(isinstance(op, FuncOp) for op in module.ops)
+    hosted = cmc.Hosted(turns, cmc.Network(module) if has_cores else None)
+    assert_close(hosted.run(inputs), reference(network.model, inputs))
