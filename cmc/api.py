@@ -26,6 +26,7 @@ from xdsl.dialects.func import FuncOp
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import ParseError
 
+from cmc.compiler.fewer import apply_all
 from cmc.compiler.pass_list import parse_passes
 from cmc.compiler.standard import AUTO, BufferPolicy, standard_pipeline
 from cmc.compression.advice import advising
@@ -195,8 +196,7 @@ def compile(
     names = standard_pipeline(buffers, fspath(target), fspath(copies), fspath(place))
     passes = parse_passes(get_all_passes(), ",".join(names))
     with advising(source, fspath(target), sizes, track):
-        for one in track(passes, "compiling"):
-            one.apply(context, module)
+        apply_all(track(passes, "compiling"), context, module)
     return Program(module)
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from fractions import Fraction
 from functools import cached_property
+from math import ceil
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, NameLoc
@@ -213,16 +214,18 @@ class _Balancing:
                 yield _Choice(pipelines, parts, interval)
 
 
-def balance(pipeline: PipelineOp, interval: int, report: bool) -> None:
+def balance(pipeline: PipelineOp, interval: int, times: int, report: bool) -> None:
     """Replicate the stages of a pipeline, on a target with so many cores and no more."""
     target = target_of(pipeline)
     assert target.cores is not None
     balancing = _Balancing(pipeline, target, target.cores)
+    bound = balancing.demand.least_of_all(Supply(target.cores, target.cores * target.crossbars))
+    if times > 1 and bound is not None:
+        interval = max(interval, ceil(times * bound))
     choice = balancing.choose(interval)
     if choice is None:
         # What does not fit without copies is refused with a reason by cmpipe-assign-cores.
         return
-    bound = balancing.demand.least_of_all(Supply(target.cores, target.cores * target.crossbars))
     choice.make(pipeline)
     if report:
         assert bound is not None
@@ -262,8 +265,8 @@ class CmpipeBalancePass(ModulePass):
 
     `target` is what the pipelines are for, if they do not say so themselves or say otherwise.
     `copies=none` makes none, and a mapping file those that it says, on any target. With `interval`,
-    an image every so many cycles is often enough. `report` prints the least interval of any
-    mapping, and the copies.
+    an image every so many cycles is often enough, and with `times` one in so many times the least
+    interval of any mapping. `report` prints that, and the copies.
     """
 
     name = "cmpipe-balance"
@@ -271,6 +274,7 @@ class CmpipeBalancePass(ModulePass):
     target: str | None = None
     copies: str = AUTO
     interval: int = 1
+    times: int = 1
     report: bool = False
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
@@ -286,7 +290,7 @@ class CmpipeBalancePass(ModulePass):
                     f"pass '{self.name}'",
                 )
             if given is None:
-                balance(pipeline, self.interval, self.report)
+                balance(pipeline, self.interval, self.times, self.report)
             else:
                 _replicate_as(pipeline, given.copies, self.copies)
                 pipeline.copies = given.pipelines

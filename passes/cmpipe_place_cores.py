@@ -21,6 +21,7 @@ from cmc.errors import CmcError
 from cmc.fitting.loads import largest_load
 from cmc.fitting.mapping import MappingFile, read_mapping
 from cmc.fitting.places import MORE, Placement, cost_of, lower_bound, placed
+from cmc.fitting.refusal import DoesNotFit
 from cmc.fitting.relief import relieved
 from cmc.fitting.traffic import Crossing, Sent, between_cores, crossing, hops_of, sent, together
 from cmc.passes.on_target import put_target
@@ -163,7 +164,7 @@ class _Cores:
             ends = [self.core[one.channel.writer], self.core[one.channel.reader]]
             if self.hops[places[ends[0]], places[ends[1]]] >= MORE:
                 names = [f"core @{self.cores[end].sym_name.data}" for end in ends]
-                raise CmcError(
+                raise DoesNotFit(
                     f"no places were found with a way from {names[0]} to {names[1]} for "
                     f"{one.channel}: too few cores of the target reach each other",
                     self._where,

@@ -6,6 +6,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
+from cmc.compiler.fewer import apply_all
 from cmc.compiler.pass_list import CompositePass, parse_passes
 from cmc.compiler.standard import AUTO, BufferPolicy, standard_pipeline
 from cmc.passes import get_all_passes
@@ -33,5 +34,4 @@ class NnToCmctrlPass(CompositePass):
         return parse_passes(get_all_passes(), ",".join(passes))
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for one in self.passes():
-            one.apply(ctx, op)
+        apply_all(self.passes(), ctx, op)

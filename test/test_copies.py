@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from random import Random
 
@@ -13,6 +13,7 @@ import islpy as isl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from onnx import helper
 from safetensors import safe_open
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import VerifyException
@@ -39,6 +40,7 @@ from cmc.tiling.select import Names
 from conftest import ROOT, examples, find_trained
 from end_to_end import assert_close, assert_same, compile_with, lower
 from networks import Network, networks, random_inputs, reference
+from onnx_models import chain_model, normal
 
 POLICIES: tuple[BufferPolicy, ...] = ("minimal", "throughput", "whole")
 
@@ -276,3 +278,41 @@ def test_copies_that_go_wrong_are_refused(pattern: str):
             verify_module(changed)
             prove(chip_of(changed))
             pytest.fail(what)
+
+
+CRAMPED = """
+name = "cramped"
+clock_ghz = 1
+cores = 1
+activation_bits = 8
+sram_bytes = {}
+crossbars = 6
+rows = 64
+columns = 16
+mxv_ns = 20
+mxv_interval_ns = 20
+"""
+
+
+def test_what_fits_without_copies_is_not_refused_because_of_copies(tmp_path: Path):
+    """Copies of one stage that share a core have a ring each for what all of them read."""
+    nodes = [
+        helper.make_node("Conv", [a, f"w{b}"], [b], kernel_shape=[3, 3])
+        for a, b in pairwise(["x", "a", "y"])
+    ]
+    weights = {"wa": normal(4, 4, 3, 3), "wy": normal(4, 4, 3, 3, seed=1)}
+    model = chain_model([1, 4, 7, 7], *nodes, constants=weights)
+    target = tmp_path / "cramped.toml"
+
+    def compiled(sram: object, copies: str) -> cmc.Program:
+        target.write_text(CRAMPED.format(sram))
+        return cmc.compile(model, target=target, copies=copies)
+
+    (core,) = compiled('"unlimited"', "none").time(1).cores[1:]
+    assert core.sram_bytes < compiled('"unlimited"', "auto").time(1).cores[1].sram_bytes
+    for percent in (100, 90, 80):
+        sram = core.sram_bytes * percent // 100
+        alone, program = (compiled(sram, copies) for copies in ("none", "auto"))
+        assert program.time(20).cycles <= alone.time(20).cycles
+    x = normal(4, 4, 7, 7)
+    assert_close(program.run({"x": x}).outputs, Reference(model)({"x": x}))

@@ -19,7 +19,11 @@ _HELPS = {
 SMALLER_RINGS = "smaller rings (--buffers minimal, unless they are)"
 
 
-class TooMuch(CmcError):
+class DoesNotFit(CmcError):
+    """A chip has no place for something; for fewer copies of stages it may have one."""
+
+
+class TooMuch(DoesNotFit):
     """Parts need more of a resource in all than there is of it; `helps` are ways out of that."""
 
     def __init__(self, resource: str, problem: str, helps: Sequence[str], where: str | None):
@@ -57,14 +61,14 @@ def too_much(
 
 def too_large(
     resource: str, whose: str, capacity: int, needs: Mapping[str, int], where: str | None
-) -> CmcError:
+) -> DoesNotFit:
     """Each of some parts needs more of a resource than there is of it in one place.
 
     `a core has 64 crossbars, and @conv5 needs 96, @conv4 72`.
     """
     (first, most), *others = _largest(needs)
     parts = [f"{first} needs {most}", *(f"{part} {need}" for part, need in others)]
-    return CmcError(f"{whose} has {capacity} {resource}, and {', '.join(parts)}", where)
+    return DoesNotFit(f"{whose} has {capacity} {resource}, and {', '.join(parts)}", where)
 
 
 def too_scattered(
