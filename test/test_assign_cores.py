@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from cmc.fitting.balance import Balance, Layer
 from cmc.fitting.bound import Work
 from cmc.fitting.cores import Need, Room, assigned
+from cmc.fitting.parts import Sharing
 from cmc.fitting.turns import TURNS, Turns
 
 
@@ -150,3 +152,18 @@ def test_what_stages_keep_from_others():
     assert turns.held({"digital": 120}, 30) == 0
     # Longer than several others: rings do not make up for it.
     assert turns.held({"digital": 9000}, 1) == 20000 == turns.interval
+
+
+def test_stages_that_fill_a_core_have_few_copies():
+    """Cut as finely as the others, they would keep whole cores for little work."""
+    box = (range(10), range(10))
+    small = [Work(f"s{n}", 100, 100, {"port": 100}, 1) for n in range(30)]
+    large = Work("large", 100, 100, {"port": 100}, 16)
+    layers = [Layer([work], 100, Sharing(box)) for work in [*small, large]]
+    balance = Balance(layers, Room(cores=21, crossbars=16))
+    parts = balance.choose(15_000)
+    assert "large" not in parts
+    assert min(len(parts[work.name]) for work in small) > 1
+    filled = balance.filled(parts)
+    assert filled is not None
+    assert filled.busiest == 15_000

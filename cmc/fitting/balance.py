@@ -92,7 +92,7 @@ class Balance:
         """
         tried: list[tuple[int, int, dict[str, list[Part]]]] = []
         for each in self._intervals(interval):
-            parts = self._parts(each)
+            parts = self._parts(each, interval)
             filled = self.filled(parts)
             if filled is not None:
                 tried.append((sum(map(len, parts.values())), filled.busiest, parts))
@@ -132,11 +132,21 @@ class Balance:
         )
         return crossbars <= self.room.cores * self.room.crossbars
 
-    def _parts(self, interval: int) -> dict[str, list[Part]]:
+    def _parts(self, interval: int, longest: int = 0) -> dict[str, list[Part]]:
+        """What copies run, none of which takes longer than an interval.
+
+        Stages that fill a core with their crossbars share it with few others, or none: their copies
+        take up to as much of the longest interval that there may be, if that is more.
+        """
+
+        def allowed(layer: Layer) -> int:
+            crossbars = max(stage.crossbars for stage in layer.stages)
+            return max(interval, longest * crossbars // max(1, self.room.crossbars))
+
         return {
             stage.name: parts
             for layer in self.layers
-            if (parts := layer.parts(interval)) is not None
+            if (parts := layer.parts(allowed(layer))) is not None
             for stage in layer.stages
         }
 
