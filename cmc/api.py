@@ -76,6 +76,13 @@ class Program:
         return self._cores.outputs if self._turns is None else self._turns.outputs(self._cores)
 
     @property
+    def result_shapes(self) -> dict[str, tuple[int, ...] | None]:
+        """The shape of the tensor that each output is for one image; None if that depends on it."""
+        ports = chip_of(self.module).gcu.outputs() if self.has_chip else ()
+        shapes = {op.tensor_name.data: op.tensor.get_shape() for op in ports}
+        return dict(shapes) if self._turns is None else self._turns.result_shapes(shapes)
+
+    @property
     def has_host(self) -> bool:
         """Whether the host computes parts of the network."""
         return self._turns is not None

@@ -115,10 +115,10 @@ class Reference:
             for value in _inputs_of(proto)
         }
         if any(dtype.itemsize == 2 for dtype in self._types.values()):
-            model = in_float32(_with_weights(model))
+            model = in_float32(with_weights(model))
             self._types = dict.fromkeys(self._types, np.dtype(np.float32))
         if any(node.op_type in _PRODUCTS for node in proto.graph.node):
-            model = without_saturation(_with_weights(model))
+            model = without_saturation(with_weights(model))
         self._model = model
         self.doubts = {}
         self.shapes = {}
@@ -196,7 +196,7 @@ class Reference:
         from onnx.version_converter import convert_version
 
         engine = f"the reference evaluator of onnx {onnx.__version__}"
-        proto = _with_weights(self._model)
+        proto = with_weights(self._model)
         opset = max(
             (entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx")),
             default=_RIGHT_SINCE,
@@ -333,7 +333,7 @@ def _widen(tensor: TensorProto) -> None:
         tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
 
 
-def _with_weights(model: Path | onnx.ModelProto) -> onnx.ModelProto:
+def with_weights(model: Path | onnx.ModelProto) -> onnx.ModelProto:
     """The model with all its arrays, those that lie in other files too."""
     loaded = load_model(model)
     if loaded.path is not None:

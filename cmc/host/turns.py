@@ -104,6 +104,17 @@ class Turns:
             shapes[name] = known if maker is None else _shape_of_image(maker.outputs[name])
         return shapes
 
+    def result_shapes(self, cores: Shapes) -> dict[str, tuple[int, ...] | None]:
+        """The shape of the tensor that each output is, whoever computes it; None if it is open.
+
+        `cores` has those of the cores' outputs.
+        """
+        shapes: dict[str, tuple[int, ...] | None] = {}
+        for name in (name.data for name in self._interface.outputs):
+            maker = self._makers.get(name)
+            shapes[name] = cores.get(name) if maker is None else static_shape(maker.outputs[name])
+        return shapes
+
     def _declared(self, name: str) -> TypeProto:
         return next(part.inputs[name] for part in self._parts if name in part.inputs)
 
