@@ -48,8 +48,8 @@ from cmc.semantics.network import Network
 from cmc.semantics.tensors import Floats
 from cmc.simulator import Mode, Result, Simulator, chip_of
 from cmc.simulator.pipeline import Pipeline, pipeline_of
-from cmc.simulator.ports import port_shapes
-from cmc.streams import Shapes, Stream, check_stream, count_images
+from cmc.simulator.ports import largest_integers, port_shapes
+from cmc.streams import Shapes, Stream, check_magnitudes, check_stream, count_images
 from cmc.targets import IDEAL, find_target
 from cmc.track import Track, no_track
 
@@ -127,18 +127,23 @@ class Program:
         if mode not in get_args(Mode):
             raise CmcError(f"mode is {' or '.join(get_args(Mode))}, not {mode!r}")
         if self._turns is None:
-            return self._simulator.run(check_stream(self.inputs, inputs), mode, track)
+            return self._compute(check_stream(self.inputs, inputs), mode, track)
         images = count_images({name: np.asarray(array) for name, array in inputs.items()})
         report = Report(images, 0, None, ())
 
         def compute(stream: Stream) -> Mapping[str, Floats]:
             nonlocal report
-            result = self._simulator.run(stream, mode, track)
+            result = self._compute(stream, mode, track)
             report = result.report
             return result.outputs
 
         outputs = self._turns.run(inputs, self._cores, compute)
         return Result(outputs, replace(report, host=self._turns.reports()))
+
+    def _compute(self, stream: Stream, mode: Mode, track: Track) -> Result:
+        """What the chip computes of a stream of all that it takes."""
+        check_magnitudes(stream, largest_integers(chip_of(self.module).gcu.inputs()))
+        return self._simulator.run(stream, mode, track)
 
     def time(self, images: int) -> Report:
         """Exactly how long a stream of any number of images takes, without their values.

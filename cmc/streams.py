@@ -76,6 +76,16 @@ def check_names(shapes: Shapes, arrays: Mapping[str, ArrayLike]) -> None:
             raise CmcError(f"no array for input '{name}'; there is {_list(arrays)}")
 
 
+def check_magnitudes(stream: Stream, largest: Mapping[str, int]) -> None:
+    """`CmcError` for inputs that are larger than the network can compute with exactly."""
+    for name, most in largest.items():
+        if np.abs(stream[name]).max() > most:
+            raise CmcError(
+                f"input '{name}' holds integers beyond {most}, of which the network computes some "
+                "beyond 2^24, which float32 cannot count to"
+            )
+
+
 def random_stream(shapes: Shapes, images: int, seed: int, whole: Container[str] = ()) -> Stream:
     """`images` images of standard normal values, the same ones for the same seed.
 

@@ -157,6 +157,10 @@ class _Partition:
         self._preferred = _preferred_channels(block)
         for argument, name in zip(block.args, names, strict=True):
             self._input(argument, name, self._preferred[argument])
+            if network.arg_attrs is not None:
+                attributes = network.arg_attrs.data[argument.index].data
+                if (most := attributes.get(nn.LARGEST_INTEGER)) is not None:
+                    self.ports[-1].attributes[nn.LARGEST_INTEGER] = most
         for op in block.ops:
             if isinstance(op, func.ReturnOp):
                 names = tensor_names(network.res_attrs, len(op.arguments), "output")

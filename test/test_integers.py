@@ -199,3 +199,68 @@ def test_integers_of_a_branch_are_integers_outside():
     constants: dict[str, Array] = {"yes": np.array(True), "two": int64(2)}
     model = model_of(*nodes, result=TensorProto.INT64, constants=constants)
     check(model, np.array([[1, 2, 3, 4], [5, 6, 7, 9]]))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "most"),
+    [
+        ([node("Mul", ["x", "x"], ["y"])], 4096),
+        ([node("Add", ["x", "two"], ["y"])], 2**24 - 2),
+        ([node("Mul", ["x", "two"], ["t"]), node("Sub", ["t", "x"], ["y"])], 2**24 // 3),
+        ([node("CumSum", ["x", "axis"], ["y"])], 2**22),
+        ([node("Pow", ["x", "two"], ["y"])], 4096),
+        ([node("MatMul", ["x", "weight"], ["y"])], 2**24 // 28),
+        ([node("ReduceSum", ["x"], ["t"]), node("Mul", ["t", "two"], ["y"])], 2**21),
+        (
+            [
+                node("Cast", ["x"], ["i"], to=TensorProto.INT32),
+                node("Mul", ["i", "i"], ["j"]),
+                node("Cast", ["j"], ["y"], to=TensorProto.INT64),
+            ],
+            4096,
+        ),
+        (
+            [node("ArgMax", ["x"], ["t"], axis=1), node("Mul", ["t", "two"], ["y"])],
+            2**24,
+        ),
+        ([node("Gather", ["table", "x"], ["t"]), node("Mul", ["t", "two"], ["y"])], 2**24),
+    ],
+)
+def test_integers_are_refused_that_would_give_others_beyond_float32(
+    nodes: list[onnx.NodeProto], most: int, tmp_path: Path
+):
+    constants: dict[str, Array] = {
+        "two": int64(2),
+        "axis": np.array(1),
+        "table": int64(0, 9, -1000),
+        "weight": np.full((4, 1), 7),
+    }
+    model = model_of(*nodes, result=TensorProto.INT64, constants=constants)
+    cmc.compile(model).save(tmp_path / "program.mlir")
+    program = cmc.load(tmp_path / "program.mlir")
+    program.run({"x": [[1, 0, 2, 1]]})
+    if most == 2**24:
+        return
+    assert program.run({"x": [[most, 0, 0, 0]]}).outputs["y"].max() <= 2**24
+    with pytest.raises(CmcError, match=f"'x' holds integers beyond {most}, of which the network"):
+        program.run({"x": [[-most - 1, 0, 0, 0]]})
+
+
+def test_integers_that_cannot_but_be_beyond_float32_are_refused():
+    constants = {"c": int64(2**20), "d": int64(2**10)}
+    nodes = [node("Mul", ["x", "c"], ["t"], "first"), node("Mul", ["t", "d"], ["y"], "second")]
+    model = model_of(*nodes, result=TensorProto.INT64, constants=constants)
+    with pytest.raises(CmcError, match=r"'second': it may reach 1\.074e\+09, and integers"):
+        import_model(model)
+
+
+def test_sums_of_many_bytes_are_refused_as_integers():
+    weight = {"w": np.ones((300, 2), np.int8)}
+    one = node("MatMulInteger", ["x", "w"], ["t"], "product")
+    kind = TensorProto.UINT8
+    integers = model_of(one, shape=(1, 300), kind=kind, result=TensorProto.INT32, constants=weight)
+    integers.graph.output[0].name = "t"
+    with pytest.raises(CmcError, match="output 't': it may reach"):
+        import_model(integers)
+    real = node("Cast", ["t"], ["y"], "cast", to=TensorProto.FLOAT)
+    check(model_of(one, real, shape=(1, 300), kind=kind, constants=weight), np.ones((2, 300)))

@@ -11,13 +11,15 @@ from onnx import TensorProto, helper
 from xdsl.dialects.builtin import (
     ArrayAttr,
     DictionaryAttr,
+    IntegerAttr,
     ModuleOp,
     NameLoc,
     NoneAttr,
     StringAttr,
+    i64,
 )
 from xdsl.dialects.func import FuncOp, ReturnOp
-from xdsl.ir import Block, Region, SSAValue
+from xdsl.ir import Attribute, Block, Region, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
 from cmc.dialects import nn
@@ -29,6 +31,7 @@ from cmc.importer.functions import expand
 from cmc.importer.inputs import FLOATS, resolve_inputs, type_name
 from cmc.importer.integers import as_in_model, kind_of_integers
 from cmc.importer.load import Array, Model, load_model
+from cmc.importer.magnitudes import Magnitudes
 from cmc.importer.node import Node, Value, as_float32
 from cmc.importer.operators import (
     KNOWN_BY_THEIR_GRAPHS,
@@ -100,9 +103,11 @@ class Graph:
         self._constants: dict[str, SSAValue] = {}
         self._kinds: dict[str, int] = {}
         self.quantized = QuantizedValues()
+        self._magnitudes = Magnitudes()
         for input, argument in zip(self.inputs, self._block.args, strict=True):
             self._define(input.name, argument)
             self._kinds[input.name] = input.kind
+            self._magnitudes.add_input(input.name, argument, input.kind)
             if self._batch is not None:
                 self._batch.enter(argument)
         self._used: set[str] = set()
@@ -119,6 +124,7 @@ class Graph:
     def translate(self) -> ModuleOp:
         self._translate_nodes(self.model.proto.graph, self.model.opset)
         results = [self._output(info) for info in self.outputs]
+        bounds = self.bounds({info.name: self._values[info.name] for info in self.outputs})
         self._block.add_op(ReturnOp(*results))
         block = self._block if self._batch is None else self._batch.of_one(self._block)
         assert isinstance(block.last_op, ReturnOp)
@@ -126,10 +132,18 @@ class Graph:
             "main",
             (block.arg_types, [result.type for result in block.last_op.arguments]),
             Region(block),
-            arg_attrs=port_names(input.name for input in self.inputs),
+            arg_attrs=port_names((input.name for input in self.inputs), bounds),
             res_attrs=port_names(info.name for info in self.outputs),
         )
         return ModuleOp([function])
+
+    def bounds(self, outputs: Mapping[str, Value]) -> dict[str, int]:
+        """How large integers of inputs may be, for all that is computed of them to be exact.
+
+        CmcError for what cannot be.
+        """
+        integers = {n: value for n, value in outputs.items() if self.kind(n).kind in "iu"}
+        return self._magnitudes.bounds(integers)
 
     def inline(
         self,
@@ -201,6 +215,8 @@ class Graph:
                         if index < len(node.kinds)
                         else result_kind(node.proto, opset, index, self.kind_of)
                     )
+                if isinstance(value, SSAValue):
+                    self._magnitudes.follow(node, value, self._kinds.get(name, 0))
 
     # What names stand for
 
@@ -413,9 +429,17 @@ def names_read(node: onnx.NodeProto) -> set[str]:
     return names
 
 
-def port_names(names: Iterable[str]) -> ArrayAttr[DictionaryAttr]:
-    """What a function says of its arguments or results."""
-    return ArrayAttr(DictionaryAttr({nn.NAME: StringAttr(name)}) for name in names)
+def port_names(
+    names: Iterable[str], bounds: Mapping[str, int] | None = None
+) -> ArrayAttr[DictionaryAttr]:
+    """What a function says of its arguments or results: names, and how large integers may be."""
+    found: list[DictionaryAttr] = []
+    for name in names:
+        attributes: dict[str, Attribute] = {nn.NAME: StringAttr(name)}
+        if bounds is not None and name in bounds:
+            attributes[nn.LARGEST_INTEGER] = IntegerAttr(bounds[name], i64)
+        found.append(DictionaryAttr(attributes))
+    return ArrayAttr(found)
 
 
 def hint(name: str) -> str:

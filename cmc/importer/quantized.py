@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from xdsl.ir import SSAValue
+from xdsl.ir import Operation, SSAValue
 
 from cmc.dialects import nn
 from cmc.files.weights import Float32Array
@@ -54,9 +54,15 @@ class QuantizedValues:
     def centred(self, value: Value, zero_point: Value) -> Value | None:
         """`value - zero_point`, if it was computed before."""
         for _, known, centred in self._centred.get(id(value), ()):
-            if _is_same(known, zero_point):
+            if _is_same(known, zero_point) and _is_there(centred):
                 return centred
         return None
+
+
+def _is_there(value: Value) -> bool:
+    """Whether what computes a tensor was not given up since, with the node that it was part of."""
+    owner = value.owner if isinstance(value, SSAValue) else None
+    return not isinstance(owner, Operation) or owner.parent is not None
 
 
 def _is_same(a: Value, b: Value) -> bool:

@@ -384,7 +384,9 @@ class _Split(Graph):
             "main",
             (self._block.arg_types, [value.type for value in values]),
             Region(self._block),
-            arg_attrs=port_names(self._arguments),
+            arg_attrs=port_names(
+                self._arguments, self.bounds(dict(zip(wanted, values, strict=True)))
+            ),
             res_attrs=port_names(wanted),
         )
 

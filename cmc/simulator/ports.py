@@ -8,7 +8,9 @@ from functools import cached_property
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
+from xdsl.dialects.builtin import IntegerAttr
 
+from cmc.dialects import nn
 from cmc.dialects.cmpipe import InputOp, OutputOp, find_object
 from cmc.poly.evaluate import Ints, coefficients, flat_index, grid, tabulate
 from cmc.simulator.gather import Floats
@@ -18,6 +20,12 @@ from cmc.streams import Turn, image_shape
 def port_shapes(ports: Iterable[InputOp | OutputOp]) -> dict[str, tuple[int, ...]]:
     """The shape of one image by the name of its tensor, of which there may be several ports."""
     return {op.tensor_name.data: image_shape(op.tensor.get_shape()) for op in ports}
+
+
+def largest_integers(ports: Iterable[InputOp]) -> dict[str, int]:
+    """How large the integers of inputs may be, where it matters, by the names of the tensors."""
+    found = {op.tensor_name.data: op.attributes.get(nn.LARGEST_INTEGER) for op in ports}
+    return {name: a.value.data for name, a in found.items() if isinstance(a, IntegerAttr)}
 
 
 @dataclass(frozen=True, eq=False)

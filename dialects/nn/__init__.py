@@ -73,6 +73,7 @@ from cmc.dialects.nn.windowed import AveragePoolOp, ConvOp, MaxPoolOp, PoolOp, S
 
 __all__ = [
     "LARGEST",
+    "LARGEST_INTEGER",
     "NAME",
     "AbsOp",
     "AcosOp",
@@ -152,6 +153,9 @@ __all__ = [
 
 NAME = "nn.name"
 """The attribute of a function's argument or result that holds its ONNX name."""
+
+LARGEST_INTEGER = "nn.largest"
+"""The attribute of an argument that says how large its integers may be, for all to be exact."""
 
 Nn = Dialect(
     "nn",
