@@ -97,8 +97,8 @@ def _channel(channel: Channel, control: Control, place: Move) -> ChannelOp:
         return None if initial.is_empty() else SetAttr(initial.set_tuple_name(name))
 
     ready, free, carries = control.ready, control.free, control.carries
-    if carries is not None and any(place):
-        carries = as_box(moved_set(carries, place))
+    if carries is not None:
+        carries = moved_set(carries, place)
     return ChannelOp(
         channel,
         named(moved_domain(ready.steps, place), object, reader),

@@ -73,7 +73,7 @@ def test_a_trained_network_in_any_order(digits: Path, seed: int):
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"), [("mlperftiny_resnet8", 694), ("resnet20_cifar", 1369)]
+    ("name", "expected"), [("mlperftiny_resnet8", 546), ("resnet20_cifar", 1265)]
 )
 def test_slots_of_trained_networks(name: str, expected: int):
     assert sum(slots_by_policy(counted(find_trained(name)), "minimal")) == expected

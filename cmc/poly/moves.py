@@ -34,8 +34,13 @@ def moved_range(relation: isl.Map, move: Move) -> isl.Map:
 
 
 def moved_set(points: isl.Set, move: Move) -> isl.Set:
-    """Points without a name, moved."""
-    return points.apply(_translation(move)) if any(move) else points
+    """Points without a name, moved; their coordinates have names, as those of a box."""
+    if not any(move):
+        return points
+    points = points.apply(_translation(move))
+    for axis in range(len(move)):
+        points = points.set_dim_name(_SET, axis, f"i{axis}")
+    return points
 
 
 @lru_cache(maxsize=1 << 12)
