@@ -7,7 +7,8 @@ result.outputs["scores"]                 # [images, 10]
 ```
 """
 
-from collections.abc import Generator, Mapping
+import re
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -43,6 +44,7 @@ from cmc.fitting.mapping import write_mapping
 from cmc.host.turns import NOTHING, Cores, Turns
 from cmc.importer import import_network
 from cmc.passes import get_all_passes
+from cmc.passes.convert_nn_to_cmpipe import ConvertNnToCmpipePass
 from cmc.reports.report import Report
 from cmc.semantics.network import Network
 from cmc.semantics.tensors import Floats
@@ -201,15 +203,34 @@ def compile(
     given = shapes or {}
     sizes = {name: _whole(size, f"the size of '{name}'") for name, size in given.items()}
     source = model if isinstance(model, ModelProto) else Path(model)
-    module = import_network(source, sizes, host=host)
-    if not any(isinstance(op, FuncOp) for op in module.ops):
-        return Program(module)
     context = make_context()
     names = standard_pipeline(buffers, fspath(target), fspath(copies), fspath(place))
     passes = parse_passes(get_all_passes(), ",".join(names))
-    with advising(source, fspath(target), sizes, track):
-        apply_all(track(passes, "compiling"), context, module)
+    staging = 1 + [isinstance(one, ConvertNnToCmpipePass) for one in passes].index(True)
+
+    def staged(refused: Mapping[str, str]) -> ModuleOp:
+        module = import_network(source, sizes, host=host, refused=refused)
+        apply_all(passes[:staging], context, module)
+        return module
+
+    module = _staged_with_host(staged) if host else staged({})
+    if any(isinstance(op, PipelineOp) for op in module.ops):
+        with advising(source, fspath(target), sizes, track):
+            apply_all(track(passes[staging:], "compiling"), context, module)
     return Program(module)
+
+
+def _staged_with_host(staged: Callable[[Mapping[str, str]], ModuleOp]) -> ModuleOp:
+    """The stages of a network, but for nodes that can be none: these are refused, by name."""
+    refused: dict[str, str] = {}
+    while True:
+        try:
+            return staged(refused)
+        except CmcError as error:
+            found = re.fullmatch(r"(?:.*: )?(?:node )?'(.*)'", error.where or "", re.DOTALL)
+            if found is None or found[1] in refused:
+                raise
+            refused[found[1]] = error.message
 
 
 def _whole(number: SupportsIndex, what: str) -> int:

@@ -21,3 +21,9 @@ def test_what_is_right(name: str, tests: dict[str, NodeTest]):
         pytest.skip("the installed onnx has no such test")
     outcome = run_test(name, tests)
     assert outcome.status == "cores", outcome.reason
+
+
+def test_what_is_right_with_the_host(tests: dict[str, NodeTest]):
+    outcome = run_test("test_nonzero_example", tests)
+    assert outcome.status == "host"
+    assert outcome.reason.startswith("operator 'NonZero' is not supported")

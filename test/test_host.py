@@ -214,3 +214,24 @@ def test_whoever_computes_it(network: Network, seed: int, share: float):
     has_cores = any(isinstance(op, FuncOp) for op in module.ops)
     hosted = cmc.Hosted(turns, cmc.Network(module) if has_cores else None)
     assert_close(hosted.run(inputs), reference(network.model, inputs))
+
+
+def test_what_is_no_stage_is_for_the_host():
+    """The importer takes a convolution with computed weights, and no crossbar can hold them."""
+    proto = model(
+        """computed (float[1,2,5] x, float[1,4] v) => (float[1,2,3] y)
+        <int64[3] shape = {2,2,3}> {
+            more = MatMul(v, matrix)
+            weights = Reshape(more, shape)
+            y = Conv(x, weights)
+        }""",
+        {"matrix": normal(4, 12)},
+    )
+    program = cmc.compile(proto)
+    inputs = images_for(proto)
+    result = program.run(inputs)
+    check(proto, inputs, result.outputs)
+    (part,) = result.report.host
+    assert [node.operator for node in part.nodes] == ["Conv"]
+    with pytest.raises(CmcError, match="a convolution needs constant weights"):
+        cmc.compile(proto, host=False)

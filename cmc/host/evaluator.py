@@ -60,6 +60,9 @@ _Evaluate = Callable[[Mapping[str, HostValue]], Sequence[HostValue]]
 
 
 def _onnxruntime(model: onnx.ModelProto, names: list[str]) -> tuple[str, _Evaluate] | None:
+    ports = (*model.graph.input, *model.graph.output)
+    if any(info.type.tensor_type.elem_type in _NOT_OF_NUMPY for info in ports):
+        return None
     try:
         import onnxruntime
 
@@ -72,6 +75,14 @@ def _onnxruntime(model: onnx.ModelProto, names: list[str]) -> tuple[str, _Evalua
         return cast(Sequence[HostValue], session.run(names, dict(inputs)))
 
     return f"onnxruntime {onnxruntime.__version__}", evaluate
+
+
+_NOT_OF_NUMPY = frozenset(
+    number
+    for name, number in onnx.TensorProto.DataType.items()
+    if name == "BFLOAT16" or name.startswith(("FLOAT4", "FLOAT8", "INT2", "INT4", "UINT2", "UINT4"))
+)
+"""Types of elements that onnxruntime has, and takes no arrays of."""
 
 
 def _reference_evaluator(model: onnx.ModelProto) -> tuple[str, _Evaluate]:

@@ -242,8 +242,8 @@ def _types(infos: Iterable[ValueInfoProto]) -> dict[str, TypeProto]:
 
 def _as(type_: TypeProto, value: HostValue) -> HostValue:
     """A value as an ONNX model takes it."""
-    if not type_.HasField("tensor_type") or value is None:
-        return value
+    if not type_.tensor_type.elem_type or value is None:
+        return value  # a sequence, or of a type that the model does not say
     array = np.asarray(cast(ArrayLike, value))
     shape = static_shape(type_)
     if shape is not None and array.shape != shape:

@@ -36,20 +36,25 @@ def import_network(
     shapes: Mapping[str, int] | None = None,
     *,
     host: bool = True,
+    refused: Mapping[str, str] | None = None,
 ) -> ModuleOp:
     """Translate an ONNX model as `import_model` does, and what no core can have for the host.
 
     That is in operations `nn.host` beside the function, and an `nn.interface` says what the inputs
-    and outputs of the network are. Where nothing is left for the cores, there is no function.
+    and outputs of the network are. Where nothing is left for the cores, there is no function. Nodes
+    that are `refused`, by name with the reason, are for the host although they can be translated.
     CmcError for what the host cannot compute either.
     """
     try:
+        if refused:
+            raise CmcError(*next((reason, name) for name, reason in refused.items()))
         return import_model(model, shapes)
     except CmcError as error:
         if not host:
             raise
         try:
-            network = split(load_model(model), shapes or {})
+            loaded = load_model(model)
+            network = split(loaded, shapes or {}, _indices(loaded, refused or {}))
         except _HostRefuses as other:
             message = f"{error.message}; and the host cannot compute it: {other.message}"
             raise CmcError(message, error.where) from other
@@ -58,6 +63,28 @@ def import_network(
         if network is None:
             raise
         return network
+
+
+def _indices(model: Model, refused: Mapping[str, str]) -> dict[int, str]:
+    """The nodes that are refused, by their place."""
+    nodes, _ = live_nodes(model.proto.graph)
+    return {
+        index: reason
+        for index, node in enumerate(nodes)
+        for name, reason in refused.items()
+        if _is_about(node, name)
+    }
+
+
+def _is_about(node: onnx.NodeProto, name: str) -> bool:
+    """Whether a name is that of a node, of what it is defined by, or of one in its graphs."""
+    own = node.name or next(filter(None, node.output), "")
+    graphs = (graph for one in node.attribute for graph in (one.g, *one.graphs))
+    return (
+        own == name
+        or name.startswith(f"{own}/")
+        or any(_is_about(inner, name) for graph in graphs for inner in graph.node)
+    )
 
 
 def split(

@@ -15,11 +15,12 @@ _HEAD = """# Operators
 Which operators of ONNX run on the cores: those whose tests in onnx do. Each of the {count} tests
 of onnx {version} streams its first input of floating-point numbers, or else of other numbers, as
 one image; all others are constants. It is compiled for both sizes of rings, runs in both modes of
-the simulator, and is compared at the test's own tolerances. `make conformance` runs them all, and
-writes this page.
+the simulator, and is compared at the test's own tolerances. Where the cores refuse that, all inputs
+are given to a session, in which the host computes what no core can have: the reason is then that of
+the cores. `make conformance` runs them all, and writes this page.
 
-| | tests | right on the cores | refused | wrong | crashed |
-| --- | --: | --: | --: | --: | --: |
+| | tests | right on the cores | right with the host | refused | wrong | crashed |
+| --- | --: | --: | --: | --: | --: | --: |
 """
 
 
@@ -34,12 +35,16 @@ def format_page(outcomes: Sequence[Outcome]) -> str:
         "\nA test of an operator that ONNX defines by others counts twice: as a node of it, and\n"
     )
     text += "as the nodes of its definition.\n\n"
-    text += "| operator | tests | right | why others are not |\n| --- | --: | --: | --- |\n"
+    text += (
+        "| operator | tests | on the cores | with the host | why others are not on the cores |\n"
+    )
+    text += "| --- | --: | --: | --: | --- |\n"
     by_operator: dict[str, list[Outcome]] = {}
     for outcome in sorted(outcomes, key=lambda one: one.operator.lower()):
         by_operator.setdefault(outcome.operator, []).append(outcome)
     for operator, chosen in by_operator.items():
-        text += _row(operator, chosen, [f"{_count(chosen, 'cores')}", _reasons(chosen)])
+        counts = [f"{_count(chosen, status)}" for status in ("cores", "host")]
+        text += _row(operator, chosen, [*counts, _reasons(chosen)])
     return text
 
 
