@@ -34,7 +34,7 @@ from cmc.compression.advice import advising
 from cmc.diagnostics import verify_module
 from cmc.dialects import get_all_dialects
 from cmc.dialects.cmctrl import ChipOp
-from cmc.dialects.cmpipe import PipelineOp
+from cmc.dialects.cmpipe import PipelineOp, states_of
 from cmc.errors import CmcError
 from cmc.files import weights
 from cmc.files.output import replacing_text
@@ -108,6 +108,14 @@ class Program:
         """Whether anything of the network is on the cores."""
         return any(isinstance(op, ChipOp) for op in self.module.ops)
 
+    @property
+    def states(self) -> dict[str, str]:
+        """The outputs of the image before that inputs are, by the names of these.
+
+        In a stream, such an input is given for the first image alone; it is zeros if it is not.
+        """
+        return states_of(chip_of(self.module).gcu.inputs()) if self.has_chip else {}
+
     @cached_property
     def _simulator(self) -> Simulator:
         return Simulator(chip_of(self.module))
@@ -129,7 +137,7 @@ class Program:
         if mode not in get_args(Mode):
             raise CmcError(f"mode is {' or '.join(get_args(Mode))}, not {mode!r}")
         if self._turns is None:
-            return self._compute(check_stream(self.inputs, inputs), mode, track)
+            return self._compute(check_stream(self.inputs, inputs, self.states), mode, track)
         images = count_images({name: np.asarray(array) for name, array in inputs.items()})
         report = Report(images, 0, None, ())
 
@@ -186,6 +194,7 @@ def compile(
     copies: str | PathLike[str] = AUTO,
     place: str | PathLike[str] = AUTO,
     host: bool = True,
+    states: Mapping[str, str] | None = None,
     track: Track = no_track,
 ) -> Program:
     """Compile an ONNX network.
@@ -194,8 +203,9 @@ def compile(
     how the rings of the channels are sized; `target` is what to compile for, a preset or a TOML
     file that describes it; `copies` of slow stages are made where it has room for them (`auto`), as
     a mapping file says, or not (`none`); `place` is `auto`, or a mapping file that says which cores
-    run which stages, and where they are; `host` lets the host compute what no core can have;
-    `track` goes through the passes. Raises `CmcError` for what cannot be compiled.
+    run which stages, and where they are; `host` lets the host compute what no core can have, but
+    not beside states; `states` has the inputs that are outputs of the image before, by the names of
+    these outputs; `track` goes through the passes. Raises `CmcError` for what cannot be compiled.
     """
     if buffers not in get_args(BufferPolicy):
         raise CmcError(f"buffers is one of {', '.join(get_args(BufferPolicy))}, not {buffers!r}")
@@ -209,11 +219,11 @@ def compile(
     staging = 1 + [isinstance(one, ConvertNnToCmpipePass) for one in passes].index(True)
 
     def staged(refused: Mapping[str, str]) -> ModuleOp:
-        module = import_network(source, sizes, host=host, refused=refused)
+        module = import_network(source, sizes, states, host=host, refused=refused)
         apply_all(passes[:staging], context, module)
         return module
 
-    module = _staged_with_host(staged) if host else staged({})
+    module = _staged_with_host(staged) if host and not states else staged({})
     if any(isinstance(op, PipelineOp) for op in module.ops):
         with advising(source, fspath(target), sizes, track):
             apply_all(track(passes[staging:], "compiling"), context, module)
@@ -259,6 +269,11 @@ class Hosted:
     def outputs(self) -> Shapes:
         """The shape of one image's result by output name; -1 for what depends on the image."""
         return self._turns.outputs(self._cores)
+
+    @property
+    def states(self) -> dict[str, str]:
+        """None: a network with states is all on the cores."""
+        return {}
 
     def run(self, inputs: Mapping[str, ArrayLike], track: Track = no_track) -> dict[str, Floats]:
         """The outputs of a stream, as those of `Program.run`."""

@@ -129,6 +129,25 @@ class Reference:
         """The names of what it wants arrays for."""
         return frozenset(self._types)
 
+    def with_states(
+        self, inputs: Arrays, states: Mapping[str, str], track: Track = no_track
+    ) -> dict[str, NDArray[np.float32]]:
+        """The same where inputs are outputs of the image before, by the names of the inputs."""
+        given = {name: array[:1] for name, array in inputs.items()}
+        parts: dict[str, list[NDArray[np.float32]]] = {}
+        for image in track(range(len(next(iter(inputs.values())))), "checking"):
+            given = {
+                name: given[name] if name in states else array[image : image + 1]
+                for name, array in inputs.items()
+            }
+            found = self(given)
+            for name, array in found.items():
+                parts.setdefault(name, []).append(array)
+            given |= {
+                name: found[output].reshape(given[name].shape) for name, output in states.items()
+            }
+        return {name: np.concatenate(part) for name, part in parts.items()}
+
     def __call__(self, inputs: Arrays, track: Track = no_track) -> dict[str, NDArray[np.float32]]:
         """The outputs for a stream of images, which is the leading axis of every array.
 

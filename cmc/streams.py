@@ -53,26 +53,49 @@ def count_images(stream: Mapping[str, Sized]) -> int:
     return next(map(len, stream.values()), 1)
 
 
-def check_stream(shapes: Shapes, arrays: Mapping[str, ArrayLike]) -> Stream:
-    """`arrays` as float32, `[images, ...]` each; `CmcError` for what does not fit `shapes`."""
-    check_names(shapes, arrays)
-    stream = {name: _check_array(name, shapes[name], arrays[name]) for name in shapes}
-    counts = {name: len(array) for name, array in stream.items()}
+def check_stream(
+    shapes: Shapes, arrays: Mapping[str, ArrayLike], states: Container[str] = ()
+) -> Stream:
+    """`arrays` as float32, `[images, ...]` each; `CmcError` for what does not fit `shapes`.
+
+    Of `states` there is the one of the first image, zeros if none is given; zeros for the others.
+    """
+    check_names(shapes, arrays, states)
+    stream = {
+        name: _check_array(name, shape, arrays[name])
+        for name, shape in shapes.items()
+        if name in arrays
+    }
+    for name in stream:
+        if name in states and len(stream[name]) > 1:
+            raise CmcError(
+                f"input '{name}' is a state, which the image before gives: give that of the first "
+                f"image alone, not {len(stream[name])}"
+            )
+    counts = {name: len(array) for name, array in stream.items() if name not in states}
     if len(set(counts.values())) > 1:
         listed = ", ".join(f"'{name}' {count}" for name, count in counts.items())
         raise CmcError(f"the inputs differ in their number of images: {listed}")
-    return stream
+    images = next(iter(counts.values()), 1)
+    for name, shape in shapes.items():
+        if name in states:
+            first = stream.get(name, np.zeros((1, *shape), np.float32))
+            rest = np.zeros((images - 1, *shape), np.float32)
+            stream[name] = np.concatenate([first, rest])
+    return {name: stream[name] for name in shapes}
 
 
-def check_names(shapes: Shapes, arrays: Mapping[str, ArrayLike]) -> None:
-    """`CmcError` unless there is one array for each input."""
+def check_names(
+    shapes: Shapes, arrays: Mapping[str, ArrayLike], states: Container[str] = ()
+) -> None:
+    """`CmcError` unless there is one array for each input that is no state."""
     for name in arrays:
         if name not in shapes:
             close = get_close_matches(name, shapes, 1)
             hint = f"did you mean '{close[0]}'?" if close else f"there is {_list(shapes)}"
             raise CmcError(f"the network has no input '{name}'; {hint}")
     for name in shapes:
-        if name not in arrays:
+        if name not in arrays and name not in states:
             raise CmcError(f"no array for input '{name}'; there is {_list(arrays)}")
 
 
@@ -86,10 +109,17 @@ def check_magnitudes(stream: Stream, largest: Mapping[str, int]) -> None:
             )
 
 
-def random_stream(shapes: Shapes, images: int, seed: int, whole: Container[str] = ()) -> Stream:
+def random_stream(
+    shapes: Shapes,
+    images: int,
+    seed: int,
+    whole: Container[str] = (),
+    states: Container[str] = (),
+) -> Stream:
     """`images` images of standard normal values, the same ones for the same seed.
 
     Inputs whose names are in `whole` are zeros and ones: truth values, or numbers that are short.
+    Of `states` there are none.
     """
     generator = np.random.default_rng(seed)
     return {
@@ -97,6 +127,7 @@ def random_stream(shapes: Shapes, images: int, seed: int, whole: Container[str] 
         if name in whole
         else generator.standard_normal((images, *shape), np.float32)
         for name, shape in shapes.items()
+        if name not in states
     }
 
 

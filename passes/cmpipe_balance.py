@@ -23,7 +23,7 @@ from xdsl.dialects.builtin import ModuleOp, NameLoc
 from xdsl.passes import ModulePass
 
 from cmc.compiler.standard import AUTO, NONE
-from cmc.dialects.cmpipe import PipelineOp, StageOp, stages_before, target_of
+from cmc.dialects.cmpipe import PipelineOp, StageOp, stages_before, states_of, target_of
 from cmc.errors import CmcError
 from cmc.fitting.balance import Balance, Layer
 from cmc.fitting.bound import Demand, Supply, work_of, works
@@ -138,6 +138,9 @@ class _Balancing:
         bound, alone = self._bound(1), None
         if bound is None:
             return None
+        if states_of(self.pipeline.inputs()):
+            # What an image needs of the one before, no other pipeline has.
+            return self._choice(1, interval)
         if self._on_bus <= bound:
             alone = self._choice(1, interval)
             if alone.cores == 0 or 2 * alone.cores > self.cores:

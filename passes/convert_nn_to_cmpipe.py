@@ -17,6 +17,7 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import (
     ModuleOp,
     NameLoc,
+    StringAttr,
     TensorType,
     f32,
 )
@@ -44,7 +45,15 @@ from cmc.semantics.builder import HELD_NAMES, StageBuilder, same_filling
 from cmc.semantics.cones import Cone, cones
 from cmc.semantics.elementwise import ELEMENTWISE, operand
 from cmc.semantics.stages import STAGES
-from cmc.semantics.tensors import Floats, Layout, View, hull, steps_along, tensor_names
+from cmc.semantics.tensors import (
+    Floats,
+    Layout,
+    View,
+    hull,
+    states_of_network,
+    steps_along,
+    tensor_names,
+)
 from cmc.semantics.views import VIEWS
 
 _ISL_WORDS = frozenset(
@@ -155,8 +164,9 @@ class _Partition:
         self._position = {op: i for i, op in enumerate(nn.operations(block))}
         names = tensor_names(network.arg_attrs, len(block.args), "input")
         self._preferred = _preferred_channels(block)
+        states = states_of_network(network)
         for argument, name in zip(block.args, names, strict=True):
-            self._input(argument, name, self._preferred[argument])
+            self._input(argument, name, self._preferred[argument], states.get(name))
             if network.arg_attrs is not None:
                 attributes = network.arg_attrs.data[argument.index].data
                 if (most := attributes.get(nn.LARGEST_INTEGER)) is not None:
@@ -188,14 +198,17 @@ class _Partition:
                 raise CmcError(error.message, f"'{_wanted_name(op)}'") from error
             raise
 
-    def _input(self, argument: BlockArgument, tensor_name: str, channel: int | None) -> None:
+    def _input(
+        self, argument: BlockArgument, tensor_name: str, channel: int | None, state: str | None
+    ) -> None:
         shape = nn.shape_of(argument)
         layout = Layout(shape, _default_channel(shape) if channel is None else channel)
         name = self._object(self.names.make(tensor_name), layout)
         self._views[argument] = View.whole(name, layout)
         stream, tensor = self.names.make(f"{name}_stream"), TensorType(f32, shape)
         places = MapAttr(layout.to_object())
-        self.ports.append(InputOp(stream, tensor_name, name, places, tensor))
+        given = None if state is None else StringAttr(state)
+        self.ports.append(InputOp(stream, tensor_name, name, places, tensor, given))
 
     def _output(self, value: SSAValue, tensor_name: str) -> None:
         view = self.stored(value)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import cmc
 from cmc.compiler.standard import AUTO
+from cmc.errors import CmcError
 from cmc.files.output import check_output
 from cmc.targets import IDEAL
 from cmc.tools.options import Options
@@ -39,5 +40,16 @@ def make_program(options: Options) -> cmc.Program:
         copies=options.copies or AUTO,
         place=options.place or AUTO,
         host=not options.no_host,
+        states=_states(options.state),
         track=track,
     )
+
+
+def _states(given: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Inputs by the outputs of the image before that they are."""
+    states: dict[str, str] = {}
+    for output, input in given:
+        if states.get(output, input) != input:
+            raise CmcError(f"output '{output}' is the state '{states[output]}' already", "--state")
+        states[output] = input
+    return states

@@ -73,7 +73,10 @@ def run_stream(options: Options) -> None:
     images = count_images(stream)
     report: Report | None = None
     if isinstance(program, cmc.Program):
-        result = program.run(stream, mode=options.mode, track=track)
+        first = {
+            name: array[:1] if name in program.states else array for name, array in stream.items()
+        }
+        result = program.run(first, mode=options.mode, track=track)
         outputs, report = result.outputs, result.report
     else:
         outputs = (
@@ -86,7 +89,7 @@ def run_stream(options: Options) -> None:
     if reference is not None and _has_host(program):
         check = _images_expected(reference, stream, outputs, images)
     elif reference is not None:
-        check = _expected(reference, check_stream(program.inputs, stream), outputs)
+        check = _expected(reference, check_stream(program.inputs, stream), program.states, outputs)
     if options.output is not None:
         write_arrays(options.output, _stacked(outputs))
     if report is not None:
@@ -112,7 +115,7 @@ def _open(options: Options) -> tuple[Level, Path | None]:
     """What is to run, and the ONNX model that it was made of where that is known."""
     if options.model.suffix != ".mlir":
         return make_program(options), options.reference or options.model
-    for flag in ("shape", "buffers", "target", "copies", "place", "no_host"):
+    for flag in ("shape", "state", "buffers", "target", "copies", "place", "no_host"):
         if getattr(options, flag):
             message = (
                 f"--{flag.replace('_', '-')} is for networks of ONNX; this is a module already"
@@ -136,13 +139,15 @@ def _read_stream(options: Options, program: Level, network: Path | None) -> Mapp
             if -1 in shape:
                 raise CmcError(f"input '{name}' is of no fixed shape: give it with --input")
         whole = () if network is None else inputs_of_whole_numbers(network)
-        return random_stream(program.inputs, options.images or 1, options.random, whole)
+        images, states = options.images or 1, program.states
+        stream = random_stream(program.inputs, images, options.random, whole, states)
+        return check_stream(program.inputs, stream, states)
     if not options.input and program.inputs:
         raise CmcError("no images: give --input FILE.npz, NAME=FILE.npy, or --random SEED")
     arrays = read_arrays(options.input, program.inputs)
-    check_names(program.inputs, arrays)
+    check_names(program.inputs, arrays, program.states)
     stream: Mapping[str, Array] = (
-        arrays if _has_host(program) else check_stream(program.inputs, arrays)
+        arrays if _has_host(program) else check_stream(program.inputs, arrays, program.states)
     )
     found = count_images(stream)
     if options.images is not None and found < options.images:
@@ -162,10 +167,10 @@ def _reference(network: Path, program: Level) -> Reference:
 
 
 def _expected(
-    reference: Reference, stream: Stream, outputs: Stream
+    reference: Reference, stream: Stream, states: Mapping[str, str], outputs: Stream
 ) -> Callable[[], Iterable[Deviation]]:
     """Compare with what somebody else computes; `CmcError` for outputs of other names or sizes."""
-    expected = reference(stream, track)
+    expected = reference.with_states(stream, states, track) if states else reference(stream, track)
     for name, found in outputs.items():
         if name not in expected:
             raise CmcError(f"{reference.engine} has no output '{name}'", "check")

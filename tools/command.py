@@ -61,6 +61,14 @@ def dimension(text: str) -> tuple[str, int]:
     return name, positive(size)
 
 
+def state(text: str) -> tuple[str, str]:
+    """An argument `OUTPUT=INPUT`."""
+    output, equals, input = text.partition("=")
+    if not equals or not output or not input:
+        raise argparse.ArgumentTypeError(f"expected OUTPUT=INPUT, got '{text}'")
+    return output, input
+
+
 def run_tool(
     body: Callable[[Sequence[str]], int],
     arguments: Sequence[str] | None,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from cmc.compiler.standard import BufferPolicy
-from cmc.tools.command import ArgumentParser, dimension, natural, positive, share
+from cmc.tools.command import ArgumentParser, dimension, natural, positive, share, state
 
 _DEBUG_HELP = "show the traceback of an error"
 
@@ -22,6 +22,7 @@ class Options(argparse.Namespace):
     model: Path
     output: Path | None
     shape: list[tuple[str, int]]
+    state: list[tuple[str, str]]
     buffers: BufferPolicy | None
     target: str | None
     copies: str | None
@@ -140,6 +141,15 @@ def _add_images(parser: argparse.ArgumentParser, default: str) -> None:
 
 def _add_compilation(parser: argparse.ArgumentParser) -> None:
     _add_shape(parser)
+    parser.add_argument(
+        "--state",
+        action="append",
+        type=state,
+        default=[],
+        metavar="OUTPUT=INPUT",
+        help="an input that is what an output was for the image before: zeros, or what --input "
+        "gives, for the first (repeatable)",
+    )
     parser.add_argument(
         "--buffers",
         choices=get_args(BufferPolicy),

@@ -32,7 +32,7 @@ class Batch:
             raise self._error(f"it is the same for {self._images}: compute it elsewhere")
         if axis != 0:
             raise self._error(
-                f"{self._images} lie along axis {axis}, not along the first: {_ADVICE}"
+                f"{self._images} lie along axis {axis}, not along the first: {ADVICE}"
             )
 
     def follow(self, op: nn.TensorOp) -> None:
@@ -46,10 +46,10 @@ class Batch:
             return
         axis = carried.pop()
         if axis is None or carried:
-            raise self._error(f"{self._images} are mixed: {_ADVICE}")
+            raise self._error(f"{self._images} are mixed: {ADVICE}")
         for index, operand in enumerate(op.operands):
             if operand not in self._axes and not self._is_alike(op, index, axis):
-                raise self._error(f"a constant differs between {self._images}: {_ADVICE}")
+                raise self._error(f"a constant differs between {self._images}: {ADVICE}")
         self._axes[op.result] = axis
 
     def _error(self, message: str) -> VerifyException:
@@ -121,4 +121,4 @@ class Batch:
         return nn.tensor_type(shape)
 
 
-_ADVICE = "export the model with a batch of 1"
+ADVICE = "export the model with a batch of 1"

@@ -25,7 +25,7 @@ from xdsl.utils.exceptions import VerifyException
 from cmc.dialects import nn
 from cmc.errors import CmcError
 from cmc.files.weights import ArrayWeights
-from cmc.importer.batch import Batch
+from cmc.importer.batch import ADVICE, Batch
 from cmc.importer.folding import fold
 from cmc.importer.functions import expand
 from cmc.importer.inputs import FLOATS, resolve_inputs, type_name
@@ -43,13 +43,16 @@ from cmc.importer.operators import (
 )
 from cmc.importer.quantized import QuantizedValues
 from cmc.importer.schema import check_names, check_node, result_kind
+from cmc.importer.states import set_states
 
 _MALFORMED = (ArithmeticError, LookupError, TypeError, ValueError)
 """What Python and numpy raise on numbers, names and types that no valid model has."""
 
 
 def import_model(
-    model: str | Path | onnx.ModelProto, shapes: Mapping[str, int] | None = None
+    model: str | Path | onnx.ModelProto,
+    shapes: Mapping[str, int] | None = None,
+    states: Mapping[str, str] | None = None,
 ) -> ModuleOp:
     """Translate an ONNX model into a module of the `nn` dialect with one function, `@main`.
 
@@ -57,19 +60,26 @@ def import_model(
     inputs to outputs, a stream of images computes what batches would. Where one does not, the whole
     tensors are one image, as they are where the inputs differ in their first axis. `shapes` gives
     the sizes of other dimensions that the model leaves open: by `input:axis`, by the dimension's
-    name, or by the input's name for all its open dimensions without a name. CmcError says what is
-    wrong with a model, and where.
+    name, or by the input's name for all its open dimensions without a name. `states` has inputs
+    that are what outputs were for the image before, by the names of the outputs. CmcError says what
+    is wrong with a model, and where.
     """
     loaded = load_model(model)
     where = None if loaded.path is None else str(loaded.path)
     try:
         graph = Graph(loaded, {} if shapes is None else shapes)
         try:
-            return graph.translate()
+            module = graph.translate()
         except CmcError:
             if not graph.mixes_images:
                 raise
-        return Graph(loaded, {} if shapes is None else shapes, whole=True).translate()
+            graph = Graph(loaded, {} if shapes is None else shapes, whole=True)
+            module = graph.translate()
+        if states:
+            if graph.is_of_many_images:
+                raise CmcError(f"--state is for images one by one, not in a batch: {ADVICE}")
+            set_states(module, states)
+        return module
     except CmcError as error:
         raise CmcError(error.message, error.where or where) from error.__cause__
     except _MALFORMED as error:

@@ -34,6 +34,7 @@ class _HostRefuses(CmcError):
 def import_network(
     model: str | Path | onnx.ModelProto,
     shapes: Mapping[str, int] | None = None,
+    states: Mapping[str, str] | None = None,
     *,
     host: bool = True,
     refused: Mapping[str, str] | None = None,
@@ -42,15 +43,15 @@ def import_network(
 
     That is in operations `nn.host` beside the function, and an `nn.interface` says what the inputs
     and outputs of the network are. Where nothing is left for the cores, there is no function. Nodes
-    that are `refused`, by name with the reason, are for the host although they can be translated.
-    CmcError for what the host cannot compute either.
+    that are `refused`, by name with the reason, are for the host although they can be translated. A
+    network with `states` is all on the cores. CmcError for what the host cannot compute either.
     """
     try:
         if refused:
             raise CmcError(*next((reason, name) for name, reason in refused.items()))
-        return import_model(model, shapes)
+        return import_model(model, shapes, states)
     except CmcError as error:
-        if not host:
+        if not host or states:
             raise
         try:
             loaded = load_model(model)

@@ -16,7 +16,7 @@ from cmc.errors import CmcError
 from cmc.semantics.builder import Floats
 from cmc.semantics.functions import NnFunctions
 from cmc.semantics.operators import OPERATORS
-from cmc.semantics.tensors import tensor_names
+from cmc.semantics.tensors import states_of_network, tensor_names
 from cmc.streams import Shapes, image_shape
 from cmc.track import Track, no_track
 
@@ -62,6 +62,11 @@ class Network:
         shapes = map(nn.shape_of, values)
         return {name: image_shape(shape) for name, shape in zip(names, shapes, strict=True)}
 
+    @property
+    def states(self) -> dict[str, str]:
+        """The outputs of the image before that inputs are, by the names of these."""
+        return states_of_network(self._function)
+
     def run(self, inputs: Mapping[str, Floats], track: Track = no_track) -> dict[str, Floats]:
         """The outputs of a stream: of inputs as of outputs, the leading axis counts the images."""
         interpreter = Interpreter(self._module)
@@ -73,7 +78,10 @@ class Network:
             name: np.empty((images, *shape), np.float32) for name, shape in self.outputs.items()
         }
         for image in track(range(images), "computing"):
-            arguments = (inputs[name][image].reshape(shape) for name, shape in shapes.items())
+            given = {name: inputs[name][image] for name in shapes}
+            if image:
+                given |= {name: outputs[o][image - 1] for name, o in self.states.items()}
+            arguments = (given[name].reshape(shape) for name, shape in shapes.items())
             results = interpreter.call_op(self._function, tuple(arguments))
             for output, result in zip(outputs.values(), results, strict=True):
                 output[image] = result.reshape(output.shape[1:])

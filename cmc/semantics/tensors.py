@@ -10,6 +10,7 @@ import islpy as isl
 import numpy as np
 from numpy.typing import NDArray
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, StringAttr
+from xdsl.dialects.func import FuncOp
 
 from cmc.dialects import nn
 from cmc.poly.evaluate import grid, tabulate
@@ -219,6 +220,16 @@ def steps_along(function: isl.Map, spans: Sequence[range], axis: int) -> int | N
     if len(moving) != 1 or np.any(np.diff(moving[0][1]) != 1):
         return None
     return moving[0][0]
+
+
+def states_of_network(function: FuncOp) -> dict[str, str]:
+    """The results of the image before that arguments of a function are, by the arguments' names."""
+    names = tensor_names(function.arg_attrs, len(function.args), "input")
+    return {
+        name: state.data
+        for name, dictionary in zip(names, function.arg_attrs or (), strict=False)
+        if isinstance(state := dictionary.data.get(nn.STATE), StringAttr)
+    }
 
 
 def tensor_names(

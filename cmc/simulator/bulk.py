@@ -576,6 +576,9 @@ class _Pipeline:
         images = self._turn.images(images)
         if not images:
             return
+        if self._dataflow.states:
+            self._fill_one_by_one(inputs, outputs, images, track)
+            return
         inputs, outputs = (
             {name: self._turn.share(array) for name, array in arrays.items()}
             for arrays in (inputs, outputs)
@@ -601,6 +604,28 @@ class _Pipeline:
                 run(0, round, None if others else pool)
                 for other in others:
                     other.result()
+
+    def _fill_one_by_one(
+        self,
+        inputs: Mapping[str, Floats],
+        outputs: Mapping[str, Floats],
+        images: int,
+        track: Track,
+    ) -> None:
+        """The same, of images each of which needs what the one before gives."""
+        if not self._plans:
+            self._plans = [Plan(self._dataflow, 1, self._processors)]
+        (plan,) = self._plans
+        states = self._dataflow.states
+        with ThreadPoolExecutor(max(1, self._processors - 1)) as pool:
+            for image in track(range(images), "simulating"):
+                given = {name: array[image : image + 1] for name, array in inputs.items()}
+                if image:
+                    given |= {
+                        name: outputs[state][image - 1 : image] for name, state in states.items()
+                    }
+                found = {name: array[image : image + 1] for name, array in outputs.items()}
+                plan.run(given, found, pool)
 
     def _plans_for(self, images: int) -> list[Plan]:
         """A plan for each processor that has images to itself, or one for all of them."""

@@ -8,7 +8,8 @@ left for a cycle is what the hardware does in it: deliver, step the machines, st
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from heapq import heappop, heappush
 
 import numpy as np
@@ -26,7 +27,8 @@ from cmc.simulator.body import Call, call, constant, joins, parts
 from cmc.simulator.faults import Fault
 from cmc.simulator.gather import Floats
 from cmc.simulator.hazards import missing, overwritten
-from cmc.simulator.load import Chip, LoadedProgram, Read, Ring, Share
+from cmc.simulator.load import Chip, LoadedProgram, Object, Read, Ring, Share
+from cmc.simulator.ports import Port
 from cmc.streams import count_images
 from cmc.timing.flow import Edge, Flow, Process, Steps, waits_of
 from cmc.timing.runs import Runs
@@ -292,11 +294,14 @@ class _Worker:
         "_calls",
         "_carrying",
         "_collected",
+        "_feed",
         "_result",
         "_sent",
         "begun",
         "done",
         "earliest",
+        "fed_by",
+        "feeds",
         "iterations",
         "limit",
         "process",
@@ -326,6 +331,16 @@ class _Worker:
         self._result = np.zeros(0, np.float32)
         self._sent: Floats | None = None
         self._collected: Floats | None = None
+        self._feed: Callable[[int], None] | None = None
+        self.fed_by: list[_Worker] = []
+        self.feeds: list[_Worker] = []
+
+    def feed(self, writers: Sequence[_Worker], fill: Callable[[int], None]) -> None:
+        """Let a stream wait for all that writers wrote for the image before, and `fill` it in."""
+        self.fed_by, self._feed = [*writers], fill
+        for writer in writers:
+            writer.feeds.append(self)
+        self.allow()
 
     def allow(self) -> None:
         """Find out how many iterations of the stream may begin, by all machines and credits."""
@@ -335,6 +350,9 @@ class _Worker:
                 limit = channel.ready.limit
         for channel in self.writes:
             limit = min(limit, channel.room)
+        for writer in self.fed_by:
+            images = 1 + writer.done // writer.iterations
+            limit = min(limit, images * self.iterations)
         self.limit = limit
 
     def _compile(self, sram: Floats) -> None:
@@ -424,6 +442,8 @@ class _Worker:
         number = self.begun
         self.begun += 1
         if self._sent is not None:
+            if self._feed is not None and number and number % self.iterations == 0:
+                self._feed(number // self.iterations)
             return self._sent[number]
         image, iteration = divmod(number, self.iterations)
         if not iteration:
@@ -437,6 +457,8 @@ class _Worker:
             self._collected[self.done] = written
         carrying = self._carrying[self.done % self.iterations]
         self.done += 1
+        for stream in self.feeds if self.done % self.iterations == 0 else ():
+            stream.allow()
         for channel in carrying:
             if not channel.way.links:
                 channel.deliver(written, cycle)
@@ -608,6 +630,7 @@ def interpret(
         core = worker.program.core
         sram = None if core is None else srams[core]
         worker.attach(sram, sent.get(name), collected.get(name))
+    _feed_back(chip, workers, sent, collected)
     _cycles(chip, _turns(chip.flow, workers), channels, images, track)
     outputs = {port.tensor: np.empty((images, *port.shape), np.float32) for port in chip.outputs}
     for port in chip.outputs:
@@ -619,6 +642,52 @@ def interpret(
             elements[:, part.elements] = written
         port.leave(elements, images_out)
     return outputs, _times(chip, list(workers.values()), channels, images)
+
+
+def _feed_back(
+    chip: Chip,
+    workers: Mapping[str, _Worker],
+    sent: Mapping[str, Floats],
+    collected: Mapping[str, Floats],
+) -> None:
+    """Let streams of states send what was collected of the image before."""
+    ports = {port.tensor: port for port in chip.outputs}
+    for name, port in chip.inputs.items():
+        if port.tensor not in chip.states:
+            continue
+        source = ports[chip.states[port.tensor]]
+        fill = _Feed(chip, name, source, sent[name], collected).fill
+        workers[name].feed([workers[p.writer] for p in chip.parts[source.object]], fill)
+
+
+@dataclass(frozen=True)
+class _Feed:
+    """A state on its way back to its stream."""
+
+    chip: Chip
+    stream: str
+    source: Port
+    sent: Floats
+    collected: Mapping[str, Floats]
+
+    def fill(self, image: int) -> None:
+        """Put what was collected of the image before among what is sent for this one."""
+        chip, port = self.chip, self.chip.inputs[self.stream]
+        tensor = np.empty((1, *port.shape), np.float32)
+        elements = _empty(chip.objects[self.source.object])
+        for part in chip.parts[self.source.object]:
+            rows = slice((image - 1) * part.count, image * part.count)
+            elements[0, part.elements] = self.collected[part.writer][rows]
+        self.source.leave(elements, tensor)
+        into = _empty(chip.objects[port.object])
+        port.enter(tensor, into)
+        own = chip.programs[self.stream].part.elements
+        self.sent[image * len(own) : (image + 1) * len(own)] = into[0, own]
+
+
+def _empty(object: Object) -> Floats:
+    """Room for the elements of an object, of one image."""
+    return np.zeros((1, object.elements, object.vector), np.float32)
 
 
 def _times(

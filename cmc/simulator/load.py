@@ -33,7 +33,9 @@ from cmc.dialects.cmpipe import (
     PipelineOp,
     ReadOp,
     StageOp,
+    fed_back,
     find_object,
+    states_of,
     target_of,
 )
 from cmc.errors import CmcError
@@ -335,6 +337,11 @@ class Dataflow:
     outputs: tuple[Port, ...]
 
     @property
+    def states(self) -> dict[str, str]:
+        """The outputs of the image before that inputs are, by the names of these."""
+        return states_of(port.op for port in self.inputs.values() if isinstance(port.op, InputOp))
+
+    @property
     def circles(self) -> list[dict[str, LoadedProgram]]:
         """The programs that read from each other, or from themselves, in groups."""
         groups = precedence.circles(_read_from(self.programs))
@@ -474,7 +481,13 @@ def load(chip: ChipOp) -> Chip:
         dataflow.outputs,
         chip,
         tuple(rings.values()),
-        Flow.of(map(process, programs.values()), edges, ways.multicast, ways.title),
+        Flow.of(
+            map(process, programs.values()),
+            edges,
+            ways.multicast,
+            ways.title,
+            fed_back(chip.gcu.inputs(), chip.gcu.outputs(), chip.writers()),
+        ),
         {c.sym_name.data: c.sram_bytes // width for c in chip.cores()},
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from xdsl.dialects.builtin import ModuleOp
 
 from cmc.diagnostics import operation_error
-from cmc.dialects.cmpipe import PipelineOp
+from cmc.dialects.cmpipe import PipelineOp, states_of
 from cmc.errors import CmcError
 from cmc.simulator.blas import one_thread
 from cmc.simulator.bulk import Values
@@ -36,6 +36,11 @@ class Pipeline:
     def outputs(self) -> Shapes:
         """The shape of one image's result by output name."""
         return port_shapes(self._op.outputs())
+
+    @property
+    def states(self) -> dict[str, str]:
+        """The outputs of the image before that inputs are, by the names of these."""
+        return states_of(self._op.inputs())
 
     def run(self, inputs: Mapping[str, Floats], track: Track = no_track) -> dict[str, Floats]:
         """The outputs of a stream: of inputs as of outputs, the leading axis counts the images."""

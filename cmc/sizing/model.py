@@ -8,7 +8,7 @@ from functools import cached_property
 
 import islpy as isl
 
-from cmc.dialects.cmpipe import ChannelOp, PipelineOp, find_object, target_of
+from cmc.dialects.cmpipe import ChannelOp, PipelineOp, fed_back, find_object, target_of
 from cmc.fitting.ways import Ways
 from cmc.poly.counting import Iterations
 from cmc.poly.relations import nameless
@@ -104,7 +104,9 @@ class CountedPipeline:
             return Edge(str(channel.channel), writer, reader, steps, freeing, way=way, sends=sends)
 
         edges = map(edge, self.channels)
-        return Flow.of(map(process, iterations), edges, ways.multicast, ways.title)
+        pipeline = self.pipeline
+        fed = fed_back(pipeline.inputs(), pipeline.outputs(), pipeline.writers())
+        return Flow.of(map(process, iterations), edges, ways.multicast, ways.title, fed)
 
     def _places(self) -> dict[str, tuple[str, int]]:
         """The side of each process, and its place there; unless it is listed, its own."""

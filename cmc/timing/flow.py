@@ -291,6 +291,8 @@ class Flow:
     edges: tuple[Edge, ...]
     multicast: bool = False
     link_title: Callable[[int], str] = str
+    fed: tuple[tuple[str, str], ...] = ()
+    """Writers and streams: a stream sends for an image what the writer wrote for the one before."""
 
     @staticmethod
     def of(
@@ -298,6 +300,7 @@ class Flow:
         edges: Iterable[Edge],
         multicast: bool = False,
         link_title: Callable[[int], str] = str,
+        fed: Iterable[tuple[str, str]] = (),
     ) -> Flow:
         """A flow in which only units that are shared are occupied.
 
@@ -312,7 +315,7 @@ class Flow:
             return replace(process, interval=max([process.interval, *own]), occupies=shared)
 
         folds = {process.name: folded(process) for process in processes}
-        return Flow(folds, tuple(edges), multicast, link_title)
+        return Flow(folds, tuple(edges), multicast, link_title, tuple(fed))
 
     @cached_property
     def shared(self) -> bool:
@@ -370,7 +373,8 @@ class Flow:
         for names in connected(self.processes, [*self.pairs, *turns]):
             processes = {name: process for name, process in self.processes.items() if name in names}
             edges = (edge for edge in self.edges if edge.writer in names)
-            parts.append(replace(self, processes=processes, edges=tuple(edges)))
+            fed = tuple(pair for pair in self.fed if pair[0] in names)
+            parts.append(replace(self, processes=processes, edges=tuple(edges), fed=fed))
         return parts
 
     @cached_property
@@ -399,7 +403,8 @@ class Flow:
             (tuple(links[link] for link in edge.way.links), edge.way.hop, edge.way.held)
             for edge in self.edges
         )
-        return tuple(processes), tuple(ends), tuple(ways)
+        fed = ((number[writer], number[stream]) for writer, stream in self.fed)
+        return tuple(processes), tuple(ends), tuple(ways), tuple(fed)
 
     @property
     def sharing(self) -> Iterable[Sequence[str]]:
@@ -412,8 +417,8 @@ class Flow:
 
     @property
     def pairs(self) -> Iterable[tuple[str, str]]:
-        """The writer and the reader of each edge."""
-        return ((edge.writer, edge.reader) for edge in self.edges)
+        """The writer and the reader of each edge, and those that are fed back."""
+        return (*((edge.writer, edge.reader) for edge in self.edges), *self.fed)
 
     def with_slots(self, slots: Iterable[int]) -> Flow:
         """The same processes and channels, each of these with so many slots."""
@@ -564,10 +569,18 @@ def room_wait(flow: Flow, edge: Edge, images: int) -> Wait:
 
 def waits_of(flow: Flow, name: str, images: int) -> list[Wait]:
     """Everything that the iterations of one process wait for."""
-    return [
+    found = [
         ready_wait(flow, edge, images) if reads else room_wait(flow, edge, images)
         for edge, reads in flow.touching[name]
     ]
+    return found + [_fed_wait(flow, *pair, images) for pair in flow.fed if pair[1] == name]
+
+
+def _fed_wait(flow: Flow, writer: str, stream: str, images: int) -> Wait:
+    """What a stream waits for: all of what is its image was for the one before."""
+    on, sent = flow.processes[writer], flow.processes[stream].iterations
+    since, need = (Runs.line(images, 0, count) for count in (sent, on.iterations))
+    return _wait(on, f"the state that @{writer} writes", since, need, images * sent)
 
 
 def waits(flow: Flow, images: int) -> dict[str, list[Wait]]:

@@ -230,6 +230,19 @@ class _Waits:
                 waits.some.append(row)
                 waits.slots.append(slots + later)
                 waits.late.append(late)
+            for writer in (one for one, stream in flow.fed if stream == process.name):
+                # All of the images before, from the first iteration of an image on.
+                waits.owner.append(owner)
+                source = hops.number[writer], 0
+                waits.on.append(waits.sources.setdefault(source, len(waits.sources)))
+                waits.table.append(length)
+                waits.needs.append(np.zeros(process.iterations, np.int64))
+                length += process.iterations
+                waits.signals.append(flow.processes[writer].iterations)
+                waits.driven.append(process.iterations)
+                waits.some.append(-1)
+                waits.slots.append(0)
+                waits.late.append(False)
             waits.limits.append(limit)
         for edge in hops.last:
             # What waits for no vector records them all the same.

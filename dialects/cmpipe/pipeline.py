@@ -321,18 +321,34 @@ class InputOp(_PortOp, Writer):
     cmpipe.input @a_stream "x" @a #poly.map<"{ [n, c, h, w] -> [h, w, c] }"> occupies <port = 2>
       : tensor<1x3x32x32xf32>
     ```
+
+    A `state` is what an output was for the image before: the GCU sends it back, once all of that
+    was collected. What is given for the first image is that of it.
+
+    ```mlir
+    cmpipe.input @h_stream "h" @h #poly.map<"{ [n, c] -> [c] }"> state "hn" : tensor<1x16xf32>
+    ```
     """
 
     name = "cmpipe.input"
 
+    state = opt_prop_def(StringAttr)
+
     traits = traits_def(SymbolOpInterface(), UsesObject())
 
     assembly_format = (
-        f"$sym_name $tensor_name $object qualified($layout) {_TURN} {_TIME} attr-dict `:` $tensor"
+        f"$sym_name $tensor_name $object qualified($layout) (`state` $state^)? {_TURN} {_TIME} "
+        "attr-dict `:` $tensor"
     )
 
     def __init__(
-        self, name: str, tensor_name: str, object: str, layout: MapAttr, tensor: TensorType
+        self,
+        name: str,
+        tensor_name: str,
+        object: str,
+        layout: MapAttr,
+        tensor: TensorType,
+        state: StringAttr | None = None,
     ):
         super().__init__(
             properties={
@@ -341,6 +357,7 @@ class InputOp(_PortOp, Writer):
                 "object": SymbolRefAttr(object),
                 "layout": layout,
                 "tensor": tensor,
+                "state": state,
             }
         )
 
@@ -596,6 +613,52 @@ def expect_ports(inputs: Sequence[InputOp], outputs: Sequence[OutputOp]) -> None
             found.setdefault(port.tensor_name.data, []).append(port)
         for name, of_tensor in found.items():
             _expect_turns(f'{what} "{name}"', f'{what}s "{name}"', of_tensor)
+    _expect_states(inputs, outputs)
+
+
+def _expect_states(inputs: Sequence[InputOp], outputs: Sequence[OutputOp]) -> None:
+    """Verify that states are outputs of the same type, each of one input, in a single pipeline."""
+    found = {output.tensor_name.data: output for output in outputs}
+    taken: dict[str, str] = {}
+    for port in inputs:
+        if port.state is None:
+            continue
+        name, state = port.tensor_name.data, port.state.data
+        if state not in found:
+            raise VerifyException(f'input "{name}" is the state "{state}", and there is no output')
+        if found[state].tensor != port.tensor:
+            raise VerifyException(
+                f'input "{name}" is of type {port.tensor}, and its state "{state}" of type '
+                f"{found[state].tensor}"
+            )
+        if state in taken:
+            raise VerifyException(f'inputs "{taken[state]}" and "{name}" are both "{state}"')
+        taken[state] = name
+        if port.turn.of > 1:
+            raise VerifyException(
+                f'input "{name}" is what the image before gave: pipelines cannot take turns'
+            )
+
+
+def states_of(inputs: Iterable[InputOp]) -> dict[str, str]:
+    """The outputs of the image before that inputs are, by the names of those inputs."""
+    return {i.tensor_name.data: i.state.data for i in inputs if i.state is not None}
+
+
+def fed_back(
+    inputs: Iterable[InputOp], outputs: Iterable[OutputOp], writers: Iterable[Writer]
+) -> list[tuple[str, str]]:
+    """The writers of states, and the streams that send them for the next image."""
+    places = {output.tensor_name.data: output.object.root_reference.data for output in outputs}
+    by_object: dict[str, list[str]] = {}
+    for writer in writers:
+        by_object.setdefault(writer.written, []).append(writer.sym_name.data)
+    return [
+        (writer, stream.sym_name.data)
+        for stream in inputs
+        if stream.state is not None
+        for writer in by_object[places[stream.state.data]]
+    ]
 
 
 def _expect_turns(one: str, many: str, ports: Sequence[InputOp | OutputOp]) -> None:

@@ -75,6 +75,7 @@ __all__ = [
     "LARGEST",
     "LARGEST_INTEGER",
     "NAME",
+    "STATE",
     "AbsOp",
     "AcosOp",
     "AcoshOp",
@@ -156,6 +157,9 @@ NAME = "nn.name"
 
 LARGEST_INTEGER = "nn.largest"
 """The attribute of an argument that says how large its integers may be, for all to be exact."""
+
+STATE = "nn.state"
+"""That of an argument that is what a result was for the image before: the ONNX name of that one."""
 
 Nn = Dialect(
     "nn",
