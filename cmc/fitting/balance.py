@@ -221,7 +221,7 @@ def _waiting(need: Need, load: int) -> int:
     """In what time a stage is through that takes turns with others on a core with such a load.
 
     An estimate to choose by: its factors were fitted to streams of a network of 26 layers with 500
-    to 1000 copies, where it came to within 2 per cent. Others may take a tenth more.
+    to 1000 copies, where it came to within 2 per cent. Others may take a fifth more.
     """
     others = load - max(need.cycles.values(), default=0)
     return round(_OWN * need.pace + _OTHERS * others) if others > 0 else 0
