@@ -171,6 +171,8 @@ class Program:
 
     def save_mapping(self, path: str | PathLike[str]) -> None:
         """Write copies, cores and places as a file, from which `compile` makes the same chip."""
+        if not self.has_chip:
+            raise CmcError("nothing of the network is on the cores: there is no mapping to write")
         write_mapping(mapping_of(chip_of(self.module)), Path(path))
 
     def save(self, path: str | PathLike[str]) -> None:

@@ -180,6 +180,31 @@ def test_arrays_that_do_not_fit():
         program.run({"y": normal(2, 6)})
 
 
+def test_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    label = model(
+        """label (float[1,4] x) => (string[1,1] label) {
+            scores = MatMul(x, matrix)
+            place = ArgMax <axis = 1> (scores)
+            label = Gather(names, place)
+        }""",
+        {"matrix": normal(4, 3), "names": np.array(["a", "b", "c"], object)},
+    )
+    (tmp_path / "label.onnx").write_bytes(label.SerializeToString())
+    arguments = ["run", str(tmp_path / "label.onnx"), "--random", "1", "--images", "2", "--check"]
+    assert main([*arguments, "-o", str(tmp_path / "out.npz")]) == 0
+    with np.load(tmp_path / "out.npz") as arrays:
+        assert arrays["label"].shape == (2, 1)
+        assert set(arrays["label"].flat) <= {"a", "b", "c"}
+
+    same = model("same (string[2] a) => (string[2] b) { b = StringNormalizer(a) }")
+    (tmp_path / "same.onnx").write_bytes(same.SerializeToString())
+    capsys.readouterr()
+    assert main(["run", str(tmp_path / "same.onnx"), "--random", "1"]) == 1
+    assert capsys.readouterr().err == "error: 'a' is text, and given as float32\n"
+    (found,) = cmc.compile(same).run({"a": [["x", "y"]]}).outputs["b"]
+    assert found.tolist() == ["x", "y"]
+
+
 def test_integers_are_exact_where_the_cores_read_them():
     proto = model(
         """large (float[1,2] x) => (float[1,2] y)

@@ -223,9 +223,14 @@ def _stacked(outputs: Mapping[str, Array]) -> dict[str, Array]:
     """Outputs as arrays for a file: those that differ in shape by image, as `NAME[IMAGE]`."""
     arrays: dict[str, Array] = {}
     for name, array in outputs.items():
-        if array.dtype != object:
-            arrays[name] = array
+        if array.dtype != object or all(isinstance(one, str) for one in array.flat):
+            arrays[name] = _text_or_numbers(array)
             continue
         for image, one in enumerate(array):
-            arrays[f"{name}[{image}]"] = np.asarray(cast(ArrayLike, one))
+            arrays[f"{name}[{image}]"] = _text_or_numbers(np.asarray(cast(ArrayLike, one)))
     return arrays
+
+
+def _text_or_numbers(array: Array) -> Array:
+    """What a file can hold: text is no object there."""
+    return array.astype(str) if array.dtype == object else array

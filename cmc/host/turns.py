@@ -229,7 +229,7 @@ class _Part:
 
     def run(self, values: Mapping[str, Images], image: int) -> dict[str, HostValue]:
         """What it computes of one image."""
-        feeds = {name: _as(type_, values[name][image]) for name, type_ in self.inputs.items()}
+        feeds = {name: _as(name, type_, values[name][image]) for name, type_ in self.inputs.items()}
         try:
             return self._evaluator(feeds)
         except CmcError as error:
@@ -240,8 +240,8 @@ def _types(infos: Iterable[ValueInfoProto]) -> dict[str, TypeProto]:
     return {info.name: info.type for info in infos}
 
 
-def _as(type_: TypeProto, value: HostValue) -> HostValue:
-    """A value as an ONNX model takes it."""
+def _as(name: str, type_: TypeProto, value: HostValue) -> HostValue:
+    """A value as an ONNX model takes it. CmcError for text in the place of numbers, or numbers."""
     if not type_.tensor_type.elem_type or value is None:
         return value  # a sequence, or of a type that the model does not say
     array = np.asarray(cast(ArrayLike, value))
@@ -249,6 +249,9 @@ def _as(type_: TypeProto, value: HostValue) -> HostValue:
     if shape is not None and array.shape != shape:
         array = array.reshape(shape)
     dtype = helper.tensor_dtype_to_np_dtype(type_.tensor_type.elem_type)
+    if (dtype.kind == "O") != (array.dtype.kind in "OUS"):
+        wanted = "text" if dtype.kind == "O" else str(dtype)
+        raise CmcError(f"'{name}' is {wanted}, and given as {array.dtype}")
     with np.errstate(over="ignore"):
         return array.astype(dtype, copy=False)
 
