@@ -3,7 +3,7 @@
 https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from math import prod, sqrt
 
@@ -27,6 +27,7 @@ from cmc.importer.operators.quantization import (
 from cmc.importer.operators.reductions import reduce_along, reduce_mean
 from cmc.importer.operators.windows import average_pool, import_conv, window_of
 from cmc.importer.quantized import (
+    NO_ZERO,
     Scaled,
     add,
     as_tensor,
@@ -89,6 +90,27 @@ def _softmax(node: Node, tensor: SSAValue) -> SSAValue:
     flat = (*(shape[:axis] or (1,)), prod(shape[axis:]))
     rows = node.emit(nn.SoftmaxOp(node.emit(nn.ReshapeOp(tensor, flat)), len(flat) - 1))
     return node.emit(nn.ReshapeOp(rows, shape))
+
+
+def import_qlinear_average_pool(node: Node) -> Value:
+    """Of the integers themselves where scale and zero point stay: means between two are common."""
+    before, after = (_constants(node, range(first, first + 2)) for first in (1, 3))
+    if before is None or before != after:
+        return import_qlinear_unary(_average_pool, node)
+    _, zero, kind = scale_to_write(node, 3)
+    mean = _average_pool(node, as_tensor(node, read(node, 0).integers))
+    return write_together(node, mean, zero, kind)
+
+
+def _constants(node: Node, indices: Iterable[int]) -> list[list[float]] | None:
+    """The elements of inputs, those that are absent zero; None if one is not known."""
+    found: list[list[float]] = []
+    for index in indices:
+        value = node.value(index) if node.has_input(index) else NO_ZERO
+        if isinstance(value, SSAValue):
+            return None
+        found.append(np.asarray(value, np.float32).reshape(-1).tolist())
+    return found
 
 
 def _average_pool(node: Node, tensor: SSAValue) -> SSAValue:
@@ -344,7 +366,7 @@ OPERATORS: dict[str, Callable[[Node], Value | Sequence[Value | None]]] = {
     "NhwcMaxPool": import_nhwc_max_pool,
     "QGemm": import_qgemm,
     "QLinearAdd": import_qlinear_add,
-    "QLinearAveragePool": partial(import_qlinear_unary, _average_pool),
+    "QLinearAveragePool": import_qlinear_average_pool,
     "QLinearConcat": import_qlinear_concat,
     "QLinearConv": import_qlinear_conv,
     "QLinearGlobalAveragePool": partial(import_qlinear_unary, _global_average_pool),
