@@ -101,8 +101,8 @@ def test_the_proof_itself_looks_for_what_is_not_yet_defined():
     assert "uses a value that nothing before it gives" in str(error)
 
 
-def test_a_stage_does_not_read_what_it_writes():
-    own = '%z = cmpipe.read @b #poly.map<"{ [w, c] -> [w - 1, c] }"> : vector<1xf32>\n'
+def test_an_iteration_does_not_read_what_it_writes():
+    own = '%z = cmpipe.read @b #poly.map<"{ [w, c] -> [w, c] }"> : vector<1xf32>\n'
     chip = CHIP.replace(READ, own + READ)
     channel = "@b from @sum to @sum"
     ring = f"cmctrl.ring {channel} at 64 slots 2\n"
@@ -124,7 +124,7 @@ def test_a_stage_does_not_read_what_it_writes():
       cmctrl.credits {channel} count 2
 """
     at = "cmctrl.machine ready @a"
-    with pytest.raises(CmcError, match="@sum reads from @sum: a stage reads what other stages"):
+    with pytest.raises(CmcError, match="no iteration can read what depends on it"):
         parsed(chip.replace(at, ring + machines + at))
 
 
