@@ -26,6 +26,9 @@ from cmc.importer.node import Value
 from cmc.importer.schema import check_names, check_node
 from cmc.importer.types import infer_node, infer_values, static_shape
 
+_MALFORMED = (ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
+"""What is raised on models that are no valid ones, of which the first error says more."""
+
 
 class _HostRefuses(CmcError):
     """Nobody on the host takes a part of a network."""
@@ -48,7 +51,7 @@ def import_network(
     """
     try:
         if refused:
-            raise CmcError(*next((reason, name) for name, reason in refused.items()))
+            raise CmcError(*next((reason, f"'{name}'") for name, reason in refused.items()))
         return import_model(model, shapes, states)
     except CmcError as error:
         if not host or states:
@@ -59,7 +62,7 @@ def import_network(
         except _HostRefuses as other:
             message = f"{error.message}; and the host cannot compute it: {other.message}"
             raise CmcError(message, error.where) from other
-        except CmcError as other:
+        except (CmcError, *_MALFORMED) as other:
             raise error from other
         if network is None:
             raise
