@@ -647,6 +647,10 @@ def test_declared_shapes_of_windows_that_are_not_there():
             "Re\\x0blu\\n node 'node': operator 'Re\\x0blu\\n' is not supported",
         ),
         (
+            one_node_model("Slice", [1, 9], [int64(3), int64(-1), int64(1), int64(-1)]),
+            "output 'y0': its shape is [1, 0]: it has no elements",
+        ),
+        (
             one_node_model("Cast", [1, 4], to=0),
             "Cast node 'node': attribute 'to' is 0, which is no type of elements",
         ),
