@@ -133,3 +133,14 @@ def test_busy_cores_give_stages_away():
     assert places is not None
     loads = [sum(cycles[name] for name in cycles if places[name] == core) for core in range(2)]
     assert loads == [6, 6]
+
+
+def test_what_a_stage_sends_itself_is_on_its_core():
+    needs, sent = random_stages(7, 1)
+    room = Room(3, 4)
+    start = assigned(needs, room)
+    assert start is not None
+    around = {(need.name, need.name): 9 for need in needs}
+    assert gathered(needs, room, start, Sending({**sent, **around})) == gathered(
+        needs, room, start, Sending(sent)
+    )

@@ -154,7 +154,10 @@ class Packing:
         sizes = np.array(rows, np.int64).reshape(len(needs), len(units) + 2)
         hard = np.array([room.crossbars, room.bytes], np.int64)
         numbers = {need.name: number for number, need in enumerate(needs)}
-        sent = {(numbers[one], numbers[two]): n for (one, two), n in sending.sent.items()}
+        # What a stage sends itself is on its core, wherever that is.
+        sent = {
+            (numbers[one], numbers[two]): n for (one, two), n in sending.sent.items() if one != two
+        }
         # Stages never need more cores than there are stages.
         cores = max(1, min(room.cores, len(needs)))
         return Packing(needs, sizes, hard, units, cores, sent, sending.bus)
