@@ -260,3 +260,30 @@ def test_what_is_no_stage_is_for_the_host():
     assert [node.operator for node in part.nodes] == ["Conv"]
     with pytest.raises(CmcError, match="a convolution needs constant weights"):
         cmc.compile(proto, host=False)
+
+
+def test_a_sequence_of_constants_is_no_tensor():
+    """The empty one that a loop begins with, and one of tensors of different sizes."""
+    proto = model(
+        """gathered (float[1,4] x) => (float[1,14] y)
+        <int64 times = {3}, int64 first = {0}, float[2] pair = {1, 2}, float[3] three = {3, 4, 5},
+         int64[2] row = {1,2}> {
+            none = SequenceEmpty <dtype = 1> ()
+            all = Loop(times, , none) <body = step (int64 i, bool on, seq(float[1,4]) before)
+                => (bool still, seq(float[1,4]) after) {
+                still = Identity(on)
+                factor = Cast <to = 1> (i)
+                scaled = Mul(x, factor)
+                after = SequenceInsert(before, scaled)
+            }>
+            of_constants = SequenceConstruct(pair, three)
+            chosen = SequenceAt(of_constants, first)
+            flat = Reshape(chosen, row)
+            joined = ConcatFromSequence <axis = 1> (all)
+            y = Concat <axis = 1> (joined, flat)
+        }"""
+    )
+    inputs = images_for(proto)
+    result = cmc.compile(proto).run(inputs)
+    check(proto, inputs, result.outputs)
+    assert all(part.engine.startswith("onnxruntime") for part in result.report.host)

@@ -36,7 +36,7 @@ _RANDOM = frozenset(
 
 @np.errstate(all="ignore")
 def fold(node: Node) -> Sequence[Array] | None:
-    """The results of `node`; None if an input depends on the network's input."""
+    """The results of `node`; None if an input is not known, or one of them is no tensor."""
     if node.op_type in _RANDOM:
         return None
     inputs: list[Array | None] = []
@@ -100,15 +100,21 @@ _SMALL = 64
 """The most elements of an array that may say how large another one is."""
 
 
-def _evaluate(node: Node, inputs: Sequence[Array | None]) -> Sequence[Array]:
-    """Ask onnx's own evaluator, which knows every operator and takes 0.1 ms for one."""
+def _evaluate(node: Node, inputs: Sequence[Array | None]) -> Sequence[Array] | None:
+    """Ask onnx's own evaluator, which knows every operator and takes 0.1 ms for one.
+
+    None if a result is a sequence, or an optional that is absent.
+    """
     from onnx.reference import ReferenceEvaluator
 
     feeds = {
         name: value for name, value in zip(node.proto.input, inputs, strict=True) if name != ""
     }
     evaluator = cast(OnnxEvaluator, ReferenceEvaluator(node.proto, opsets={"": node.opset}))
-    return [np.asarray(result) for result in evaluator.run(None, feeds)]
+    results = evaluator.run(None, feeds)
+    if any(isinstance(result, list | None) for result in results):
+        return None
+    return [np.asarray(result) for result in results]
 
 
 def _cast(node: Node, inputs: Sequence[Array]) -> Array:
