@@ -103,6 +103,19 @@ def test_arithmetic_wraps_and_truncates_as_in_the_model(op: str, kind: int):
     np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize("kind", [TensorProto.UINT8, TensorProto.INT8, TensorProto.INT16])
+def test_casts_of_reals_wrap(kind: int):
+    """What runtimes do where ONNX leaves it open: no integer is beyond its type."""
+    model = model_of(
+        node("Cast", ["x"], ["small"], "cast", to=kind),
+        node("Cast", ["small"], ["y"], "back", to=TensorProto.FLOAT),
+        kind=TensorProto.FLOAT,
+    )
+    images = np.array([[-1.7, -0.7, 256.5, 127.9], [300.0, 40000.2, -129.0, 5.5]])
+    expected = np.trunc(images).astype(np.int64).astype(helper.tensor_dtype_to_np_dtype(kind))
+    np.testing.assert_array_equal(cmc.compile(model).run({"x": images}).outputs["y"], expected)
+
+
 def test_negative_quotients_and_remainders():
     for op in ("Div", "Mod"):
         model = model_of(

@@ -95,7 +95,7 @@ def cast(node: Node, value: SSAValue, source: Kind, target: Kind) -> SSAValue:
     if source.kind == "b" or np.can_cast(source, target):
         return value
     if source.kind not in "iu":
-        return node.emit(nn.TruncOp(value))
+        return wrap(node, node.emit(nn.TruncOp(value)), target)
     negative = source.kind == "i" and target.kind == "u" and target.itemsize > 2
     node.reject(negative, f"a cast of negative integers to {target}")
     return wrap(node, value, target)
