@@ -1,13 +1,16 @@
 """The library refuses in one line what is not a whole number, and takes numpy's integers."""
 
+from pathlib import Path
 from typing import SupportsIndex, cast
 
 import numpy as np
 import pytest
-from onnx import helper
+from onnx import TensorProto, helper
 
 import cmc
+from cmc.api import make_context
 from cmc.errors import CmcError
+from cmc.passes.cmctrl_verify_control import CmctrlVerifyControlPass
 from onnx_models import chain_model
 
 RELU = helper.make_node("Relu", ["x"], ["y"])
@@ -47,3 +50,14 @@ def test_inputs_have_names():
     unnamed.name = ""
     with pytest.raises(CmcError, match="an input of the model has no name"):
         cmc.compile(model)
+
+
+def test_constants_alone_are_a_chip_of_no_input(tmp_path: Path):
+    node = helper.make_node("Constant", [], ["y"], value_floats=[1.0, 2.0])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [2])
+    graph = helper.make_graph([node], "constants", [], [y])
+    program = cmc.compile(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]))
+    program.save(tmp_path / "constants.mlir")
+    loaded = cmc.load(tmp_path / "constants.mlir")
+    CmctrlVerifyControlPass().apply(make_context(), loaded.module)
+    np.testing.assert_array_equal(loaded.run({}).outputs["y"], [[1, 2]])
