@@ -43,8 +43,10 @@ class _Way:
     """The passes from `cmpipe-balance` on that were applied, and what there was before."""
 
     before: ModuleOp
-    options: list[ModulePass]
-    """What to do in place of `cmpipe-balance`, one after the other."""
+    none: ModulePass
+    """What to do in place of `cmpipe-balance` for no copies, ..."""
+    fewer: list[ModulePass]
+    """... and what to do for fewer ones, one after the other, as far as it was not tried."""
     passes: list[ModulePass]
 
     @staticmethod
@@ -56,23 +58,24 @@ class _Way:
         pipelines = (op for op in module.walk() if isinstance(op, PipelineOp))
         if balance.copies != AUTO or all(target_of(one).cores is None for one in pipelines):
             return None
-        none, fewer = replace(balance, copies=NONE), [replace(balance, times=n) for n in TIMES]
-        # What does not fit without copies is told at once.
-        return _Way(module.clone(), [none, *fewer, none], [])
+        fewer: list[ModulePass] = [replace(balance, times=n) for n in TIMES]
+        return _Way(module.clone(), replace(balance, copies=NONE), fewer, [])
 
     def go(self, context: Context, module: ModuleOp) -> None:
         """Go it again, with fewer copies each time; DoesNotFit where none at all are too many."""
-        self._try(context, module)
-        while True:
+        # What does not fit without copies is told at once.
+        self._try(self.none, context, module)
+        while self.fewer:
             with suppress(DoesNotFit):
-                self._try(context, module)
+                self._try(self.fewer.pop(0), context, module)
                 return
+        self._try(self.none, context, module)
 
-    def _try(self, context: Context, module: ModuleOp) -> None:
-        """Go it in the next way that there is."""
+    def _try(self, balance: ModulePass, context: Context, module: ModuleOp) -> None:
+        """Go it with these copies."""
         module.body.detach_block(module.body.block)
         module.body.add_block(self.before.clone().body.detach_block(0))
-        for one in (self.options.pop(0), *self.passes):
+        for one in (balance, *self.passes):
             one.apply(context, module)
 
 
