@@ -111,6 +111,14 @@ def split(
             return graph.module()
 
 
+_SHARED = NUMBERS - {TensorProto.BFLOAT16}
+"""What tensors may hold that cores read in a network of which the host has a part.
+
+The host rounds to bfloat16 after every operator, and cores do not: what both have of such a network
+would be neither.
+"""
+
+
 @dataclass
 class _HostPart:
     """Nodes on the host that run after one part on the cores, and before the next."""
@@ -176,7 +184,7 @@ class _Split(Graph):
         type_ = info.type.tensor_type
         empty = any(dim.HasField("dim_value") and dim.dim_value == 0 for dim in type_.shape.dim)
         is_tensor = info.type.HasField("tensor_type")
-        return is_tensor and type_.elem_type in NUMBERS and not empty
+        return is_tensor and type_.elem_type in _SHARED and not empty
 
     # Who computes what
 
@@ -237,7 +245,7 @@ class _Split(Graph):
         kind = type_.WhichOneof("value")
         if kind != "tensor_type":
             return f"it reads {name!r}, of {'unknown type' if kind is None else f'a {kind[:-5]}'}"
-        if type_.tensor_type.elem_type not in NUMBERS:
+        if type_.tensor_type.elem_type not in _SHARED:
             return f"it reads {name!r}, which holds {type_name(type_.tensor_type.elem_type)}"
         shape = static_shape(type_)
         if shape is None:

@@ -43,9 +43,14 @@ def format_page(outcomes: Sequence[Outcome]) -> str:
     for outcome in sorted(outcomes, key=lambda one: one.operator.lower()):
         by_operator.setdefault(outcome.operator, []).append(outcome)
     for operator, chosen in by_operator.items():
-        counts = [f"{_count(chosen, status)}" for status in ("cores", "host")]
-        text += _row(operator, chosen, [*counts, _reasons(chosen)])
+        text += format_row(operator, chosen)
     return text
+
+
+def format_row(operator: str, outcomes: Sequence[Outcome]) -> str:
+    """What came of the tests of one operator."""
+    counts = [f"{_count(outcomes, status)}" for status in ("cores", "host")]
+    return _row(operator, outcomes, [*counts, _reasons(outcomes)])
 
 
 def format_counts(outcomes: Sequence[Outcome]) -> str:
