@@ -9,9 +9,9 @@ class CmcError(Exception):
     """
 
     def __init__(self, message: str, where: str | None = None):
-        self.message = message
-        self.where = where
-        super().__init__(_one_line(message if where is None else f"{where}: {message}"))
+        self.message = _one_line(message)
+        self.where = None if where is None else _one_line(where)
+        super().__init__(self.message if where is None else f"{self.where}: {self.message}")
 
 
 def _one_line(text: str) -> str:

@@ -41,19 +41,9 @@ def test_operator(model: onnx.ModelProto):
     computes_weights = model.graph.node[0].op_type == "Conv" and len(model.graph.input) > 1
     if computes_weights:
         with pytest.raises(CmcError, match="'node': a convolution needs constant weights"):
-            cmc.compile(model)
-    elif is_empty(model):
-        with pytest.raises(CmcError, match="'node': its result has no elements"):
-            cmc.compile(model)
+            cmc.compile(model, host=False)
     else:
         check(model)
-
-
-def is_empty(model: onnx.ModelProto) -> bool:
-    """Whether the outputs have no elements, as some slices."""
-    shapes = Network(import_model(model)).inputs
-    zeros = {name: np.zeros((IMAGES, *shape), np.float32) for name, shape in shapes.items()}
-    return any(array.size == 0 for array in Reference(model)(zeros).values())
 
 
 @pytest.mark.parametrize(

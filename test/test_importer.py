@@ -676,6 +676,12 @@ def test_wrong_models(model: onnx.ModelProto, message: str):
     assert error_of(model).startswith(message)
 
 
+def test_where_an_error_is_does_not_end_its_line():
+    with pytest.raises(CmcError) as error:
+        import_model(one_node_model("Re\vlu\n", [1, 4]))
+    assert error.value.where == "Re\\x0blu\\n node 'node'"
+
+
 def test_arrays_that_do_not_fit_their_shape():
     model = one_node_model("Add", [1, 4], [normal(4)])
     model.graph.initializer[0].dims[0] = 5

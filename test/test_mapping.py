@@ -146,7 +146,7 @@ def changed(mapping: MappingFile, old: str, new: str) -> str:
         ),
         ('"top_conv"', '"pool"', "stages: 'pool' is a stage of core "),
         ('"top_conv"', '"stem_conv_copy0"', "stages: 'stem_conv_copy0' is a stage of core "),
-        (', "top_conv"', "", "cores: no core runs 'top_conv'"),
+        ('"top_conv", ', "", "cores: no core runs 'top_conv'"),
         ("place = 5", "place = 6", "place: target small has places from 0 to 5, and no 6"),
         ("place = 5", "place = 4", "place: core "),
         ("place = 5\n", "", "place: is missing"),

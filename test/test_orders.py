@@ -98,7 +98,10 @@ def test_control_is_what_it_is_by_definition(seed: int):
     ready = {element_at[time]: iteration for time, iteration in steps.items()}
     assert as_tables(control.ready) == (ready, start)
     wants = [(time, iteration) for iteration, time in needs]
-    steps, start = steps_by_definition(wants, sorted(element_at))
+    carried = sorted({time for time, _ in wants})
+    found = elements if control.carries is None else control.carries
+    assert points(found) == sorted(element_at[time] for time in carried)
+    steps, start = steps_by_definition(wants, carried)
     free = {iteration: element_at[time] for iteration, time in steps.items()}
     assert as_tables(control.free) == (free, None if start is None else element_at[start])
 
