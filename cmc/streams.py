@@ -100,12 +100,12 @@ def check_names(
 
 
 def check_magnitudes(stream: Stream, largest: Mapping[str, int]) -> None:
-    """`CmcError` for inputs that are larger than the network can compute with exactly."""
+    """`CmcError` for inputs that are larger than the network takes or can compute with."""
     for name, most in largest.items():
         if np.abs(stream[name]).max() > most:
             raise CmcError(
-                f"input '{name}' holds integers beyond {most}, of which the network computes some "
-                "beyond 2^24, which float32 cannot count to"
+                f"input '{name}' holds integers beyond {most}, the largest that this network "
+                "takes: larger ones name no element, or make integers beyond those of float32"
             )
 
 

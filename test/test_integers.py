@@ -52,6 +52,21 @@ def test_rows_of_a_table_by_token():
     check(model, IDS[:, 0])
 
 
+@pytest.mark.parametrize("kind", [TensorProto.INT64, TensorProto.INT32, TensorProto.UINT8])
+def test_rows_that_are_not_there_are_refused(kind: int):
+    """onnxruntime refuses them too."""
+    model = model_of(
+        node("Cast", ["x"], ["ids"], to=TensorProto.INT64),
+        node("Gather", ["table", "ids"], ["y"], "rows"),
+        kind=kind,
+        constants={"table": normal(7, 6)},
+    )
+    program = cmc.compile(model)
+    check(model, IDS[:, 0])
+    with pytest.raises(CmcError, match="'x' holds integers beyond 6, the largest that this"):
+        program.run({"x": IDS[:, 0] + 1})
+
+
 @pytest.mark.parametrize(("shape", "axis"), [((1, 2, 2), 0), ((1, 4), 1), ((1, 4), -1), ((4,), 1)])
 def test_parts_of_a_table_by_index(shape: tuple[int, ...], axis: int):
     model = model_of(
@@ -255,7 +270,7 @@ def test_integers_are_refused_that_would_give_others_beyond_float32(
     if most == 2**24:
         return
     assert program.run({"x": [[most, 0, 0, 0]]}).outputs["y"].max() <= 2**24
-    with pytest.raises(CmcError, match=f"'x' holds integers beyond {most}, of which the network"):
+    with pytest.raises(CmcError, match=f"'x' holds integers beyond {most}, the largest that this"):
         program.run({"x": [[-most - 1, 0, 0, 0]]})
 
 

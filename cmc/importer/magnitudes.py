@@ -2,7 +2,8 @@
 
 Every integer that is computed has a largest magnitude, which follows from those of what it is
 computed from. Inputs of few bits are as large as their type; those of 32 and of 64 bits may be as
-large as all results allow: that is part of the program, which refuses larger ones when it is run.
+large as all results allow, and those that number elements as there are such: that is part of the
+program, which refuses larger ones when it is run.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -47,12 +48,21 @@ class Magnitudes:
         """Each where all inputs are one at most."""
         self._numbers: dict[int, int] = {}
         self._inputs: dict[int, str] = {}
+        """Those of many bits."""
+        self._names: dict[int, str] = {}
+        """All inputs."""
+        self._input_of: dict[int, int] = {}
+        """The inputs that tensors hold as they are."""
+        self._limits: dict[int, float] = {}
+        """The largest numbers of elements that inputs name."""
 
     def add_input(self, name: str, value: SSAValue, kind: int) -> None:
         """An input of the network."""
         most = _most(kind)
         if most is None:
             return
+        self._names[len(self._all)] = name
+        self._input_of[id(value)] = len(self._all)
         if most > EXACT:
             self._inputs[len(self._all)] = name
         self._add(_Magnitude(value, f"input {name!r}", (), lambda _: most, most, False))
@@ -62,6 +72,12 @@ class Magnitudes:
 
         CmcError if it is too large even of the smallest inputs.
         """
+        if node.op_type in _KEEPING and (number := self._input(node.value(0))) is not None:
+            self._input_of[id(value)] = number
+        if node.op_type == "Gather" and (number := self._input(node.value(1))) is not None:
+            shape = node.shape(0)
+            last = shape[node.axis(node.get_int("axis", 0), len(shape))] - 1
+            self._limits[number] = min(last, self._limits.get(number, last))
         most = _most(kind)
         if most is None or id(value) in self._numbers:
             return
@@ -72,7 +88,7 @@ class Magnitudes:
         self._add(_Magnitude(value, node.where, operands, rule(node, value), most, checked))
 
     def bounds(self, outputs: Mapping[str, Value]) -> dict[str, int]:
-        """How large the inputs of many bits may be, where that is less than `EXACT`.
+        """How large inputs may be, where that is less than `EXACT` and than their type allows.
 
         `outputs` are integers too. CmcError if one is too large even of the smallest inputs.
         """
@@ -82,10 +98,18 @@ class Magnitudes:
                 most = self._all[number].most
                 where = f"output {name!r}"
                 self._all.append(_Magnitude(value, where, (number,), max, most, most > EXACT))
-        largest: dict[int, float] = dict.fromkeys(self._inputs, float(EXACT))
+        largest: dict[int, float] = dict.fromkeys(self._inputs, float(EXACT)) | self._limits
         while (number := self._too_large(largest)) is not None:
             self._narrow(number, largest)
-        return {self._inputs[n]: int(most) for n, most in largest.items() if most < EXACT}
+        return {
+            self._names[n]: int(most)
+            for n, most in largest.items()
+            if most < min(EXACT, self._all[n].most)
+        }
+
+    def _input(self, value: Value) -> int | None:
+        """The input that a tensor holds as it is."""
+        return self._input_of.get(id(value)) if isinstance(value, SSAValue) else None
 
     def _add(self, one: _Magnitude) -> None:
         least = self._evaluate_one(one, self._least, 1.0 if len(self._all) in self._inputs else inf)
@@ -163,6 +187,11 @@ def _too_large(one: _Magnitude, reached: float) -> CmcError:
         one.where,
     )
 
+
+_KEEPING = frozenset(
+    ("Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
+)
+"""Operators whose results hold what their first operands do."""
 
 _HUGE = 2.0**100
 """What is as large as this is too large, whatever it is."""
