@@ -172,6 +172,19 @@ def test_what_the_host_cannot_compute_either():
         cmc.compile(proto)
 
 
+def test_a_range_of_any_length_is_not_listed():
+    numbers = [("a", 0), ("b", 10**13), ("s", 1)]
+    model = chain_model(
+        [1, 4],
+        onnx.helper.make_node("Range", [name for name, _ in numbers], ["range"]),
+        onnx.helper.make_node("ReduceMax", ["range"], ["last"], keepdims=0),
+        onnx.helper.make_node("Cast", ["last"], ["real"], to=onnx.TensorProto.FLOAT),
+        onnx.helper.make_node("Add", ["x", "real"], ["y"]),
+        constants={name: np.array(number) for name, number in numbers},
+    )
+    assert any(isinstance(op, nn.HostOp) for op in import_network(model).ops)
+
+
 def test_arrays_that_do_not_fit():
     program = compiled(only_host)
     with pytest.raises(CmcError, match=r"'x' expects shape \[images, 6\], got \[2, 7\]"):

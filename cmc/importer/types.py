@@ -33,8 +33,10 @@ def infer_values(model: Model, inputs: Types) -> dict[str, TypeProto]:
             info = helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
             graph.input.append(info)
     graph.output.extend(_undimensioned(info) for info in proto.graph.output)
+    # To know the data is to list all of a Range, whatever its length.
+    lists = any(node.op_type == "Range" for node in graph.node)
     with suppress(Exception):  # onnx's C++ side raises several types
-        graph = infer_shapes(bare, data_prop=True).graph
+        graph = infer_shapes(bare, data_prop=not lists).graph
     return {info.name: info.type for info in (*graph.value_info, *graph.output)}
 
 
