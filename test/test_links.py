@@ -144,7 +144,7 @@ def test_copies_on_cores_at_any_places(network: Network, policy: BufferPolicy, s
 LONG = 40
 
 
-@examples(15)
+@examples(10)
 @given(networks(), policies, st.integers(0, 2**16))
 def test_long_streams_are_exact(network: Network, policy: BufferPolicy, seed: int):
     """What comes again is left out, and comes when it would if it were not."""

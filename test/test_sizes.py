@@ -236,7 +236,7 @@ chains: SearchStrategy[Network] = st.builds(
 )
 
 
-@examples(40)
+@examples(20)
 @given(chains)
 def test_minimal_rings_of_chains_are_minimal(network: Network):
     tried = assert_minimal(network.model)

@@ -683,7 +683,7 @@ def test_rings_of_any_size_are_accepted_exactly_if_streams_get_through(name: str
 )  # fmt: skip
 def test_rings_carry_what_is_read(elements: str, message: str | None):
     """Of what a ring is said to carry, nothing counts but what the writer writes."""
-    module = subject("halo")
+    module = subject("halo").clone()
     (ring,) = (
         op
         for op in module.walk()
