@@ -1,6 +1,6 @@
 """What a network computes by somebody else's account: onnxruntime, or onnx's own evaluator."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +13,12 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.external_data_helper import load_external_data_for_model
 
 from cmc.errors import CmcError
-from cmc.host.evaluator import onnxruntime_session
-from cmc.importer.folding import OnnxEvaluator
+from cmc.host.evaluator import ONNX, by_onnx, by_onnxruntime
 from cmc.importer.load import load_model
 from cmc.streams import count_images
 from cmc.track import Track, no_track
 
 Arrays = Mapping[str, NDArray[np.floating]]
-Evaluator = Callable[[Arrays], Arrays]
 
 
 @dataclass(frozen=True)
@@ -122,7 +120,9 @@ class Reference:
         self._model = model
         self.doubts = {}
         self.shapes = {}
-        self.engine, self._evaluate = self._onnxruntime() or self._reference_evaluator()
+        self._names = [value.name for value in proto.graph.output]
+        found = by_onnxruntime(model, self._names)
+        self.engine, self._evaluate = found or by_onnx(self._in_onnx())
 
     @property
     def inputs(self) -> frozenset[str]:
@@ -135,7 +135,7 @@ class Reference:
         """The same where inputs are outputs of the image before, by the names of the inputs."""
         given = {name: array[:1] for name, array in inputs.items()}
         parts: dict[str, list[NDArray[np.float32]]] = {}
-        for image in track(range(len(next(iter(inputs.values())))), "checking"):
+        for image in track(range(count_images(inputs)), "checking"):
             given = {
                 name: given[name] if name in states else array[image : image + 1]
                 for name, array in inputs.items()
@@ -183,9 +183,10 @@ class Reference:
 
     def _results(self, feeds: Arrays) -> Arrays:
         try:
-            return self._evaluate(feeds)
+            results = cast(Sequence[NDArray[np.floating]], self._evaluate(feeds))
         except Exception as error:  # of many types
             raise CmcError(f"{self.engine} cannot evaluate the network: {error}") from error
+        return dict(zip(self._names, results, strict=True))
 
     def _feed(self, name: str, images: NDArray[np.floating], batch: int) -> NDArray[np.floating]:
         """An array of the type and the rank that the model declares."""
@@ -195,56 +196,25 @@ class Reference:
             images = images.reshape((1,) * (rank - len(shape)) + shape)
         return images.astype(self._types[name])
 
-    def _onnxruntime(self) -> tuple[str, Evaluator] | None:
-        try:
-            import onnxruntime
-
-            session = onnxruntime_session(self._model, optimized=False)
-        except Exception:
-            # It lags behind onnx by some opsets, and says so in exceptions of many types.
-            return None
-        names = [output.name for output in session.get_outputs()]
-
-        def evaluate(inputs: Arrays) -> Arrays:
-            return dict(zip(names, session.run(names, dict(inputs)), strict=True))
-
-        return f"onnxruntime {onnxruntime.__version__}", evaluate
-
-    def _reference_evaluator(self) -> tuple[str, Evaluator]:
-        from onnx.reference import ReferenceEvaluator
+    def _in_onnx(self) -> onnx.ModelProto:
+        """The network as onnx's evaluator takes it; there are doubts where that errs."""
         from onnx.version_converter import convert_version
 
-        engine = f"the reference evaluator of onnx {onnx.__version__}"
         proto = with_weights(self._model)
         opset = max(
             (entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx")),
             default=_RIGHT_SINCE,
         )
-        doubt = f"{engine} errs on opset {opset}"
         if opset < _RIGHT_SINCE:
             # It takes a BatchNormalization of an older opset for one in training.
             with suppress(Exception):  # the converter knows few operators of the oldest opsets
-                proto, doubt = convert_version(proto, _RIGHT_SINCE), ""
-        else:
-            doubt = ""
+                proto, opset = convert_version(proto, _RIGHT_SINCE), _RIGHT_SINCE
         self.doubts = (
-            {value.name: doubt for value in proto.graph.output}
-            if doubt
-            else {
-                name: f"{engine} errs on {where}" for name, where in _doubtful(proto.graph).items()
-            }
+            {value.name: f"{ONNX} errs on opset {opset}" for value in proto.graph.output}
+            if opset < _RIGHT_SINCE
+            else {name: f"{ONNX} errs on {where}" for name, where in _doubtful(proto.graph).items()}
         )
-        try:
-            evaluator = cast(OnnxEvaluator, ReferenceEvaluator(proto))
-        except Exception as error:  # of many types
-            raise CmcError(f"{engine} does not take the network: {error}") from error
-        names = evaluator.output_names
-
-        def evaluate(inputs: Arrays) -> Arrays:
-            results = cast(list[NDArray[np.float32]], evaluator.run(None, dict(inputs)))
-            return dict(zip(names, results, strict=True))
-
-        return engine, evaluate
+        return proto
 
 
 _RIGHT_SINCE = 15

@@ -16,8 +16,8 @@ from onnx import helper
 import cmc
 from cmc.compiler.standard import BufferPolicy
 from cmc.errors import CmcError
+from cmc.host.evaluator import onnxruntime_session
 from cmc.importer import import_model
-from cmc.reference import onnxruntime_session
 from cmc.semantics.network import Network, evaluate
 from cmc.simulator.pipeline import Pipeline, pipeline_of
 from cmc.streams import check_stream

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from cmc.importer.folding import OnnxEvaluator
 
+ONNX = f"the reference evaluator of onnx {onnx.__version__}"
+"""What onnx's evaluator is called."""
+
 HostValue = object
 """An array, or a list of arrays, or None: a tensor, a sequence, an optional that is absent."""
 
@@ -44,8 +47,10 @@ class Evaluator:
 
     def __init__(self, model: onnx.ModelProto):
         self._names = [info.name for info in model.graph.output]
-        found = _onnxruntime(model, self._names)
-        self.engine, self._evaluate = found or _reference_evaluator(model)
+        ports = (*model.graph.input, *model.graph.output)
+        of_numpy = all(info.type.tensor_type.elem_type not in _NOT_OF_NUMPY for info in ports)
+        found = by_onnxruntime(model, self._names) if of_numpy else None
+        self.engine, self._evaluate = found or by_onnx(model)
 
     def __call__(self, inputs: Mapping[str, HostValue]) -> dict[str, HostValue]:
         """The outputs by name. CmcError if the model cannot be computed of these inputs."""
@@ -59,10 +64,11 @@ class Evaluator:
 _Evaluate = Callable[[Mapping[str, HostValue]], Sequence[HostValue]]
 
 
-def _onnxruntime(model: onnx.ModelProto, names: list[str]) -> tuple[str, _Evaluate] | None:
-    ports = (*model.graph.input, *model.graph.output)
-    if any(info.type.tensor_type.elem_type in _NOT_OF_NUMPY for info in ports):
-        return None
+def by_onnxruntime(model: Path | onnx.ModelProto, names: list[str]) -> tuple[str, _Evaluate] | None:
+    """Outputs of these names, as onnxruntime computes them, and what it calls itself.
+
+    None if it is not installed, or does not take the model.
+    """
     try:
         import onnxruntime
 
@@ -85,19 +91,19 @@ _NOT_OF_NUMPY = frozenset(
 """Types of elements that onnxruntime has, and takes no arrays of."""
 
 
-def _reference_evaluator(model: onnx.ModelProto) -> tuple[str, _Evaluate]:
+def by_onnx(model: onnx.ModelProto) -> tuple[str, _Evaluate]:
+    """All outputs, as onnx's evaluator computes them, and what it is called. CmcError if none."""
     from onnx.reference import ReferenceEvaluator
 
-    engine = f"the reference evaluator of onnx {onnx.__version__}"
     try:
         evaluator = cast("OnnxEvaluator", ReferenceEvaluator(model))
     except Exception as error:  # of many types
-        raise CmcError(f"{engine} does not take it: {first_line(error)}") from error
+        raise CmcError(f"{ONNX} does not take the network: {first_line(error)}") from error
 
     def evaluate(inputs: Mapping[str, HostValue]) -> Sequence[HostValue]:
         return evaluator.run(None, inputs)
 
-    return engine, evaluate
+    return ONNX, evaluate
 
 
 def first_line(error: BaseException) -> str:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import onnx
 from onnx.reference import ReferenceEvaluator
 
-from cmc.reference import onnxruntime_session
+from cmc.host.evaluator import onnxruntime_session
 
 Array = npt.NDArray[np.float32]
 Evaluate = Callable[[Mapping[str, Array]], list[Array]]

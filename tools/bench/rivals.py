@@ -5,8 +5,8 @@ from pathlib import Path
 
 from xdsl.dialects.builtin import ModuleOp
 
+from cmc.host.evaluator import onnxruntime_session
 from cmc.importer import import_model
-from cmc.reference import onnxruntime_session
 from cmc.semantics.network import evaluate
 from cmc.simulator.blas import one_thread
 from cmc.streams import Stream, count_images
