@@ -14,6 +14,8 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 Stream = dict[str, NDArray[np.float32]]
 
+EXACT = 2**24
+"""Up to here float32 has every integer."""
 
 _T = TypeVar("_T", bound=np.generic)
 
@@ -175,11 +177,8 @@ def _fits(size: int, wanted: int) -> bool:
 
 def check_exact(array: NDArray[np.generic], what: str) -> None:
     """`CmcError` for integers that float32 does not hold."""
-    if array.dtype.kind in "iu" and (np.abs(array.astype(np.float64)) > _EXACT).any():
+    if array.dtype.kind in "iu" and (np.abs(array.astype(np.float64)) > EXACT).any():
         raise CmcError(f"{what} holds integers beyond 2^24, which float32 cannot count to")
-
-
-_EXACT = 2**24
 
 
 def _format_shape(shape: tuple[int | str, ...] | list[int]) -> str:

@@ -17,9 +17,7 @@ from xdsl.ir import SSAValue
 from cmc.dialects import nn
 from cmc.errors import CmcError
 from cmc.importer.node import Node, Value
-
-EXACT = 2**24
-"""Up to here float32 has every integer."""
+from cmc.streams import EXACT
 
 Grow = Callable[[Sequence[float]], float]
 """The largest magnitude of a result, given those of the operands."""
@@ -48,9 +46,6 @@ class Magnitudes:
         """Each where all inputs are one at most."""
         self._numbers: dict[int, int] = {}
         self._inputs: dict[int, str] = {}
-        """Those of many bits."""
-        self._names: dict[int, str] = {}
-        """All inputs."""
         self._input_of: dict[int, int] = {}
         """The inputs that tensors hold as they are."""
         self._limits: dict[int, float] = {}
@@ -61,10 +56,8 @@ class Magnitudes:
         most = _most(kind)
         if most is None:
             return
-        self._names[len(self._all)] = name
+        self._inputs[len(self._all)] = name
         self._input_of[id(value)] = len(self._all)
-        if most > EXACT:
-            self._inputs[len(self._all)] = name
         self._add(_Magnitude(value, f"input {name!r}", (), lambda _: most, most, False))
 
     def follow(self, node: Node, value: SSAValue, kind: int) -> None:
@@ -98,11 +91,12 @@ class Magnitudes:
                 most = self._all[number].most
                 where = f"output {name!r}"
                 self._all.append(_Magnitude(value, where, (number,), max, most, most > EXACT))
-        largest: dict[int, float] = dict.fromkeys(self._inputs, float(EXACT)) | self._limits
+        wide = (number for number in self._inputs if self._all[number].most > EXACT)
+        largest: dict[int, float] = dict.fromkeys(wide, float(EXACT)) | self._limits
         while (number := self._too_large(largest)) is not None:
             self._narrow(number, largest)
         return {
-            self._names[n]: int(most)
+            self._inputs[n]: int(most)
             for n, most in largest.items()
             if most < min(EXACT, self._all[n].most)
         }
@@ -112,7 +106,8 @@ class Magnitudes:
         return self._input_of.get(id(value)) if isinstance(value, SSAValue) else None
 
     def _add(self, one: _Magnitude) -> None:
-        least = self._evaluate_one(one, self._least, 1.0 if len(self._all) in self._inputs else inf)
+        is_bounded = len(self._all) in self._inputs and one.most > EXACT
+        least = self._evaluate_one(one, self._least, 1.0 if is_bounded else inf)
         if one.checked and EXACT < least < inf:
             raise _too_large(one, least)
         self._numbers[id(one.value)] = len(self._all)

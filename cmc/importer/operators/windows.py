@@ -9,6 +9,7 @@ from xdsl.ir import SSAValue
 from cmc.dialects import nn
 from cmc.importer.node import Node, as_float32
 from cmc.importer.quantized import Factors, addend, factors
+from cmc.streams import EXACT
 from cmc.window import Window
 
 
@@ -99,7 +100,7 @@ def import_max_pool(node: Node) -> Sequence[SSAValue | None]:
 def _places_of(node: Node, window: Window, largest: SSAValue) -> SSAValue:
     """Where in the whole input the largest element of each window is: the first of several."""
     shape, outputs = node.shape(0), nn.shape_of(largest)
-    node.reject(prod(shape) > 2**24, "an output of indices that float32 cannot count to")
+    node.reject(prod(shape) > EXACT, "an output of indices that float32 cannot count to")
     spatial = shape[2:]
     overhangs = window.overhangs(spatial)
     high = [a + b for a, b in zip(window.high, overhangs, strict=True)]
