@@ -10,7 +10,7 @@ from conformance.table import format_row
 from conftest import ROOT
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def tests() -> dict[str, NodeTest]:
     return load_tests()
 

@@ -6,10 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 import onnx
-import onnx.parser
 import pytest
 from numpy.typing import NDArray
-from onnx import numpy_helper
 
 import cmc
 from cmc.compiler.standard import BufferPolicy
@@ -17,10 +15,10 @@ from cmc.proof.chip import prove
 from cmc.reference import Reference
 from cmc.simulator import chip_of
 from end_to_end import assert_close, assert_same
-from onnx_models import normal
+from host_models import model
+from onnx_models import Array, normal
 
 READER = """
-<ir_version: 8, opset_import: ["" : 17]>
 reader (float[N, 1, 16, 20] image) => (float[N, 10, 7] letters, float[N, 1, 16, 20] places) {
   zero = Constant <value_float: float = 0.0> ()
   half = Constant <value_float: float = 0.5> ()
@@ -51,7 +49,6 @@ reader (float[N, 1, 16, 20] image) => (float[N, 10, 7] letters, float[N, 1, 16, 
 """
 
 ENCODER = """
-<ir_version: 8, opset_import: ["" : 17]>
 encoder (int64[N, 6] tokens, int64[N, 6] mask) => (float[N, 6, 8] hidden, float[N, 3] classes) {
   one = Constant <value_float: float = 1.0> ()
   lowest = Constant <value_float: float = -10000.0> ()
@@ -104,15 +101,13 @@ LAYER = """
 Shapes = Mapping[str, tuple[int, ...]]
 
 
-def parsed(text: str, shapes: Shapes, others: Mapping[str, NDArray[np.generic]]):
+def parsed(text: str, shapes: Shapes, others: Mapping[str, Array]) -> onnx.ModelProto:
     """A model of the text with normally distributed weights of some shapes."""
-    model = onnx.parser.parse_model(text)
-    for seed, (name, shape) in enumerate(shapes.items()):
-        weights = normal(*shape, seed=seed) / np.float32(np.prod(shape[1:] or (1,)) ** 0.5)
-        model.graph.initializer.append(numpy_helper.from_array(weights, name))
-    for name, array in others.items():
-        model.graph.initializer.append(numpy_helper.from_array(array, name))
-    return model
+    weights = {
+        name: normal(*shape, seed=seed) / np.float32(np.prod(shape[1:] or (1,)) ** 0.5)
+        for seed, (name, shape) in enumerate(shapes.items())
+    }
+    return model(text, {**weights, **others})
 
 
 def reader() -> onnx.ModelProto:
@@ -160,16 +155,16 @@ def encoder(layers: int) -> onnx.ModelProto:
 
 
 def check(
-    model: onnx.ModelProto,
+    network: onnx.ModelProto,
     inputs: Mapping[str, NDArray[np.float32]],
     target: str,
     buffers: BufferPolicy,
 ) -> None:
     """The chip is proved, both of its modes agree, and somebody else computes the same."""
-    program = cmc.compile(model, buffers=buffers, target=target)
+    program = cmc.compile(network, buffers=buffers, target=target)
     prove(chip_of(program.module))
     result = program.run(inputs)
-    assert_close(result.outputs, Reference(model)(inputs))
+    assert_close(result.outputs, Reference(network)(inputs))
     assert_same(program.run(inputs, mode="interpret"), result)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal, Protocol, cast, get_args
 
 import numpy as np
@@ -48,6 +49,7 @@ class Outcome:
     reason: str = ""
 
 
+@cache
 def load_tests() -> dict[str, NodeTest]:
     """All of onnx's tests of operators, by name."""
     from onnx.backend.test.loader import load_model_tests

@@ -20,7 +20,6 @@ from malformed.damage import damaged_bytes, damaged_model
 
 _OWN = sorted((ROOT / "examples" / "digits").glob("*.onnx"))
 _OTHERS = [ROOT.parent / "shared" / "models" / f"{name}.onnx" for name in OTHER_NETWORKS]
-_NODE_TESTS = load_tests()
 
 Outcome = Literal["result", "refused"]
 
@@ -41,7 +40,7 @@ def try_mutants(seed: int, count: int, folder: Path) -> list[Outcome]:
 def _model(draw: random.Random) -> tuple[onnx.ModelProto, bool]:
     """A model, and whether it is compiled quickly."""
     if draw.random() < 0.7:
-        return _NODE_TESTS[draw.choice(list(_NODE_TESTS))].model, True
+        return draw.choice(list(load_tests().values())).model, True
     path = draw.choice([*_OWN, *filter(Path.is_file, _OTHERS)])
     return load_model(path).proto, path in _OWN
 
