@@ -7,8 +7,7 @@ result.outputs["scores"]                 # [images, 10]
 ```
 """
 
-import re
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -220,29 +219,21 @@ def compile(
     passes = parse_passes(get_all_passes(), ",".join(names))
     staging = 1 + [isinstance(one, ConvertNnToCmpipePass) for one in passes].index(True)
 
-    def staged(refused: Mapping[str, str]) -> ModuleOp:
+    refused: dict[str, str] = {}
+    while True:
         module = import_network(source, sizes, states, host=host, refused=refused)
-        apply_all(passes[:staging], context, module)
-        return module
-
-    module = _staged_with_host(staged) if host and not states else staged({})
+        try:
+            apply_all(passes[:staging], context, module)
+            break
+        except CmcError as error:
+            # A node that can be no stage is for the host.
+            if not host or states or error.node is None or error.node in refused:
+                raise
+            refused[error.node] = error.message
     if any(isinstance(op, PipelineOp) for op in module.ops):
         with advising(source, fspath(target), sizes, track):
             apply_all(track(passes[staging:], "compiling"), context, module)
     return Program(module)
-
-
-def _staged_with_host(staged: Callable[[Mapping[str, str]], ModuleOp]) -> ModuleOp:
-    """The stages of a network, but for nodes that can be none: these are refused, by name."""
-    refused: dict[str, str] = {}
-    while True:
-        try:
-            return staged(refused)
-        except CmcError as error:
-            found = re.fullmatch(r"(?:.*: )?(?:node )?'(.*)'", error.where or "", re.DOTALL)
-            if found is None or found[1] in refused:
-                raise
-            refused[found[1]] = error.message
 
 
 def _whole(number: SupportsIndex, what: str) -> int:

@@ -25,9 +25,19 @@ def describe_location(op: Operation) -> str | None:
     return None
 
 
+def onnx_node(op: Operation) -> str | None:
+    """The name of the ONNX node that `op` or the nearest operation around it came from."""
+    current: Operation | None = op
+    while current is not None:
+        if isinstance(current.location, NameLoc):
+            return current.location.desc.data
+        current = current.parent_op()
+    return None
+
+
 def operation_error(op: Operation, message: str) -> CmcError:
     """An error about `op`: names the operation and where it comes from."""
-    return CmcError(f"'{op.name}' op {message}", describe_location(op))
+    return CmcError(f"'{op.name}' op {message}", describe_location(op), onnx_node(op))
 
 
 def verify_module(module: ModuleOp) -> None:

@@ -25,6 +25,7 @@ from xdsl.ir import Block, BlockArgument, Operation, Region, SSAValue, Use
 from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
 
+from cmc.diagnostics import onnx_node
 from cmc.dialects import nn
 from cmc.dialects.cmpipe import (
     CoreOp,
@@ -195,7 +196,7 @@ class _Partition:
                 raise CmcError(f"{op.name} cannot become a stage of a pipeline")
         except CmcError as error:
             if error.where is None:
-                raise CmcError(error.message, f"'{_wanted_name(op)}'") from error
+                raise CmcError(error.message, f"'{_wanted_name(op)}'", onnx_node(op)) from error
             raise
 
     def _input(

@@ -271,8 +271,26 @@ def test_what_is_no_stage_is_for_the_host():
     check(proto, inputs, result.outputs)
     (part,) = result.report.host
     assert [node.operator for node in part.nodes] == ["Conv"]
-    with pytest.raises(CmcError, match="a convolution needs constant weights"):
+    with pytest.raises(CmcError, match="a convolution needs constant weights") as raised:
         cmc.compile(proto, host=False)
+    assert raised.value.node == "y"
+
+
+def test_names_of_nodes_may_hold_anything():
+    proto = model(
+        """computed (float[1,2,5] x, float[1,2,2,3] v) => (float[1,2,3] y) <int64[1] zero = {0}> {
+            weights = Squeeze(v, zero)
+            y = Conv(x, weights)
+        }"""
+    )
+    proto.graph.node[1].name = "node 'a': \n'b'"
+    program = cmc.compile(proto)
+    inputs = {"x": normal(IMAGES, 2, 5), "v": normal(IMAGES, 2, 2, 3)}
+    result = program.run(inputs)
+    check(proto, inputs, result.outputs)
+    (part,) = result.report.host
+    assert [node.node for node in part.nodes] == ["node 'a': \n'b'"]
+    assert "\n'b'" not in format_report(result.report, 80)
 
 
 def test_a_sequence_of_constants_is_no_tensor():

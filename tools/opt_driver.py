@@ -202,7 +202,7 @@ class CmcOptMain(xDSLOptMain):
                 self._verify(prog)
             except CmcError as error:
                 message = f"{error.message} (after pass '{one.name}')"
-                raise CmcError(message, error.where) from error
+                raise CmcError(message, error.where, error.node) from error
             if self.args.print_between_passes and index + 1 < len(passes):
                 print(f"// IR after {one.name}:\n{self.output_resulting_program(prog)}")
 

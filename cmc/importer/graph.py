@@ -81,7 +81,7 @@ def import_model(
             set_states(module, states)
         return module
     except CmcError as error:
-        raise CmcError(error.message, error.where or where) from error.__cause__
+        raise CmcError(error.message, error.where or where, error.node) from error.__cause__
     except _MALFORMED as error:
         raise CmcError(f"the model is malformed: {error}", where) from error
 

@@ -41,7 +41,7 @@ class Node:
 
     def error(self, message: str) -> CmcError:
         """An error about this node."""
-        return CmcError(message, self.where)
+        return CmcError(message, self.where, self.name)
 
     # Attributes
 

@@ -51,7 +51,8 @@ def import_network(
     """
     try:
         if refused:
-            raise CmcError(*next((reason, f"'{name}'") for name, reason in refused.items()))
+            name, reason = next(iter(refused.items()))
+            raise CmcError(reason, f"'{name}'", name)
         return import_model(model, shapes, states)
     except CmcError as error:
         if not host or states:
@@ -61,7 +62,7 @@ def import_network(
             network = split(loaded, shapes or {}, _indices(loaded, refused or {}))
         except _HostRefuses as other:
             message = f"{error.message}; and the host cannot compute it: {other.message}"
-            raise CmcError(message, error.where) from other
+            raise CmcError(message, error.where, error.node) from other
         except (CmcError, *_MALFORMED) as other:
             raise error from other
         if network is None:

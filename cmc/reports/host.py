@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cmc.dialects.nn.host import HostNode
+from cmc.errors import one_line
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,13 @@ def format_host(parts: Sequence[HostReport], cores: bool) -> str:
     )
     for part in parts:
         lines.append(
-            f"on the host: {part.name}, {', '.join(part.reads) or 'nothing'} -> "
-            f"{', '.join(part.writes)}, by {part.engine}; its time is unknown, and not counted"
+            f"on the host: {part.name}, {one_line(', '.join(part.reads)) or 'nothing'} -> "
+            f"{one_line(', '.join(part.writes))}, by {part.engine}; its time is unknown, and not "
+            "counted"
         )
-        rows = [(node.operator, f"'{node.node}'", _short(node.reason)) for node in part.nodes]
+        rows = [
+            (node.operator, f"'{one_line(node.node)}'", _short(node.reason)) for node in part.nodes
+        ]
         widths = [max((len(row[i]) for row in rows), default=0) for i in range(2)]
         lines += [f"  {op:<{widths[0]}}  {name:<{widths[1]}}  {why}" for op, name, why in rows]
     return "\n".join(lines)
