@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from io import StringIO
@@ -20,7 +21,7 @@ from cmc.dialects.cmpipe import TargetAttr, target_of
 from cmc.errors import CmcError
 from cmc.simulator import chip_of
 from cmc.targets import IDEAL, describe, find_target, format_description, presets
-from cmc.targets.files import read
+from cmc.targets.files import read, with_figures
 from cmc.targets.keys import KEYS
 from cmc.targets.page import page
 from cmc.tools.cmc import main
@@ -61,6 +62,46 @@ def test_presets():
 
 
 NS = "mxv_ns: expected a number of ns above 0, at most 2147483647 cycles"
+
+
+def test_a_target_with_other_figures(tmp_path: Path):
+    one = describe("pcm-64:rows=128,mxv_ns=99.5,sram_bytes=unlimited").target
+    base = find_target("pcm-64")
+    assert one.name == "pcm-64 with rows 128 and mxv_ns 99.5 and sram_bytes unlimited"
+    assert (one.rows, one.mxv, one.sram_bytes) == (128, 100, None)
+    assert replace(one, name="pcm-64", rows=256, mxv=133, sram_bytes=base.sram_bytes) == base
+    mesh = find_target("pimcomp-mesh:grid=[9,16],topology=torus,name=mine")
+    assert (mesh.name, mesh.grid, mesh.topology) == ("mine", (9, 16), "torus")
+    file = tmp_path / "odd:rows=1.toml"
+    file.write_text(SMALL)
+    assert find_target(str(file)).rows == 16
+
+
+def test_figures_are_written_as_they_are_read():
+    figures = {"rows": 128, "mxv_ns": Decimal("99.5"), "topology": "torus", "grid": [8, 8]}
+    name = with_figures("pcm-64", figures)
+    assert with_figures(with_figures("pcm-64", {"rows": 128}), {"lanes": 8}) == (
+        with_figures("pcm-64", {"rows": 128, "lanes": 8})
+    )
+    assert {key: describe(name).figures[key].value for key in figures} == figures
+    assert with_figures("pcm-64", {}) == "pcm-64"
+
+
+@pytest.mark.parametrize(
+    "name, error",
+    [
+        ("pcm-64:rows=1x", 'target pcm-64:rows=1x: rows: expected a whole .* not "1x"'),
+        ("pcm-64:row=1", "target pcm-64:row=1: unknown key row; did you mean rows?"),
+        ("pcm-64:rows=", "rows: expected"),
+        ("pcm-64:rows=1,rows=2", "rows is given twice"),
+        ("nope:rows=1", "target nope: no such target"),
+        ("pcm-64:", "no such target"),
+        ("pcm-64:grid=[8,8]", "grid: of another topology"),
+    ],
+)
+def test_figures_that_are_refused(name: str, error: str):
+    with pytest.raises(CmcError, match=error.replace("?", r"\?")):
+        find_target(name)
 
 
 @pytest.mark.parametrize("name", presets())

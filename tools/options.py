@@ -116,7 +116,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
     targets.add_argument(
         "name",
         nargs="?",
-        metavar="NAME|FILE",
+        metavar="NAME|FILE[:KEY=VALUE,...]",
         help="one of them, or a file, as a file to start from (default: a list)",
     )
     targets.add_argument("--debug", action="store_true", help=_DEBUG_HELP)
@@ -196,6 +196,7 @@ def _add_shape(parser: argparse.ArgumentParser) -> None:
 def _add_target(parser: argparse.ArgumentParser, help: str) -> None:
     parser.add_argument(
         "--target",
-        metavar="NAME|FILE",
-        help=f"a preset, which `cmc targets` lists, or a TOML file: {help}",
+        metavar="NAME|FILE[:KEY=VALUE,...]",
+        help=f"a preset, which `cmc targets` lists, or a TOML file, with other figures if you like:"
+        f" {help}",
     )

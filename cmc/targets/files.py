@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -21,6 +22,9 @@ from cmc.targets.kinds import UNLIMITED, Value, WrongValue
 from cmc.targets.target import IDEAL, Target
 
 _SUFFIX = ".toml"
+
+_KEY = "[a-z0-9_]+"
+"""What a key may look like, also one that there is not."""
 
 _UNITS = frozenset(
     (
@@ -66,11 +70,47 @@ def find_target(name: str) -> Target:
 def describe(name: str) -> Description:
     """The preset or the file of this name, read and checked.
 
-    CmcError names the file and the key that is wrong, and says what is allowed.
+    `NAME:rows=128,columns=128` is that with other figures. CmcError names the file and the key that
+    is wrong, and says what is allowed.
     """
+    base, figures = split_name(name)
+    text, where = _text(base)
+    return read(text, where if base == name else f"{where}:{figures}", _changes(figures, name))
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """The preset or the file that a target's name begins with, and the figures behind it."""
+    found = re.search(rf":(?=(?:{_KEY})=)", name)
+    if found is None or name in presets() or Path(name).exists():
+        return name, ""
+    return name[: found.start()], name[found.end() :]
+
+
+def with_figures(base: str, figures: Mapping[str, object]) -> str:
+    """The name of a target with other figures than its base has, each as TOML has it."""
+    changes = ",".join(f"{name}={_toml(value)}" for name, value in figures.items())
+    return f"{base}{',' if split_name(base)[1] else ':'}{changes}" if changes else base
+
+
+def _changes(text: str, name: str) -> dict[str, object]:
+    """Figures such as `rows=128,topology=bus`; words need no quotes."""
+    changes: dict[str, object] = {}
+    for change in re.split(rf",(?=(?:{_KEY})=)", text) if text else ():
+        key, _, value = change.partition("=")
+        if key in changes:
+            raise CmcError(f"{key} is given twice", f"target {name}")
+        try:
+            changes[key] = tomllib.loads(f"value = {value}", parse_float=Decimal)["value"]
+        except (ValueError, RecursionError):
+            changes[key] = value
+    return changes
+
+
+def _text(name: str) -> tuple[str, str]:
+    """What the preset or the file of this name holds, and what an error calls it."""
     if name in presets():
         text = files("cmc.targets").joinpath("presets", name + _SUFFIX).read_text("utf-8")
-        return read(text, f"target {name}")
+        return text, f"target {name}"
     if not name or (not name.endswith(_SUFFIX) and not Path(name).exists()):
         close = get_close_matches(name, presets(), 1)
         hint = f"did you mean '{close[0]}'?" if close else f"there is {', '.join(presets())}"
@@ -81,17 +121,24 @@ def describe(name: str) -> Description:
         reason = error.strerror or str(error)
         raise CmcError(reason[:1].lower() + reason[1:], name) from error
     try:
-        return read(content.decode(), name)
+        return content.decode(), name
     except UnicodeDecodeError as error:
         raise CmcError(f"not UTF-8 text ({error.reason}, byte {error.start})", name) from error
 
 
-def read(text: str, where: str) -> Description:
-    """The target that TOML text describes; `where` names the file in a CmcError."""
+def read(text: str, where: str, changes: Mapping[str, object] | None = None) -> Description:
+    """The target that TOML text describes, but for `changes`, by their keys.
+
+    `where` names the file in a CmcError.
+    """
     try:
         table = tomllib.loads(text, parse_float=Decimal)
     except (ValueError, RecursionError) as error:
         raise CmcError(f"this is not TOML: {error}", where) from error
+    if changes:
+        named = dict(changes)
+        named.setdefault("name", _changed_name(table.get("name"), changes))
+        table |= named
     known = {key.name for key in KEYS}
     for name in table:
         if name not in known:
@@ -115,6 +162,14 @@ def read(text: str, where: str) -> Description:
     for key, expected in misfits(target):
         raise CmcError(f"{key.name}: {expected}", where)
     return Description(target, figures)
+
+
+def _changed_name(name: object, changes: Mapping[str, object]) -> object:
+    """What reports call a target with other figures: `small with rows 128 and columns 128`."""
+    if not isinstance(name, str):
+        return name
+    shown = " and ".join(f"{key} {_toml(value)}" for key, value in changes.items())
+    return f"{name} with {' '.join(re.findall(r'[A-Za-z0-9._+-]+', shown))}"
 
 
 def target_of_values(values: Mapping[str, Value]) -> Target:

@@ -16,7 +16,7 @@ _HEAD = """\
 
 A chip to compile for is described by a TOML file. `cmc targets` lists those that come with the
 package, `cmc targets NAME` prints one as a file to start from, and `--target NAME` or `--target
-FILE` compiles for it.
+FILE` compiles for it. `--target NAME:rows=128,columns=128` is that with other figures.
 
 A figure is a value, or a value with where it is from; a preset says of what its source does not
 tell that it is an assumption:
