@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 BIN := $(VENV)/bin
 DIGITS := examples/digits
 
-.PHONY: demo test fuzz conformance malformed bench clean
+.PHONY: demo test fuzz conformance malformed bench docs clean
 
 demo: $(VENV)/.installed
 	@mkdir -p build
@@ -33,6 +33,11 @@ malformed: $(VENV)/.installed-test
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m cmc.tools.bench
+
+# The documentation as a site, in build/docs: reference pages are written from the code.
+docs: $(VENV)/.installed-test
+	$(BIN)/python -m sphinx -q -W docs build/docs
+	@echo build/docs/index.html
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -96,9 +96,11 @@ class InferenceSession:
             self._program(tuple(shapes))
 
     def get_inputs(self) -> list[NodeArg]:
+        """The inputs of the model, in its order, without those that have an initializer."""
         return [_argument(info) for info in self._inputs]
 
     def get_outputs(self) -> list[NodeArg]:
+        """The outputs of the model, in its order."""
         return [_argument(info) for info in self._outputs]
 
     def get_providers(self) -> list[str]:
