@@ -36,6 +36,7 @@ class Options(argparse.Namespace):
     check: bool
     reference: Path | None
     report: Path | None
+    html: Path | None
     mode: Literal["bulk", "interpret"]
     timing: bool
     rank_error: float | None
@@ -79,6 +80,9 @@ def parse_options(arguments: Sequence[str]) -> Options:
     )
     run.add_argument("-o", dest="output", type=Path, metavar="OUT.npz", help="write the outputs")
     run.add_argument("--report", type=Path, metavar="FILE.json", help="write the timing")
+    run.add_argument(
+        "--html", type=Path, metavar="FILE.html", help="write the timing as a page to look at"
+    )
     run.add_argument(
         "--mode",
         choices=("bulk", "interpret"),

@@ -4,11 +4,15 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from os import PathLike
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cmc.files.output import replacing_text
 from cmc.fitting.traffic import HopBytes
+from cmc.reports.details import Details
 from cmc.reports.host import HostReport
 from cmc.streams import Turn
 from cmc.targets import IDEAL, Target
@@ -180,6 +184,13 @@ class Report:
     """The cycles that an image takes of stages that wait for each other in turn, step by step."""
     host: tuple[HostReport, ...] = ()
     """What of the network is not on the cores, and in no figure of time."""
+    examined: Callable[[], Details | None] = field(default=lambda: None, compare=False, repr=False)
+    """Finds what `details` are."""
+
+    @cached_property
+    def details(self) -> Details | None:
+        """What figures show beside the report; None if nothing was simulated."""
+        return self.examined()
 
     @cached_property
     def interval(self) -> float | None:
@@ -202,6 +213,11 @@ class Report:
     def share(self, load: int) -> float | None:
         """What part of the interval a load is, or of as many as pipelines take turns."""
         return None if self.interval is None else load / (self.interval * self.pipelines)
+
+    @property
+    def programs(self) -> list[ProgramReport]:
+        """Those of all cores."""
+        return [program for core in self.cores for program in core.programs]
 
     @property
     def load(self) -> int:
@@ -260,6 +276,17 @@ class Report:
             "host": [part.as_json() for part in self.host],
         }
         return json.dumps(fields, indent=2)
+
+    def to_html(self, title: str = "") -> str:
+        """The report as a page with figures, which needs nothing but a browser."""
+        from cmc.reports.html.page import make_page
+
+        return make_page(self, title or f"A network on {self.target.name}")
+
+    def save_html(self, path: str | PathLike[str], title: str = "") -> None:
+        """Write the page of `to_html` to a file."""
+        with replacing_text(Path(path)) as file:
+            file.write(self.to_html(title))
 
 
 def _crossbars(report: ProgramReport | CoreReport | Report) -> dict[str, int]:

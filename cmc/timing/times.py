@@ -98,6 +98,11 @@ class Times:
 
     def at(self, process: str, iterations: Ints) -> Ints:
         """When iterations of a process begin, which are counted over the whole stream."""
+        place, later = self.solved_as(process, iterations)
+        return self.starts[process].at(place) + later
+
+    def solved_as(self, process: str, iterations: Ints) -> tuple[Ints, Ints]:
+        """Which of those that are solved iterations are like, and how much later they begin."""
         place, later = iterations, np.zeros_like(iterations)
         for leap in self.leaps.get(process, ()):
             beyond = place >= leap.end
@@ -105,7 +110,7 @@ class Times:
             times = np.minimum((place - leap.end) // max(leap.count, 1) + 1, most)
             place = place - np.where(beyond, times * leap.count, 0)
             later = later + np.where(beyond, times * leap.rise if leap.count else leap.later, 0)
-        return self.starts[process].at(place) + later
+        return place, later
 
     def last(self, process: str) -> int:
         """When the last iteration of a process begins, in a stream that is through."""

@@ -14,6 +14,15 @@ from cmc.timing.runs import Runs
 from cmc.timing.times import Times
 
 
+@dataclass(frozen=True, eq=False)
+class LastWaits:
+    """What iterations waited for last: of the `reasons`, and -1 for none; and for how long."""
+
+    reasons: tuple[str, ...]
+    reason: Ints
+    cycles: Ints
+
+
 @dataclass(frozen=True)
 class Waiting:
     """Cycles in which processes could not begin an iteration, by what came last."""
@@ -40,6 +49,20 @@ class Waiting:
                 waiting[why] = total - counted
             counted = total
         return waiting
+
+    def last(self, name: str, iterations: Ints) -> LastWaits:
+        """What some iterations of a process, counted over the stream, waited for last."""
+        place, _ = self.times.solved_as(name, iterations)
+        own, pace = self._starts(name), self.times.flow.processes[name].pace
+        starts = own.at(place)
+        cycles = np.where(place > 0, starts - own.at(np.maximum(place - 1, 0)) - pace, 0)
+        reasons, reason = list[str](), np.full(len(place), -1)
+        for why, there in (*self._signals(name), *self._units(name, own)):
+            came = (reason < 0) & (cycles > 0) & (there.at(place) == starts)
+            if came.any():
+                reason[came] = len(reasons)
+                reasons.append(why)
+        return LastWaits(tuple(reasons), reason, cycles)
 
     def _starts(self, name: str) -> Runs:
         """When iterations begin, later by all that they wait while others come again."""

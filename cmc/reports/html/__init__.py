@@ -1,0 +1,1 @@
+"""A report as a page to look at: a figure a file, each a function from a report to a plot."""

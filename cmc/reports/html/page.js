@@ -1,0 +1,7 @@
+"use strict";
+// Plots take their colours from the style sheet when they are painted.
+const repaint = () => {
+  for (const view of Object.values(Bokeh.index)) view.resize_layout?.();
+  for (const view of Object.values(Bokeh.index)) view.invalidate_render?.();
+};
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);

@@ -1,0 +1,91 @@
+"""The page: one file that needs nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache, partial
+from importlib.resources import files
+from typing import cast
+
+from bokeh.embed import components
+from bokeh.resources import Resources
+from jinja2 import Environment
+from markupsafe import Markup
+
+from cmc.reports.html.timeline import timeline
+from cmc.reports.report import Report
+
+_LISTED = 3
+"""Of what a core waited for, how many are named."""
+
+
+def make_page(report: Report, title: str) -> str:
+    """The report as HTML: every number of its text is one of the JSON report, which is in it."""
+    text = report.to_json()
+    fields = json.loads(text)
+    figures = [timeline(report)] if any(one.shown.length for one in report.programs) else []
+    script, divs = (
+        components({figure.name: figure.plot for figure in figures}) if figures else ("", {})
+    )
+    return _template().render(
+        title=title,
+        at=partial(find, fields),
+        figures=figures,
+        divs={name: Markup(div) for name, div in divs.items()},
+        units=sorted({unit for core in report.cores for unit in core.loads}),
+        waited=_waited,
+        json=Markup(text.replace("<", "\\u003c")),
+        style=Markup(_file("page.css")),
+        library=Markup(_library()),
+        script=Markup(script),
+        behaviour=Markup(_file("page.js")),
+    )
+
+
+def find(fields: object, path: str) -> object:
+    """What a JSON pointer (RFC 6901) points at."""
+    for key in path.split("/")[1:]:
+        key = key.replace("~1", "/").replace("~0", "~")
+        if isinstance(fields, list):
+            fields = cast(Sequence[object], fields)[int(key)]
+        else:
+            fields = cast(Mapping[str, object], fields)[key]
+    return fields
+
+
+def raw(value: object) -> str:
+    """A number as JSON has it."""
+    return json.dumps(value)
+
+
+def shown(value: object) -> str:
+    """A number for a person: whole ones as they are, others to six digits."""
+    if not isinstance(value, int | float):
+        return "not known"
+    whole = isinstance(value, int) or abs(value) >= 100_000 or value.is_integer()
+    return f"{value:,.0f}" if whole else f"{value:,.6g}"
+
+
+def _waited(core: Mapping[str, Sequence[Mapping[str, Mapping[str, int]]]]) -> str:
+    """What a core waited for longest, from its JSON."""
+    waits = [wait for program in core["programs"] for wait in program["waiting"].items()]
+    longest = sorted(waits, key=lambda wait: -wait[1])[:_LISTED]
+    return "; ".join(f"{what}: {cycles:,}" for what, cycles in longest if cycles)
+
+
+def _file(name: str) -> str:
+    return files("cmc.reports.html").joinpath(name).read_text("utf-8")
+
+
+@cache
+def _template():
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"raw": raw, "shown": shown}
+    return environment.from_string(_file("page.html"))
+
+
+@cache
+def _library() -> str:
+    """What draws plots in a browser."""
+    return "\n".join(Resources(mode="inline", components=["bokeh"]).js_raw)

@@ -1,0 +1,146 @@
+"""Reports as pages: their numbers, and what a browser makes of them."""
+
+import json
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import cmc
+from browser import open_browser
+from cmc.reports.html.bars import bars_of
+from cmc.reports.html.page import find, shown
+from cmc.reports.report import ProgramReport, Report
+from cmc.timing.runs import Runs
+from conftest import examples
+
+
+@pytest.fixture(scope="module")
+def report(digits: Path) -> Report:
+    return cmc.compile(digits, target="pcm-64", copies="none").time(4)
+
+
+@pytest.fixture(scope="module")
+def page(report: Report, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("pages") / "digits.html"
+    report.save_html(path, "digits <on> pcm-64")
+    return path
+
+
+class _Page(HTMLParser):
+    """The numbers of a page, as they are shown by where in the report they are; and its JSON."""
+
+    def __init__(self):
+        super().__init__()
+        self.numbers: list[tuple[str, str, str]] = []
+        self.links: list[str] = []
+        self.json = ""
+        self._inside: dict[str, str | None] = {}
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]):
+        self._inside = dict(attrs) if tag in ("data", "script") else {}
+        self.links += [value or "" for name, value in attrs if name in ("src", "href")]
+
+    def handle_endtag(self, tag: str):
+        self._inside = {}
+
+    def handle_data(self, data: str):
+        if path := self._inside.get("data-path"):
+            self.numbers.append((path, str(self._inside["value"]), data))
+        if self._inside.get("id") == "report":
+            self.json += data
+
+
+def test_numbers_are_those_of_the_report(report: Report, page: Path):
+    parsed = _Page()
+    parsed.feed(page.read_text())
+    assert parsed.json == report.to_json()
+    fields = json.loads(parsed.json)
+    paths = {path for path, *_ in parsed.numbers}
+    assert {"/interval_ns", "/latency_ns", "/cycles", "/cores/5/loads/digital"} <= paths
+    for path, value, text in parsed.numbers:
+        assert json.loads(value) == find(fields, path)
+        assert float(text.replace(",", "")) == pytest.approx(json.loads(value), rel=1e-5)
+
+
+def test_needs_nothing_else(page: Path):
+    """A page refers to nothing, and forbids itself to load anything."""
+    text, parsed = page.read_text(), _Page()
+    parsed.feed(text)
+    assert parsed.links == []
+    assert "default-src 'none'" in text
+    assert "digits &lt;on&gt; pcm-64" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(8512, "8,512"), (8512.0, "8,512"), (0.25, "0.25"), (1234567.8, "1,234,568")],
+)
+def test_numbers_as_text(value: float, text: str):
+    assert shown(value) == text
+
+
+def test_what_iterations_waited_for(report: Report):
+    """All that they waited for last is what the report has of the whole stream."""
+    assert report.details is not None
+    waited = False
+    for program in report.programs:
+        waits = report.details.waits(program.name, np.arange(program.shown.length))
+        counted = Counter[str]()
+        for reason, cycles in zip(waits.reason.tolist(), waits.cycles.tolist(), strict=True):
+            counted[waits.reasons[reason] if reason >= 0 else ""] += cycles
+        assert +counted == +Counter(program.waiting)
+        waited |= bool(+counted)
+    assert waited
+
+
+@given(
+    st.lists(st.integers(0, 4), min_size=2, max_size=40),
+    st.integers(1, 3),
+    st.integers(1, 5),
+    st.integers(1, 30),
+)
+@examples(60)
+def test_bars_hold_every_iteration(waits: list[int], pace: int, iterations: int, most: int):
+    length = len(waits) // iterations * iterations
+    if not length:
+        return
+    starts = np.cumsum(np.array(waits[:length]) + pace)
+    program = ProgramReport("p", iterations, 0, 0, 0, {}, Runs.of(starts), load=iterations * pace)
+    (bars,), longest = bars_of([program], most)
+    # One by one, what a bar is.
+    expected: list[list[int]] = []
+    for number, (start, wait) in enumerate(zip(starts.tolist(), waits, strict=False)):
+        if number % iterations == 0 or wait > longest:
+            expected.append([number, 0, start, 0])
+        expected[-1][1] += 1
+        expected[-1][3] = start + pace
+    assert np.stack([bars.first, bars.counts, bars.begin, bars.end], 1).tolist() == expected
+    images = length // iterations
+    assert len(expected) <= max(most, images)
+    within = [waits[n] for n in range(length) if n % iterations]
+    if longest:
+        assert images + sum(wait > longest - 1 for wait in within) > most
+
+
+def test_in_a_browser(page: Path, report: Report, tmp_path: Path):
+    with open_browser(tmp_path) as browser:
+        # On a machine that is busy with other things, the first time may not count.
+        assert any(browser.open(page) < 3 for _ in range(3))
+        assert browser.complaints() == []
+        fields = json.loads(str(browser.ask("document.getElementById('report').textContent")))
+        assert fields == json.loads(report.to_json())
+        numbers = cast(
+            list[list[str]],
+            browser.ask("[...document.querySelectorAll('data')].map("
+                        "one => [one.dataset.path, one.value, one.innerText])"),
+        )  # fmt: skip
+        assert len(numbers) > 40
+        for path, value, text in numbers:
+            assert json.loads(value) == find(fields, path)
+            assert text == shown(json.loads(value))
