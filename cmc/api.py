@@ -27,8 +27,8 @@ from xdsl.printer import Printer
 from xdsl.utils.exceptions import ParseError
 
 from cmc.compiler.fewer import apply_all
-from cmc.compiler.pass_list import parse_passes
-from cmc.compiler.standard import AUTO, BufferPolicy, standard_pipeline
+from cmc.compiler.stages import passes_to_chip, staged
+from cmc.compiler.standard import AUTO, BufferPolicy
 from cmc.compression.advice import advising
 from cmc.diagnostics import verify_module
 from cmc.dialects import get_all_dialects
@@ -41,9 +41,7 @@ from cmc.files.parsing import parse_file
 from cmc.fitting.mapped import mapping_of
 from cmc.fitting.mapping import write_mapping
 from cmc.host.turns import NOTHING, Cores, Turns
-from cmc.importer import import_network
-from cmc.passes import get_all_passes
-from cmc.passes.convert_nn_to_cmpipe import ConvertNnToCmpipePass
+from cmc.passes.on_target import put_target
 from cmc.reports.report import Report
 from cmc.semantics.network import Network
 from cmc.semantics.tensors import Floats
@@ -215,24 +213,12 @@ def compile(
     sizes = {name: _whole(size, f"the size of '{name}'") for name, size in given.items()}
     source = model if isinstance(model, ModelProto) else Path(model)
     context = make_context()
-    names = standard_pipeline(buffers, fspath(target), fspath(copies), fspath(place))
-    passes = parse_passes(get_all_passes(), ",".join(names))
-    staging = 1 + [isinstance(one, ConvertNnToCmpipePass) for one in passes].index(True)
-
-    refused: dict[str, str] = {}
-    while True:
-        module = import_network(source, sizes, states, host=host, refused=refused)
-        try:
-            apply_all(passes[:staging], context, module)
-            break
-        except CmcError as error:
-            # A node that can be no stage is for the host.
-            if not host or states or error.node is None or error.node in refused:
-                raise
-            refused[error.node] = error.message
+    module = staged(source, sizes, states, host, context)
     if any(isinstance(op, PipelineOp) for op in module.ops):
+        put_target(module, fspath(target))
+        passes = passes_to_chip(buffers, fspath(copies), fspath(place))
         with advising(source, fspath(target), sizes, track):
-            apply_all(track(passes[staging:], "compiling"), context, module)
+            apply_all(track(passes, "compiling"), context, module)
     return Program(module)
 
 

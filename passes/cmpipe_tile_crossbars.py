@@ -43,7 +43,7 @@ from cmc.errors import CmcError
 from cmc.passes.on_target import put_target
 from cmc.poly.relations import box
 from cmc.precedence import circles
-from cmc.targets import Target
+from cmc.targets import IDEAL, Target
 from cmc.tiling.blocks import Blocks, indexed, read_blocks, through
 from cmc.tiling.bodies import Builder
 from cmc.tiling.choice import Task, choose, described, load, where
@@ -253,6 +253,19 @@ class _Tiling:
             self.cores[own] = new
 
 
+def what_cuts(target: Target) -> Target:
+    """A target that has no more than what matrices are cut by: two that have the same cut alike."""
+    issued = target.mxv_interval if target.issue_interval else IDEAL.mxv_interval
+    return Target(
+        rows=target.rows,
+        columns=target.columns,
+        crossbars=target.crossbars,
+        activation_bits=target.activation_bits,
+        issue_interval=target.issue_interval,
+        mxv_interval=issued,
+    )
+
+
 def tile(pipeline: PipelineOp, target: Target, report: bool = False) -> None:
     """Cut the matrices of a pipeline to the crossbars of a target.
 
@@ -266,7 +279,7 @@ def tile(pipeline: PipelineOp, target: Target, report: bool = False) -> None:
             "cmpipe-derive-control",
             "pass 'cmpipe-tile-crossbars'",
         )
-    _Tiling(pipeline, target, report).run()
+    _Tiling(pipeline, what_cuts(target), report).run()
 
 
 @dataclass(frozen=True)

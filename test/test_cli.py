@@ -467,7 +467,7 @@ def test_interrupts_end_in_one_line(
                 raise ValueError("in a callback") from None
             raise
 
-    monkeypatch.setattr("cmc.api.import_network", interrupt)
+    monkeypatch.setattr("cmc.compiler.stages.import_network", interrupt)
     assert main(["compile", str(digits), "-o", str(tmp_path / "out.mlir")]) == 130
     assert capsys.readouterr().err == "interrupted\n"
     assert not list(tmp_path.iterdir())

@@ -37,6 +37,10 @@ def _carry_out(arguments: Sequence[str]) -> int:
             from cmc.tools.cmc_compress import compress_network
 
             compress_network(options)
+        case "explore":
+            from cmc.tools.cmc_explore import explore_designs
+
+            explore_designs(options)
         case "targets":
             from cmc.tools.cmc_targets import show_targets
 

@@ -18,7 +18,7 @@ class Options(argparse.Namespace):
     Of it each command has what its parser is given.
     """
 
-    command: Literal["compile", "run", "compress", "targets"]
+    command: Literal["compile", "run", "compress", "explore", "targets"]
     model: Path
     output: Path | None
     shape: list[tuple[str, int]]
@@ -42,6 +42,10 @@ class Options(argparse.Namespace):
     rank_error: float | None
     labels: Path | None
     name: str | None
+    space: Path | None
+    jobs: int | None
+    csv: Path | None
+    parquet: Path | None
 
 
 def parse_options(arguments: Sequence[str]) -> Options:
@@ -115,6 +119,30 @@ def parse_options(arguments: Sequence[str]) -> Options:
     _add_shape(compress)
     _add_target(compress, "what crossbars are counted on (default: none, only numbers)")
     compress.add_argument("--debug", action="store_true", help=_DEBUG_HELP)
+
+    explore = commands.add_parser(
+        "explore", help="try networks, figures of a target and options, each with each"
+    )
+    explore.add_argument("space", type=Path, metavar="SPACE.toml")
+    explore.add_argument(
+        "-o",
+        dest="output",
+        type=Path,
+        metavar="FILE.jsonl",
+        help="the results, to which others are added: what is there is not tried again (default: "
+        "SPACE.jsonl)",
+    )
+    explore.add_argument(
+        "--jobs",
+        type=positive,
+        metavar="N",
+        help="how many processes try designs (default: one for each processor)",
+    )
+    explore.add_argument("--csv", type=Path, metavar="FILE.csv", help="write a table")
+    explore.add_argument(
+        "--parquet", type=Path, metavar="FILE.parquet", help="write it as Parquet, with pyarrow"
+    )
+    explore.add_argument("--debug", action="store_true", help=_DEBUG_HELP)
 
     targets = commands.add_parser("targets", help="what there is to compile for")
     targets.add_argument(

@@ -1,6 +1,7 @@
 """Progress bars, for work longer than a second and on a terminal only."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -12,3 +13,14 @@ def track(items: Sequence[T], what: str) -> Iterable[T]:
 
     # `disable=None` is tqdm's word for "unless stderr is a terminal".
     return tqdm(items, what, leave=False, delay=1, disable=None)
+
+
+@contextmanager
+def counting(total: int, done: int, what: str) -> Generator[Callable[[], object]]:
+    """A bar for so many things, of which so many are done: to be called for each one more."""
+    from tqdm import tqdm
+
+    with tqdm(
+        total=total, initial=done, desc=what, leave=False, delay=1, smoothing=0.1, disable=None
+    ) as bar:
+        yield bar.update

@@ -154,7 +154,7 @@ def read(text: str, where: str, changes: Mapping[str, object] | None = None) -> 
             try:
                 values[key.field] = key.kind.read(figure.value, clock)
             except WrongValue:
-                expected = f"expected {key.kind.allowed}, not {_shown(figure.value)}"
+                expected = f"expected {key.kind.allowed}, not {shown(figure.value)}"
                 raise CmcError(f"{key.name}: {expected}", where) from None
         if key.name == "clock_ghz":
             clock = Fraction(str(values[key.field]))
@@ -189,7 +189,7 @@ def _figure(name: str, given: object, where: str) -> Figure:
         raise CmcError(f"{name}: there is no value beside the source", where)
     source = given.get("source")
     if not isinstance(source, str | None):
-        raise CmcError(f"{name}: expected text as its source, not {_shown(source)}", where)
+        raise CmcError(f"{name}: expected text as its source, not {shown(source)}", where)
     return Figure(given["value"], source)
 
 
@@ -216,7 +216,7 @@ def _spelled(unit: str) -> str:
     return " per ".join(words.get(part, part) for part in unit.split("_per_"))
 
 
-def _shown(given: object) -> str:
+def shown(given: object) -> str:
     """A value as TOML has it, or the beginning of it."""
     text = _toml(given)
     return text if len(text) <= 60 else f"{text[:57]}..."
