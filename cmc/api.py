@@ -26,6 +26,7 @@ from xdsl.dialects.func import FuncOp
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import ParseError
 
+from cmc.collection import seldom_collected
 from cmc.compiler.fewer import apply_all
 from cmc.compiler.stages import passes_to_chip, staged
 from cmc.compiler.standard import AUTO, BufferPolicy
@@ -114,6 +115,7 @@ class Program:
         return states_of(chip_of(self.module).gcu.inputs()) if self.has_chip else {}
 
     @cached_property
+    @seldom_collected()
     def _simulator(self) -> Simulator:
         return Simulator(chip_of(self.module))
 
@@ -152,6 +154,7 @@ class Program:
         check_magnitudes(stream, largest_integers(chip_of(self.module).gcu.inputs()))
         return self._simulator.run(stream, mode, track)
 
+    @seldom_collected()
     def time(self, images: int) -> Report:
         """Exactly how long a stream of any number of images takes, without their values.
 
@@ -184,6 +187,7 @@ class Program:
             stream.flush()
 
 
+@seldom_collected()
 def compile(
     model: str | PathLike[str] | ModelProto,
     *,

@@ -164,22 +164,37 @@ class _Lowering:
             self.into[op.channel.reader].append(op)
             self.out_of[op.channel.writer].append(op)
 
-    def chip(self) -> ChipOp:
+    def expect_ready(self) -> None:
+        """CmcError where something is still to be decided."""
         if self.pipeline.copies > 1:
             raise CmcError(
                 f"there are to be {self.pipeline.copies} of it: make them, with "
                 "cmpipe-replicate-pipeline",
                 f"pipeline @{self.pipeline.sym_name.data}",
             )
-        parts: list[Operation] = [o.clone() for o in self.objects.values()]
-        parts.append(GcuOp(Region(Block(self._gcu()))))
         placed = {name.root_reference for c in self.pipeline.cores() for name in c.stages}
         for stage in self.pipeline.stages():
             if stage.sym_name not in placed:
                 raise CmcError(
                     "it runs on no core: list it in a cmpipe.core", f"stage @{stage.sym_name.data}"
                 )
-        parts += [self._core(core) for core in self.pipeline.cores()]
+        for stage in self.pipeline.stages():
+            known = {op.channel for op in self.into[stage.sym_name.data]}
+            for channel in read_from(stage, self.writers_of):
+                if channel not in known:
+                    raise CmcError(
+                        f"stage @{channel.reader} reads what @{channel.writer} writes of "
+                        f"@{channel.object}, and there is no channel for it: derive the control "
+                        "first, with cmpipe-derive-control"
+                    )
+        for op in self.pipeline.channels():
+            _slots(op)
+
+    def chip(self) -> ChipOp:
+        """The chip. The stages and objects of the pipeline move there."""
+        parts: list[Operation] = [GcuOp(Region(Block(self._gcu())))]
+        parts += [self._core(core) for core in list(self.pipeline.cores())]
+        parts[:0] = list(map(_moved, self.objects.values()))
         chip = ChipOp(self.pipeline.sym_name.data, Region(Block(parts)), self.pipeline.target)
         expect_limits(chip)
         return chip
@@ -197,7 +212,7 @@ class _Lowering:
         programs: list[Operation] = []
         address, width = 0, target_of(core).element_bytes
         for stage in stages:
-            channels = self._channels_into(stage)
+            channels = self.into[stage.sym_name.data]
             for op in channels:
                 slots = _slots(op)
                 held.append(RingOp(op.channel, address, slots, op.carries))
@@ -209,21 +224,8 @@ class _Lowering:
             if floats := stage.constant_floats:
                 held.append(ConstantsOp(stage.sym_name.data, address))
                 address += floats * width
-        moved = [stage.clone() for stage in stages]
-        return CoreOp(core.sym_name.data, Region(Block([*moved, *held, *programs])), core.place)
-
-    def _channels_into(self, stage: StageOp) -> list[ChannelOp]:
-        """The channels of all that a stage reads, in the order of its reads."""
-        channels = self.into[stage.sym_name.data]
-        known = [op.channel for op in channels]
-        for channel in read_from(stage, self.writers_of):
-            if channel not in known:
-                raise CmcError(
-                    f"stage @{channel.reader} reads what @{channel.writer} writes of "
-                    f"@{channel.object}, and there is no channel for it: derive the control first, "
-                    "with cmpipe-derive-control"
-                )
-        return channels
+        body = Block([*map(_moved, stages), *held, *programs])
+        return CoreOp(core.sym_name.data, Region(body), core.place)
 
     def _credits(self, writer: Writer) -> list[Operation]:
         channels = self.out_of[writer.sym_name.data]
@@ -235,6 +237,11 @@ class _Lowering:
             MachineOp(MachineKind.READY, op.channel, self.loops.ready(written, op)),
             MachineOp(MachineKind.FREE, op.channel, self.loops.free(written, op, stage)),
         ]
+
+
+def _moved(op: Operation) -> Operation:
+    op.detach()
+    return op
 
 
 def _slots(op: ChannelOp) -> int:
@@ -261,7 +268,8 @@ class ConvertCmpipeToCmctrlPass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         put_target(op, self.target)
         for pipeline in [p for p in op.walk() if isinstance(p, PipelineOp)]:
-            chip = _Lowering(pipeline).chip()
+            lowering = _Lowering(pipeline)
+            lowering.expect_ready()
             if self.check:
                 check_live(CountedPipeline(pipeline))
-            Rewriter.replace_op(pipeline, chip)
+            Rewriter.replace_op(pipeline, lowering.chip())

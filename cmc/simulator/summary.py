@@ -67,7 +67,8 @@ def summarize(chip: Chip, times: Times, cycles_per_image: float | None) -> Repor
 
 def _latency(times: Times) -> int:
     """Until the first image is through: alone, where pipelines work on others at the same time."""
-    alone = times if times.flow.turns == 1 else solve(times.flow, 1, arrivals=False)
+    one = times.flow.turns == 1 or times.images == 1
+    alone = times if one else solve(times.flow, 1, arrivals=False)
     return int(alone.ends(1)[0])
 
 
