@@ -56,6 +56,6 @@ def _waits(program: LoadedProgram, circle: Circle) -> dict[str, Ints]:
         name = share.part.writer
         if name in circle:
             places = np.append(-1, circle[name].part.order[share.part.elements])
-            needs = places[np.maximum(share.wanted[0].expanded(), -1) + 1] + 1
+            needs = places[np.maximum(share.places.wanted[0].expanded(), -1) + 1] + 1
             waits[name] = np.maximum(waits[name], needs) if name in waits else needs
     return waits

@@ -41,7 +41,7 @@ def check(chip: Chip, times: Times) -> None:
 def _first_missing(share: Share, images: int, starts: Runs, arrivals: Runs) -> int | None:
     """The first iteration that reads what was not written yet: all that one before reads is there,
     so it may as well read that, too."""
-    newest = share.wanted[0].repeated(images, share.part.count).accumulated(-1)
+    newest = share.places.wanted[0].repeated(images, share.part.count).accumulated(-1)
     wanted = newest.head(starts.length) + 1
     known = int(wanted.below(np.array([arrivals.length]))[0])
     late = arrivals.take(wanted.head(known)) - starts.head(known)
@@ -53,14 +53,14 @@ def _first_overwritten(
     share: Share, images: int, starts: Runs, arrivals: Runs, slots: int
 ) -> int | None:
     """The first iteration that reads what is no longer in its slot."""
-    oldest = (-share.wanted[1].repeated(images, share.part.count)).reversed().accumulated()
+    oldest = (-share.places.wanted[1].repeated(images, share.part.count)).reversed().accumulated()
     slots = min(slots, arrivals.length)
     reused = (-oldest.reversed()).head(starts.length) + slots + 1
     known = int(reused.below(np.array([arrivals.length]))[0])
     if _first_positive(starts.head(known) - arrivals.take(reused.head(known)) + 1) is None:
         return None
     # Some iteration from there on does: which one, only its own window tells.
-    places = _across(share.oldest, images, share.part.count)[: starts.length]
+    places = _across(share.places.oldest, images, share.part.count)[: starts.length]
     reused = np.where(places == NEVER, arrivals.length, places + slots + 1)
     gone = np.append(arrivals.expanded(), NEVER)[np.minimum(reused, arrivals.length)]
     wrong = np.flatnonzero(gone <= starts.expanded())

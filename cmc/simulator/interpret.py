@@ -154,8 +154,8 @@ class _Taken:
 
     def __init__(self, share: Share, channel: _Channel):
         self.share, self.channel = share, channel
-        self.newest: list[int] = share.newest.tolist()
-        self.oldest: list[int] = share.oldest.tolist()
+        self.newest: list[int] = share.places.newest.tolist()
+        self.oldest: list[int] = share.places.oldest.tolist()
 
 
 class _Window:

@@ -15,7 +15,7 @@ from functools import cached_property
 
 import islpy as isl
 import numpy as np
-from xdsl.ir import Operation
+from xdsl.ir import Block, Operation
 
 from cmc import precedence
 from cmc.dialects.cmctrl import (
@@ -48,7 +48,7 @@ from cmc.poly.order import Box, Order, box_of, ends, in_order, lexicographic
 from cmc.poly.relations import nameless
 from cmc.simulator.expand import read_order, visits
 from cmc.simulator.gather import Gather
-from cmc.simulator.machines import MachineReader
+from cmc.simulator.machines import MachineReader, structure
 from cmc.simulator.ports import Port
 from cmc.streams import Turn
 from cmc.timing.flow import Edge, Flow, Process
@@ -148,18 +148,16 @@ _TABLED = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
-class Read:
-    """One read of a body by the iterations of a program."""
+class View:
+    """What reads that are alike read: such a window for each of these iterations."""
 
     op: ReadOp
     source: ObjectOp
+    """One of the objects of this shape that are read so."""
     iterations: Box | Order
-    written: tuple[Part, ...]
-    """The parts of the object, or what rings carry of them; none of a constant."""
-
-    @property
-    def object(self) -> str:
-        return self.source.sym_name.data
+    _places: dict[object, Places] = field(default_factory=dict[object, "Places"])
+    _known_near: dict[object, Sequence[int]] = field(default_factory=dict[object, Sequence[int]])
+    _known_lost: dict[object, int | None] = field(default_factory=dict[object, "int | None"])
 
     @cached_property
     def gather(self) -> Gather:
@@ -167,61 +165,89 @@ class Read:
         return Gather.of(self.op, self.source, self.iterations.points)
 
     @cached_property
-    def shares(self) -> tuple[Share, ...]:
-        """What is read, by who writes it."""
-        shares = (Share(self, part) for part in self._near)
-        return tuple(share for share in shares if share.reads_any)
-
-    @property
-    def _near(self) -> Sequence[Part]:
-        """The parts but for those that, by their ends on each axis, nothing is read of."""
-        if len(self.written) < 2 or self.relation is None or self.relation.is_empty():
-            return self.written
-        least, greatest = ends(self.relation.range())
-        lows, highs = np.array([part.ends for part in self.written]).transpose(1, 0, 2)
-        near = np.all((lows <= greatest) & (highs >= least), axis=1)
-        return [self.written[number] for number in np.flatnonzero(near)]
-
-    @cached_property
     def relation(self) -> isl.Map | None:
         """From iterations to elements, where iterations are a box."""
         box = self.iterations.box
         return None if box is None else nameless(self.op.relation(box.set))
 
+    def places(self, part: Part) -> Places:
+        """Which places of a part are read."""
+        if part.identity not in self._places:
+            self._places[part.identity] = Places(self, part)
+        return self._places[part.identity]
+
+    def near(self, parts: Sequence[Part]) -> Sequence[int]:
+        """The parts but for those that, by their ends on each axis, nothing is read of."""
+        if len(parts) < 2 or self.relation is None or self.relation.is_empty():
+            return range(len(parts))
+        key = tuple(part.identity for part in parts)
+        if key not in self._known_near:
+            least, greatest = ends(self.relation.range())
+            lows, highs = np.array([part.ends for part in parts]).transpose(1, 0, 2)
+            near = np.all((lows <= greatest) & (highs >= least), axis=1)
+            self._known_near[key] = np.flatnonzero(near).tolist()
+        return self._known_near[key]
+
+    def lost(self, part: Part, whole: Part) -> int | None:
+        """The first element that is read of a part, and not in what is carried of it; or None."""
+        key = part.identity, whole.identity
+        if key not in self._known_lost:
+            self._known_lost[key] = self._first_lost(part, whole)
+        return self._known_lost[key]
+
+    def _first_lost(self, part: Part, whole: Part) -> int | None:
+        if self.relation is not None and whole.box is not None and part.box is not None:
+            lost = self.relation.range().intersect(whole.box.set).subtract(part.box.set)
+            if lost.is_empty():
+                return None
+            point = [np.array([c], np.int64) for c in first_point(lost)]
+            return int(flat_index(point, whole.object.shape, 1)[0])
+        element = self.gather.element
+        if np.any(self.gather.channel < 0):
+            element = np.where(self.gather.channel < 0, -1, element)
+        wanted = np.zeros(whole.object.elements, np.bool_)
+        wanted[element[element >= 0]] = True
+        lost = np.flatnonzero(wanted & (whole.order >= 0) & (part.order < 0))
+        return int(lost[0]) if len(lost) else None
+
 
 @dataclass(frozen=True, eq=False)
-class Share:
-    """What a read takes of one part of its object."""
+class Places:
+    """Which places of one part of an object are read, by the order in which it is written."""
 
-    read: Read
+    view: View
     part: Part
+    """One of those with these elements in this order."""
 
     @cached_property
     def _relation(self) -> isl.Map | None:
         """From iterations to elements, where both are boxes."""
-        relation, elements = self.read.relation, self.part.box
+        relation, elements = self.view.relation, self.part.box
         if relation is None or elements is None:
             return None
         return relation.intersect_range(elements.set)
 
-    @property
-    def reads_any(self) -> bool:
+    @cached_property
+    def any(self) -> bool:
         """Whether anything is read at all."""
         relation = self._relation
         return bool(np.any(self.newest >= 0)) if relation is None else not relation.is_empty()
 
     @cached_property
     def _extremes(self) -> tuple[Ints, Ints]:
-        newest, oldest = self.read.gather.extremes(self.part.order)
-        count = self.read.iterations.count
+        newest, oldest = self.view.gather.extremes(self.part.order)
+        count = self.view.iterations.count
         return np.broadcast_to(newest, count), np.broadcast_to(oldest, count)
 
-    def places_of(self, iteration: int) -> tuple[int, int]:
-        """The newest and the oldest place that one iteration reads."""
-        point = np.array([self.read.iterations.point(iteration)], np.int64)
-        gather = Gather.of(self.read.op, self.read.source, point)
-        newest, oldest = gather.extremes(self.part.order)
-        return int(newest[0]), int(oldest[0])
+    @property
+    def newest(self) -> Ints:
+        """The place, in write order, of the last element in each window; -1 where it has none."""
+        return self._extremes[0]
+
+    @property
+    def oldest(self) -> Ints:
+        """The place of the first element in each window; NEVER where it has none."""
+        return self._extremes[1]
 
     @cached_property
     def wanted(self) -> tuple[Runs, Runs]:
@@ -229,7 +255,7 @@ class Share:
 
         Where there is none, it is less or more than any.
         """
-        count = self.read.iterations.count
+        count = self.view.iterations.count
         found = self._places_by_rows()
         if found is None:
             newest = np.maximum.accumulate(np.where(self.newest < 0, LEAST, self.newest))
@@ -246,10 +272,10 @@ class Share:
 
         None if these are better found by looking at all points.
         """
-        box, elements = self.read.iterations.box, self.part.box
+        box, elements = self.view.iterations.box, self.part.box
         if box is None or elements is None:
             return None
-        if box.count * size(self.read.op.window_shape) // self.part.object.vector < _TABLED:
+        if box.count * size(self.view.op.window_shape) // self.part.object.vector < _TABLED:
             return None
         relation = self._relation
         assert relation is not None
@@ -257,15 +283,60 @@ class Share:
         both = [counted(extreme(relation), *sides) for extreme in (lexmax, lexmin)]
         return [(at - 1, place - 1) for at, place in both]
 
-    @property
-    def newest(self) -> Ints:
-        """The place, in write order, of the last element in each window; -1 where it has none."""
-        return self._extremes[0]
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """One read of a body by the iterations of a program."""
+
+    op: ReadOp
+    source: ObjectOp
+    view: View
+    written: tuple[Part, ...]
+    """The parts of the object, or what rings carry of them; none of a constant."""
 
     @property
-    def oldest(self) -> Ints:
-        """The place of the first element in each window; NEVER where it has none."""
-        return self._extremes[1]
+    def object(self) -> str:
+        return self.source.sym_name.data
+
+    @property
+    def iterations(self) -> Box | Order:
+        return self.view.iterations
+
+    @property
+    def gather(self) -> Gather:
+        """Where each iteration's window lies."""
+        return self.view.gather
+
+    @cached_property
+    def shares(self) -> tuple[Share, ...]:
+        """What is read, by who writes it."""
+        shares = (Share(self, self.written[number]) for number in self.view.near(self.written))
+        return tuple(share for share in shares if share.reads_any)
+
+
+@dataclass(frozen=True, eq=False)
+class Share:
+    """What a read takes of one part of its object."""
+
+    read: Read
+    part: Part
+
+    @cached_property
+    def places(self) -> Places:
+        """Which places of the part."""
+        return self.read.view.places(self.part)
+
+    @property
+    def reads_any(self) -> bool:
+        """Whether anything is read at all."""
+        return self.places.any
+
+    def places_of(self, iteration: int) -> tuple[int, int]:
+        """The newest and the oldest place that one iteration reads."""
+        point = np.array([self.read.iterations.point(iteration)], np.int64)
+        gather = Gather.of(self.read.op, self.read.source, point)
+        newest, oldest = gather.extremes(self.part.order)
+        return int(newest[0]), int(oldest[0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -388,6 +459,36 @@ class _Loops:
         return self.writer.sym_name.data
 
 
+@dataclass(frozen=True, eq=False)
+class _Alike:
+    """What programs are alike in, as copies and pipelines that take turns are: found once."""
+
+    orders: dict[object, Box | Order] = field(default_factory=dict[object, "Box | Order"])
+    """Of the loops of programs."""
+    written: dict[object, tuple[Box | None, Ints | None]] = field(
+        default_factory=dict[object, "tuple[Box | None, Ints | None]"]
+    )
+    """What they write, as a part has it."""
+    views: dict[object, View] = field(default_factory=dict[object, View])
+
+    def order(self, block: Block) -> Box | Order:
+        """What a program's loops start, in order."""
+        key = structure(block)
+        if key not in self.orders:
+            self.orders[key] = read_order(visits(block))
+        return self.orders[key]
+
+    def view(self, op: ReadOp, source: ObjectOp, iterations: Box | Order) -> View:
+        """What a read reads."""
+        key = (
+            op.access.data, op.pad, op.window_shape, source.shape, source.vector,
+            iterations.identity,
+        )  # fmt: skip
+        if key not in self.views:
+            self.views[key] = View(op, source, iterations)
+        return self.views[key]
+
+
 def load_pipeline(pipeline: PipelineOp) -> Dataflow:
     """What the stages of a pipeline that verifies compute, whatever its cores and channels."""
     streams = [_Loops(port, None, in_order(port.iterations)) for port in pipeline.inputs()]
@@ -395,8 +496,9 @@ def load_pipeline(pipeline: PipelineOp) -> Dataflow:
         _Loops(stage, stage.sym_name.data, in_order(stage.iterations))
         for stage in pipeline.stages()
     ]
-    loops = [*streams, *stages]
-    return _dataflow(pipeline, loops, _parts([_part(one) for one in loops]), {}, pipeline.turns)
+    loops, alike = [*streams, *stages], _Alike()
+    parts = _parts([_part(one, alike) for one in loops])
+    return _dataflow(pipeline, loops, parts, {}, pipeline.turns, alike)
 
 
 def _dataflow(
@@ -405,8 +507,9 @@ def _dataflow(
     parts: dict[str, tuple[Part, ...]],
     rings: Mapping[Channel, Ring],
     turns: Mapping[str, Turn],
+    alike: _Alike,
 ) -> Dataflow:
-    programs = {one.name: _program(one, parts, rings, turns[one.name]) for one in loops}
+    programs = {one.name: _program(one, parts, rings, turns[one.name], alike) for one in loops}
     return Dataflow(
         {name: found[0].object for name, found in parts.items()},
         parts,
@@ -419,13 +522,13 @@ def _dataflow(
 def load(chip: ChipOp) -> Chip:
     """Tables of a chip that verifies. CmcError where its loops do not fit its objects."""
     expect_ways(chip)
-    width = target_of(chip).element_bytes
+    width, alike = target_of(chip).element_bytes, _Alike()
     loops = [
-        _loops(program, core)
+        _loops(program, core, alike)
         for core, side in ((None, chip.gcu), *((c.sym_name.data, c) for c in chip.cores()))
         for program in side.programs()
     ]
-    parts = _parts([_part(one) for one in loops])
+    parts = _parts([_part(one, alike) for one in loops])
     carriers, rings = _Carriers(), dict[Channel, Ring]()
     sends: dict[Channel, Runs | None] = {}
     for op in (op for core in chip.cores() for op in core.rings()):
@@ -433,7 +536,7 @@ def load(chip: ChipOp) -> Chip:
         whole = next(p for p in parts[channel.object] if p.writer == channel.writer)
         part, sends[channel] = carriers.of(op, whole)
         rings[channel] = Ring(channel, op.slots.value.data, op.start // width, part)
-    dataflow = _dataflow(chip.gcu, loops, parts, rings, chip.turns)
+    dataflow = _dataflow(chip.gcu, loops, parts, rings, chip.turns, alike)
     programs = dataflow.programs
     sides = (chip.gcu, *chip.cores())
     credits = {c.channel: c.count.value.data for side in sides for c in side.credits()}
@@ -537,7 +640,7 @@ def _expect_carried(programs: Iterable[LoadedProgram], parts: Mapping[str, Seque
     for program in programs:
         for read in program.reads:
             for part, whole in zip(read.written, parts[read.object], strict=True):
-                if part is not whole and (lost := _first_lost(read, part, whole)) is not None:
+                if part is not whole and (lost := read.view.lost(part, whole)) is not None:
                     channel = Channel(read.object, whole.writer, program.name)
                     raise CmcError(
                         f"it reads {whole.object.element(lost)}, which the ring of {channel} does "
@@ -546,30 +649,14 @@ def _expect_carried(programs: Iterable[LoadedProgram], parts: Mapping[str, Seque
                     )
 
 
-def _first_lost(read: Read, part: Part, whole: Part) -> int | None:
-    """The first element that is read of a part, and not in what is carried of it; or None."""
-    if read.relation is not None and whole.box is not None and part.box is not None:
-        lost = read.relation.range().intersect(whole.box.set).subtract(part.box.set)
-        if lost.is_empty():
-            return None
-        point = [np.array([c], np.int64) for c in first_point(lost)]
-        return int(flat_index(point, whole.object.shape, 1)[0])
-    gather = read.gather
-    wanted = np.unique(np.where(gather.channel < 0, -1, gather.element))
-    wanted = wanted[wanted >= 0]
-    lost = wanted[(whole.order[wanted] >= 0) & (part.order[wanted] < 0)]
-    return int(lost[0]) if len(lost) else None
-
-
 def _coordinates(point: Sequence[int] | Ints) -> str:
     return ", ".join(str(int(i)) for i in point)
 
 
-def _loops(program: ProgramOp, core: str | None) -> _Loops:
+def _loops(program: ProgramOp, core: str | None, alike: _Alike) -> _Loops:
     where = f"program @{program.runs}"
     writer = program.find_writer()
-    found = visits(program.body.block)
-    order = read_order(found)
+    order = alike.order(program.body.block)
     if not order.count:
         raise CmcError("its loops start no iteration", where)
     if isinstance(order, Order):
@@ -585,9 +672,8 @@ def _loops(program: ProgramOp, core: str | None) -> _Loops:
     return _Loops(writer, core, order)
 
 
-def _part(loops: _Loops) -> Part:
+def _part(loops: _Loops, alike: _Alike) -> Part:
     """What a program writes, and the order in which it does."""
-    where = f"program @{loops.name}"
     access: isl.Map | None = None
     if isinstance(loops.writer, StageOp):
         (write,) = loops.writer.writes()
@@ -595,11 +681,22 @@ def _part(loops: _Loops) -> Part:
     else:
         op = find_object(loops.writer, loops.writer.object)
     object = Object(op.sym_name.data, op.shape, op.vector)
+    key = loops.order.identity, access, object.shape
+    if key not in alike.written:
+        alike.written[key] = _written(loops, access, object)
+    return Part(object, loops.name, *alike.written[key])
+
+
+def _written(
+    loops: _Loops, access: isl.Map | None, object: Object
+) -> tuple[Box | None, Ints | None]:
+    """What a program writes of an object, as a part has it."""
+    where = f"program @{loops.name}"
     shape, count = object.shape, loops.order.count
     if loops.order.box is not None:
         box = _written_box(loops.order.box, access, shape)
         if box is not None:
-            return Part(object, loops.name, box, None)
+            return box, None
     places: tuple[Ints, ...] = tuple(loops.order.points.T)
     if access is not None:
         table = tabulate(access, places)
@@ -611,7 +708,7 @@ def _part(loops: _Loops) -> Part:
         first = int(np.flatnonzero(elements < 0)[0])
         place = _coordinates([int(c.reshape(-1)[min(first, c.size - 1)]) for c in places])
         raise CmcError(f"it writes [{place}], which is no element of @{object.name}", where)
-    return Part(object, loops.name, None, elements)
+    return None, elements
 
 
 def _written_box(iterations: Box, access: isl.Map | None, shape: tuple[int, ...]) -> Box | None:
@@ -644,7 +741,7 @@ def _parts(found: Sequence[Part]) -> dict[str, tuple[Part, ...]]:
         if len(of_one) == 1 and of_one[0].box is not None and of_one[0].count == object.elements:
             continue
         elements = np.concatenate([part.elements for part in of_one])
-        if len(elements) != object.elements or len(np.unique(elements)) != object.elements:
+        if np.any(np.bincount(elements, minlength=object.elements) != 1):
             writers = " and ".join(f"@{part.writer}" for part in of_one)
             raise CmcError(
                 f"it writes {len(np.unique(elements))} of the {object.elements} elements of "
@@ -672,20 +769,22 @@ def _program(
     parts: Mapping[str, Sequence[Part]],
     rings: Mapping[Channel, Ring],
     turn: Turn,
+    alike: _Alike,
 ) -> LoadedProgram:
     reads: list[Read] = []
     constants: list[Read] = []
     stage = loops.writer if isinstance(loops.writer, StageOp) else None
     for op in () if stage is None else stage.reads():
         source = find_object(op, op.object)
+        view = alike.view(op, source, loops.order)
         if source.value is not None:
-            constants.append(Read(op, source, loops.order, ()))
+            constants.append(Read(op, source, view, ()))
         else:
             written: list[Part] = []
             for part in parts[source.sym_name.data]:
                 ring = rings.get(Channel(part.object.name, part.writer, loops.name))
                 written.append(part if ring is None else ring.part)
-            reads.append(Read(op, source, loops.order, tuple(written)))
+            reads.append(Read(op, source, view, tuple(written)))
     return LoadedProgram(
         loops.name,
         loops.core,

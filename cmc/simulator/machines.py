@@ -48,14 +48,19 @@ class MachineReader:
 
     def steps(self, machine: MachineOp, awaited: Side, driven: Side) -> Steps:
         """A machine's loops as steps. CmcError for an advance to what is not there."""
-        key = (_structure(machine.body.block, {}), awaited.identity, driven.identity)
+        key = (structure(machine.body.block), awaited.identity, driven.identity)
         if key not in self._known:
             self._known[key] = _read_steps(machine, awaited, driven)
         return self._known[key]
 
 
+def structure(block: Block) -> object:
+    """What is equal for blocks that do the same."""
+    return _structure(block, {})
+
+
 def _structure(block: Block, numbers: dict[SSAValue, int]) -> object:
-    """What is equal for blocks that do the same, given numbers of the values around them."""
+    """The same for blocks within others, given numbers of the values around them."""
     numbers.update((argument, len(numbers) + i) for i, argument in enumerate(block.args))
     found: list[object] = []
     for op in block.ops:
