@@ -29,36 +29,31 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil, prod
+from math import ceil
 
 import islpy as isl
 from xdsl.context import Context
-from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
 from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 
 from cmc.dialects.cmpipe import (
-    ElementwiseOp,
     InputOp,
     MxvOp,
     PipelineOp,
     ReadOp,
-    ReduceOp,
     StageOp,
     Unit,
     UnitsAttr,
     Writer,
+    computed_elements,
     find_object,
     stored_floats,
-    vector_shape,
 )
 from cmc.passes.on_target import put_target
 from cmc.poly.counting import Iterations
 from cmc.poly.relations import box
 from cmc.targets import Target
-
-_ARITHMETIC = (*arith.Arith.operations, *math.Math.operations, ElementwiseOp)
 
 
 @dataclass(frozen=True)
@@ -128,16 +123,7 @@ def _digital(op: Operation, target: Target) -> int:
     """The cycles of the digital unit for an operation of a body."""
     if target.lanes is None:
         return 0
-    return -(-_elements(op) // target.lanes) * target.lane_cycles
-
-
-def _elements(op: Operation) -> int:
-    """How many elements an operation of a body computes."""
-    if isinstance(op, ReduceOp):
-        return prod(vector_shape(op.vector.type))
-    if op.operands and isinstance(op, _ARITHMETIC):
-        return sum(prod(vector_shape(result.type)) for result in op.results)
-    return 0
+    return -(-computed_elements(op) // target.lanes) * target.lane_cycles
 
 
 def _floats(stage: StageOp) -> int:

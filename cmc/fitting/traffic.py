@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -146,12 +147,17 @@ def hops_of(target: Target) -> Ints:
 class Crossing:
     """What an image sends over links, where cores have places."""
 
-    hop_bytes: int
-    """Bytes, each as often as it crosses a link."""
+    sent: Mapping[int, int]
+    """By the number of the core that sends them, bytes, each as often as it crosses a link."""
     cycles: Mapping[int, int]
     """By a link's number, for how long an image holds it."""
     channels: Mapping[int, Sequence[Sent]]
     """By a link's number, what crosses it."""
+
+    @property
+    def hop_bytes(self) -> int:
+        """Bytes, each as often as it crosses a link."""
+        return sum(self.sent.values())
 
     @property
     def busiest(self) -> tuple[int, int]:
@@ -167,7 +173,7 @@ def crossing(
     `core` has the number of each stage's core. Where the target has multicast, a vector for several
     readers crosses a link once.
     """
-    topology, total = topology_of(target), 0
+    topology, total = topology_of(target), Counter[int]()
     cycles: dict[int, int] = {}
     over: dict[int, list[Sent]] = {}
     for one in channels:
@@ -177,7 +183,7 @@ def crossing(
     for link, crossed in over.items():
         cycles[link] = 0
         for vectors, one in together(crossed, target):
-            total += vectors * one.bytes
+            total[core[one.channel.writer]] += vectors * one.bytes
             cycles[link] += vectors * one.cycles
     return Crossing(total, cycles, over)
 
@@ -227,21 +233,36 @@ class HopBytes:
     """No places of the same cores have less."""
 
 
-def hop_bytes(chip: ChipOp) -> HopBytes | None:
-    """What a chip sends over links; None where a core has no place, and ways depend on that."""
+def chip_crossing(chip: ChipOp, channels: Iterable[Sent]) -> Crossing | None:
+    """What crosses links between a chip's cores, which are counted as they stand.
+
+    None where a core has no place, and ways depend on that.
+    """
     target, cores = target_of(chip), list(chip.cores())
-    topology, places = topology_of(target), [core.place for core in cores]
-    if not topology.placed:
+    places = [core.place for core in cores]
+    if not topology_of(target).placed:
         places = list(range(len(cores)))
     known = [place for place in places if place is not None]
     if len(known) < len(cores):
         return None
-    core = {stage.sym_name.data: n for n, one in enumerate(cores) for stage in one.stages()}
-    channels = sent(chip)
-    found = crossing(channels, core, known, target).hop_bytes
-    if not topology.placed:
+    return crossing(channels, _cores_of(chip), known, target)
+
+
+def _cores_of(chip: ChipOp) -> dict[str, int]:
+    """The number of each stage's core."""
+    return {stage.sym_name.data: n for n, one in enumerate(chip.cores()) for stage in one.stages()}
+
+
+def hop_bytes(chip: ChipOp) -> HopBytes | None:
+    """What a chip sends over links; None where a core has no place, and ways depend on that."""
+    target, channels = target_of(chip), sent(chip)
+    crossed = chip_crossing(chip, channels)
+    if crossed is None:
+        return None
+    found, core = crossed.hop_bytes, _cores_of(chip)
+    if not topology_of(target).placed:
         return HopBytes(found, found)
-    traffic = between_cores(channels, core, len(cores), target)
+    traffic = between_cores(channels, core, len(list(chip.cores())), target)
     if target.multicast:
         # Each core that gets something gets it over a link of its own.
         return HopBytes(found, int(traffic.sum()))

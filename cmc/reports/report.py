@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cmc.files.output import replacing_text
 from cmc.fitting.traffic import HopBytes
 from cmc.reports.details import Details
+from cmc.reports.energy import Counts, Energy
 from cmc.reports.host import HostReport
 from cmc.streams import Turn
 from cmc.targets import IDEAL, Target
@@ -187,6 +188,9 @@ class Report:
     examined: Callable[[], Details | None] = field(default=lambda: None, compare=False, repr=False)
     """Finds what `details` are."""
 
+    counted: Callable[[], Mapping[str, Counts]] = field(default=dict, compare=False, repr=False)
+    """Counts what each core does for an image."""
+
     @cached_property
     def details(self) -> Details | None:
         """What figures show beside the report; None if nothing was simulated."""
@@ -204,6 +208,15 @@ class Report:
         It is of an image of each pipeline. None where cores have no places.
         """
         return self.sent()
+
+    @cached_property
+    def energy(self) -> Energy | None:
+        """What an image takes of energy, as far as the target says; None without any cores."""
+        counts = self.counted()
+        if not counts:
+            return None
+        interval = None if self.interval is None else self.target.ns(self.interval)
+        return Energy(self.target, counts, interval, self.pipelines)
 
     @property
     def images_per_second(self) -> float | None:
@@ -271,6 +284,7 @@ class Report:
             "slots": self.slots,
             "hop_bytes": None if (sent := self.hop_bytes) is None else sent.found / self.pipelines,
             "hop_bytes_bound": None if sent is None else sent.least / self.pipelines,
+            "energy": None if (energy := self.energy) is None else energy.as_json(),
             "links": [{**asdict(link), "busy": self.share(link.cycles)} for link in self.links],
             "cores": [core.as_json() for core in self.cores],
             "host": [part.as_json() for part in self.host],

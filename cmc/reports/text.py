@@ -1,11 +1,12 @@
 """A report as text for a terminal: a table of the cores, and a picture of the pipeline."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cmc.reports.energy import FIGURES, Energy, Kind
 from cmc.reports.host import format_host
 from cmc.reports.report import CoreReport, ProgramReport, Report
 from cmc.timing.runs import Runs
@@ -28,7 +29,9 @@ def format_table(report: Report) -> str:
     """One line a core: what it runs, what of it that takes, and what it waited for."""
     units = sorted({unit for core in report.cores for unit in core.loads})
     busy = [f"{unit} busy" for unit in units]
-    header = ("core", "stages", "crossbars", "cells used", "busy", *busy, "SRAM bytes")
+    energy = report.energy if report.energy is not None and report.energy.total else None
+    joules = [] if energy is None else ["energy"]
+    header = ("core", "stages", "crossbars", "cells used", "busy", *busy, "SRAM bytes", *joules)
     rows = [
         (
             core.name,
@@ -38,6 +41,7 @@ def format_table(report: Report) -> str:
             _format_share(report, core.load),
             *(_format_share(report, core.loads.get(unit, 0)) for unit in units),
             _format_of(core.sram_bytes, report.target.sram_bytes) if core.sram_bytes else "",
+            *([] if energy is None else [_format_core_joules(energy, core.name)]),
             _format_waiting(core),
         )
         for core in report.cores
@@ -90,6 +94,8 @@ def format_totals(report: Report) -> str:
     if report.links:
         lines += [_format_links(report), *_format_hops(report)]
     lines.append(_format_used(report))
+    if report.energy is not None:
+        lines += format_energy(report.energy)
     return "\n".join(lines)
 
 
@@ -145,6 +151,85 @@ def _format_used(report: Report) -> str:
         "bytes of SRAM in the fullest core": (report.sram_bytes, target.sram_bytes),
     }
     return ", ".join(f"{what} {_format_of(*counts)}" for what, counts in used.items())
+
+
+_TITLES: Mapping[Kind, str] = {
+    Kind.MXV: "MxVs",
+    Kind.DIGITAL: "digital operations",
+    Kind.SRAM: "bytes of SRAM",
+    Kind.LINKS: "bytes x links",
+    Kind.IDLE: "idle power",
+}
+
+
+def format_energy(energy: Energy) -> list[str]:
+    """What is done for an image, what that takes, and how much of the target's peak that is."""
+    counts = [(energy.counts.of(kind), title) for kind, title in _TITLES.items()]
+    done = [f"{_format_per(n, energy.pipelines)} {title}" for n, title in counts if n]
+    return [
+        f"an image takes {', '.join(done)}",
+        _format_joules(energy),
+        *_format_tops(energy),
+    ]
+
+
+def _format_core_joules(energy: Energy, core: str) -> str:
+    """What is known of the energy that an image takes of a core; nothing of the GCU."""
+    joules = energy.core_total(core) if core in energy.cores else None
+    return _format_joule(joules) if joules else ""
+
+
+def _format_joules(energy: Energy) -> str:
+    """What is known of the energy of an image, by kind; and what is not."""
+    if energy.total is None:
+        return f"its energy is unknown: target {energy.target.name} has no figures for it"
+    known = [(kind, joules) for kind, joules in energy.joules().items() if joules]
+    parts = ", ".join(f"{_TITLES[kind]} {_format_joule(joules)}" for kind, joules in known)
+    text = f"its energy is {_format_joule(energy.total)}: {parts}"
+    if not energy.unknown:
+        return text
+    missing = _listed([FIGURES[kind] for kind in energy.unknown])
+    return f"{text}; the rest is unknown: target {energy.target.name} has no {missing}"
+
+
+def _format_tops(energy: Energy) -> list[str]:
+    """What the products come to, beside the most that the target's crossbars can do.
+
+    Nothing of a target without limits and figures, whose cycle is no time.
+    """
+    if energy.peak_tops is None and energy.total is None:
+        return []
+    per_watt = _format_beside(energy.tops_per_watt, energy.peak_tops_per_watt, "TOPS/W")
+    parts = [
+        _format_beside(energy.tops, energy.peak_tops, "TOPS"),
+        f"at most {per_watt}" if per_watt and energy.unknown else per_watt,
+        _format_beside(energy.tops_per_mm2, energy.peak_tops_per_mm2, "TOPS/mm²"),
+    ]
+    return [f"in products {', '.join(filter(None, parts))}"] if any(parts) else []
+
+
+def _format_beside(found: float | None, peak: float | None, unit: str) -> str:
+    if found is None:
+        return ""
+    text = f"{found:.3g}"
+    return f"{text} {unit}" if peak is None else f"{text} of {peak:.3g} {unit}"
+
+
+def _format_joule(joules: float) -> str:
+    """An energy, in a unit in which it has few digits before the point."""
+    for factor, unit in ((1, "J"), (1e3, "mJ"), (1e6, "µJ"), (1e9, "nJ")):
+        if joules * factor >= 1:
+            return f"{joules * factor:.4g} {unit}"
+    return f"{joules * 1e12:.4g} pJ"
+
+
+def _format_per(count: int, pipelines: int) -> str:
+    return _format_number(count // pipelines if count % pipelines == 0 else count / pipelines)
+
+
+def _listed(names: Sequence[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _count(number: int | float, what: str) -> str:

@@ -10,6 +10,7 @@ from cmc.dialects.cmpipe import StageOp, Writer, target_of
 from cmc.fitting.traffic import hop_bytes
 from cmc.reports.details import Details
 from cmc.reports.report import ConstantsReport, CoreReport, ProgramReport, Report, RingReport
+from cmc.simulator.counts import counts
 from cmc.simulator.load import Chip, LoadedProgram
 from cmc.simulator.usage import around, bound_by, cells, copies, interval_bound, links, loads
 from cmc.targets import Target
@@ -62,6 +63,7 @@ def summarize(chip: Chip, times: Times, cycles_per_image: float | None) -> Repor
         lambda: hop_bytes(chip.op),
         around(chip),
         examined=lambda: Details(waiting.last),
+        counted=lambda: counts(chip),
     )
 
 

@@ -28,8 +28,8 @@ mxv_ns = { value = 133, source = "63.1 TOPS at one phase" }
 
 The last part of a key is its unit. Times are in ns in the file and in whole cycles of the clock in
 the module, where they are rounded up; rates are in bytes per ns, and in bytes per cycle, to a
-millionth, in the module. What links cost is said in [how cmc works](design.md#links-between-cores);
-energies and areas are read, checked and kept, and cost nothing yet. In the module a pipeline or a
+millionth, in the module. What links cost is said in [how cmc works](design.md#links-between-cores),
+and [what counts for energies](design.md#energy-and-area) as well. In the module a pipeline or a
 chip carries its target as an attribute, with what differs from `ideal`:
 
 ```mlir

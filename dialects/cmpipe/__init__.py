@@ -48,6 +48,7 @@ from cmc.dialects.cmpipe.body import (
     RemainderOp,
     SelectOp,
     WriteOp,
+    computed_elements,
     stored_floats,
 )
 from cmc.dialects.cmpipe.circles import expect_no_wait_for_itself
@@ -137,6 +138,7 @@ __all__ = [
     "WriteOp",
     "Writer",
     "channel_properties",
+    "computed_elements",
     "expect_count",
     "expect_no_wait_for_itself",
     "expect_own_names",

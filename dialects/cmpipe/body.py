@@ -10,7 +10,7 @@ from math import prod
 from typing import ClassVar
 
 import islpy as isl
-from xdsl.dialects import arith
+from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import (
     DenseIntOrFPElementsAttr,
     FlatSymbolRefAttrConstr,
@@ -457,6 +457,22 @@ class ConstantOp(IRDLOperation):
                 f"the value has the shape {list(self.value.shape)}, and its type is "
                 f"{self.result.type}"
             )
+
+
+_ARITHMETIC = (*arith.Arith.operations, *math.Math.operations, ElementwiseOp)
+
+
+def computed_elements(op: Operation) -> int:
+    """How many elements an operation of a body computes in the digital unit.
+
+    A reduction computes as many as it is given; constants are computed nowhere, and what only moves
+    numbers is no arithmetic.
+    """
+    if isinstance(op, ReduceOp):
+        return prod(vector_shape(op.vector.type))
+    if op.operands and isinstance(op, _ARITHMETIC):
+        return sum(prod(vector_shape(result.type)) for result in op.results)
+    return 0
 
 
 def stored_floats(op: Operation) -> int:
