@@ -1,0 +1,118 @@
+"""How a matrix is held in cells: exactly, in digits, or as conductances of devices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from cmc.analog.devices import Devices, Doubles, Programmed
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """What a crossbar multiplies with at some time.
+
+    A matrix is the sum of `slices`, each with its factor, which is digital: each slice has columns
+    of its own, and converters on them.
+    """
+
+    slices: tuple[tuple[float, Doubles], ...]
+    variances: Doubles | None = None
+    """Of each weight of the one slice, from read to read; None if it is always read alike."""
+
+
+class Cells(Protocol):
+    """A matrix in cells."""
+
+    def at(self, time: float) -> Held:
+        """What they hold at a time in s after programming."""
+        ...
+
+
+class Model(Protocol):
+    """A way to hold matrices, `[blocks, rows, columns]`."""
+
+    def program(self, weights: Doubles, *address: str | int) -> Cells:
+        """Program a matrix; what is random depends on the address alone."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class _Kept:
+    """What does not change."""
+
+    held: Held
+
+    def at(self, time: float) -> Held:
+        return self.held
+
+
+@dataclass(frozen=True)
+class Exact:
+    """Weights are what they should be."""
+
+    def program(self, weights: Doubles, *address: str | int) -> Cells:
+        return _Kept(Held(((1.0, weights),)))
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Weights of some bits, of which each cell holds some.
+
+    The largest magnitude of the matrix is `2^(bits - 1) - 1`; a weight is the difference of two
+    columns of cells, so that the sign takes no cell. As in A. Shafiee et al., ISAAC: A
+    Convolutional Neural Network Accelerator with In-Situ Analog Arithmetic in Crossbars, ISCA 2016.
+    """
+
+    bits: int
+    cell_bits: int
+
+    def program(self, weights: Doubles, *address: str | int) -> Cells:
+        most = codes_of(self.bits)
+        unit = largest(weights) / most
+        whole = np.rint(weights / unit)
+        signs, left = np.sign(whole), np.abs(whole)
+        slices: list[tuple[float, Doubles]] = []
+        for place in range(0, most.bit_length(), self.cell_bits):
+            left, digits = np.divmod(left, 2.0**self.cell_bits)
+            slices.append((unit * 2.0**place, signs * digits))
+        return _Kept(Held(tuple(slices)))
+
+
+@dataclass(frozen=True)
+class Conductances:
+    """Each weight is the difference of two devices, of which one should conduct nothing."""
+
+    devices: Devices
+
+    def program(self, weights: Doubles, *address: str | int) -> Cells:
+        unit = largest(weights) / self.devices.g_max
+        pairs = np.stack([np.maximum(weights, 0), np.maximum(-weights, 0)], -1) / unit
+        rows = weights.shape[0] * weights.shape[1]
+        cells = pairs.reshape(rows, *pairs.shape[2:])
+        return _Pairs(unit, weights.shape, self.devices.program(cells, *address))
+
+
+@dataclass(frozen=True, eq=False)
+class _Pairs:
+    unit: float
+    shape: tuple[int, ...]
+    programmed: Programmed
+
+    def at(self, time: float) -> Held:
+        now, deviations = self.programmed.at(time)
+        weights = self.unit * (now[..., 0] - now[..., 1])
+        variances = self.unit**2 * np.sum(deviations**2, -1)
+        return Held(((1.0, weights.reshape(self.shape)),), variances.reshape(self.shape))
+
+
+def largest(weights: Doubles) -> float:
+    """The largest magnitude, which all others are shares of; 1 of zeros."""
+    return float(np.abs(weights).max()) or 1.0
+
+
+def codes_of(bits: int) -> int:
+    """How many codes a number of some bits has on each side of 0; of 1 bit as many as of 2."""
+    return max(1, (1 << (bits - 1)) - 1)
