@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cmc.explain.circuit import Circuit, CriticalPath
 from cmc.files.output import replacing_text
 from cmc.fitting.traffic import HopBytes
 from cmc.reports.details import Details
@@ -190,11 +191,27 @@ class Report:
 
     counted: Callable[[], Mapping[str, Counts]] = field(default=dict, compare=False, repr=False)
     """Counts what each core does for an image."""
+    why: Callable[[], Circuit | None] = field(default=lambda: None, compare=False, repr=False)
+    """Finds what `critical` is."""
+    why_late: Callable[[], CriticalPath | None] = field(
+        default=lambda: None, compare=False, repr=False
+    )
+    """Finds what `critical_path` is."""
 
     @cached_property
     def details(self) -> Details | None:
         """What figures show beside the report; None if nothing was simulated."""
         return self.examined()
+
+    @cached_property
+    def critical(self) -> Circuit | None:
+        """The waits that rule the interval: their mean; None if there is no steady state."""
+        return self.why()
+
+    @cached_property
+    def critical_path(self) -> CriticalPath | None:
+        """The waits that make the latency, their sum; None where nothing is on the cores."""
+        return self.why_late()
 
     @cached_property
     def interval(self) -> float | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from math import prod
 
 import numpy as np
 
 from cmc.dialects.cmpipe import StageOp, Writer, target_of
+from cmc.explain.critical import critical_circuit, critical_path
 from cmc.fitting.traffic import hop_bytes
 from cmc.reports.details import Details
 from cmc.reports.report import ConstantsReport, CoreReport, ProgramReport, Report, RingReport
@@ -29,6 +31,7 @@ LONG = 10**6
 def summarize(chip: Chip, times: Times, cycles_per_image: float | None) -> Report:
     """The report of a stream that is through, and of which this is known of its `steady` state."""
     target, waiting = target_of(chip.op), Waiting(times)
+    stream = cache(lambda: solve(chip.flow, LONG, arrivals=False))
     programs = {
         writer.sym_name.data: _program(chip.programs[writer.sym_name.data], writer, waiting, target)
         for side in (chip.op.gcu, *chip.op.cores())
@@ -52,10 +55,10 @@ def summarize(chip: Chip, times: Times, cycles_per_image: float | None) -> Repor
         1 + max(r.last_cycle or 0 for r in programs.values()),
         cycles_per_image,
         tuple(cores),
-        _latency(times),
+        int(_alone(times).ends(1)[0]),
         bound_by(chip),
         target,
-        lambda: _interval(chip),
+        lambda: _interval(stream()),
         chip.flow.turns,
         interval_bound(chip),
         copies(chip),
@@ -64,25 +67,25 @@ def summarize(chip: Chip, times: Times, cycles_per_image: float | None) -> Repor
         around(chip),
         examined=lambda: Details(waiting.last),
         counted=lambda: counts(chip),
+        why=lambda: critical_circuit(stream()),
+        why_late=lambda: critical_path(_alone(times)),
     )
 
 
-def _latency(times: Times) -> int:
-    """Until the first image is through: alone, where pipelines work on others at the same time."""
+def _alone(times: Times) -> Times:
+    """The first image: alone, where pipelines work on others at the same time."""
     one = times.flow.turns == 1 or times.images == 1
-    alone = times if one else solve(times.flow, 1, arrivals=False)
-    return int(alone.ends(1)[0])
+    return times if one else solve(times.flow, 1, arrivals=False)
 
 
-def _interval(chip: Chip) -> float | None:
+def _interval(times: Times) -> float | None:
     """Cycles from one image's end to the next one's in a long stream, or on an average there."""
-    times = solve(chip.flow, LONG, arrivals=False)
     if not times.complete:
         return None
     found = steady(times)
     if found is not None:
         return found
-    return max(times.last(n) + p.latency for n, p in chip.flow.processes.items()) / LONG
+    return max(times.last(n) + p.latency for n, p in times.flow.processes.items()) / times.images
 
 
 def _of_core(
