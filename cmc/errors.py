@@ -16,6 +16,10 @@ class CmcError(Exception):
         super().__init__(self.message if where is None else f"{self.where}: {self.message}")
 
 
+class Malformed(CmcError):
+    """A model that nobody can compute, on cores or elsewhere."""
+
+
 def one_line(text: str) -> str:
     """`text`, in which what ends a line, or moves a cursor, is escaped: names may hold anything."""
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)

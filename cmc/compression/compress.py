@@ -12,10 +12,11 @@ from onnx import numpy_helper
 from onnx.external_data_helper import uses_external_data
 
 from cmc.compression.choice import Matrices, Shape, Way, matrices_on
-from cmc.compression.matrices import Constants, Found, find_weights, node_name
+from cmc.compression.matrices import Constants, Found, find_weights
 from cmc.compression.rewriting import Pair, rewritten
 from cmc.files.onnx_file import tensors_of
 from cmc.importer.load import Model
+from cmc.importer.schema import node_name
 from cmc.targets import Target
 from cmc.track import Track, no_track
 

@@ -17,6 +17,7 @@ from cmc.compression.spectrum import Blocks
 from cmc.errors import CmcError
 from cmc.importer.folding import OnnxEvaluator
 from cmc.importer.load import Array, Model
+from cmc.importer.schema import describe_node
 
 Kind = Literal["Conv", "ConvTranspose", "rows first", "columns first", "on the left"]
 
@@ -140,13 +141,13 @@ def find_weights(model: Model, constants: Constants) -> Found:
     for number, node in enumerate(model.proto.graph.node):
         found = _form(node, constants)
         if isinstance(found, str):
-            skipped[described(node)] = found
+            skipped[describe_node(node)] = found
         elif found is not None:
             forms.setdefault(found, []).append(number)
     weights: list[Weights] = []
     for (name, form), nodes in forms.items():
         array = constants.array(name)
-        where = described(model.proto.graph.node[nodes[0]])
+        where = describe_node(model.proto.graph.node[nodes[0]])
         if (reason := _reason(array)) is not None:
             skipped[where] = reason
             continue
@@ -158,16 +159,6 @@ def find_weights(model: Model, constants: Constants) -> Found:
         if rows and columns:
             weights.append(one)
     return Found(weights, skipped)
-
-
-def described(node: onnx.NodeProto) -> str:
-    """A node as a message names it."""
-    return f"{node.op_type} node {node_name(node)!r}"
-
-
-def node_name(node: onnx.NodeProto) -> str:
-    """The name of a node, or that of its first output."""
-    return node.name or next(filter(None, node.output), "")
 
 
 def _form(node: onnx.NodeProto, constants: Constants) -> tuple[str, Form] | str | None:
@@ -241,7 +232,7 @@ class Constants:
             )
             results = evaluator.run(None, inputs)
         except Exception as error:  # of many types
-            raise CmcError(f"cannot be evaluated: {error}", described(node)) from error
+            raise CmcError(f"cannot be evaluated: {error}", describe_node(node)) from error
         return dict(zip(evaluator.output_names, map(np.asarray, results), strict=True))
 
 

@@ -8,9 +8,10 @@ from itertools import count, cycle
 import onnx
 from onnx import helper, numpy_helper
 
-from cmc.compression.matrices import Constants, Form, Weights, node_name
+from cmc.compression.matrices import Constants, Form, Weights
 from cmc.importer.graph import names_read
 from cmc.importer.load import Array, Model
+from cmc.importer.schema import node_name
 
 Pair = tuple[Weights, Form, tuple[Array, Array]]
 """Weights, and by a form of theirs those of the two nodes in the place of each that has them."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import onnx
+from onnx.shape_inference import InferenceError, infer_shapes
 
 from cmc.errors import CmcError
 
@@ -49,7 +50,9 @@ class Evaluator:
         self._names = [info.name for info in model.graph.output]
         ports = (*model.graph.input, *model.graph.output)
         of_numpy = all(info.type.tensor_type.elem_type not in _NOT_OF_NUMPY for info in ports)
-        found = by_onnxruntime(model, self._names) if of_numpy else None
+        found = _made_by_onnxruntime(model, self._names) if of_numpy else None
+        if found is None:
+            _check_shapes(model)
         self.engine, self._evaluate = found or by_onnx(model)
 
     def __call__(self, inputs: Mapping[str, HostValue]) -> dict[str, HostValue]:
@@ -64,18 +67,43 @@ class Evaluator:
 _Evaluate = Callable[[Mapping[str, HostValue]], Sequence[HostValue]]
 
 
+def _made_by_onnxruntime(model: onnx.ModelProto, names: list[str]) -> tuple[str, _Evaluate] | None:
+    """As `by_onnxruntime`. CmcError for what is no model at all: onnx may say nothing."""
+    try:
+        return _on_onnxruntime(model, names)
+    except Exception as error:
+        if type(error).__name__ == "InvalidGraph":
+            raise CmcError(f"onnxruntime does not take it: {first_line(error)}") from error
+        return None
+
+
+def _check_shapes(model: onnx.ModelProto) -> None:
+    """CmcError if the shapes of a model cannot be, of which onnx's evaluator would say less."""
+    try:
+        infer_shapes(model, strict_mode=True)
+    except InferenceError as error:
+        raise CmcError(f"onnx finds that {first_line(error)}") from error
+    except Exception:  # of many types, on large models among others
+        return
+
+
 def by_onnxruntime(model: Path | onnx.ModelProto, names: list[str]) -> tuple[str, _Evaluate] | None:
     """Outputs of these names, as onnxruntime computes them, and what it calls itself.
 
     None if it is not installed, or does not take the model.
     """
     try:
-        import onnxruntime
-
-        session = onnxruntime_session(model, optimized=False)
+        return _on_onnxruntime(model, names)
     except Exception:
         # It lags behind onnx by some opsets, and says so in exceptions of many types.
         return None
+
+
+def _on_onnxruntime(model: Path | onnx.ModelProto, names: list[str]) -> tuple[str, _Evaluate]:
+    """The same, with the exceptions of `onnxruntime_session`."""
+    import onnxruntime
+
+    session = onnxruntime_session(model, optimized=False)
 
     def evaluate(inputs: Mapping[str, HostValue]) -> Sequence[HostValue]:
         return cast(Sequence[HostValue], session.run(names, dict(inputs)))

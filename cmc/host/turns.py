@@ -233,7 +233,19 @@ class _Part:
         try:
             return self._evaluator(feeds)
         except CmcError as error:
-            raise operation_error(self.op, f"fails on image {image}: {error.message}") from error
+            raise CmcError(
+                f"fails on image {image}: {error.message}", f"on the host, {self._names()}"
+            ) from error
+
+    def _names(self) -> str:
+        """Its nodes, or some of them, as an error names them."""
+        nodes = [f"{node.operator} node {node.node!r}" for node in self.op.nodes]
+        more = [f"{len(nodes) - _NAMED} others"] if len(nodes) > _NAMED else []
+        return " or ".join([*nodes[:_NAMED], *more])
+
+
+_NAMED = 3
+"""Of the nodes of which one fails, how many are named: who computes them says which it is."""
 
 
 def _types(infos: Iterable[ValueInfoProto]) -> dict[str, TypeProto]:

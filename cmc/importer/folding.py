@@ -1,7 +1,6 @@
 """Evaluation of nodes whose inputs are all known."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from math import prod
 from typing import Protocol, cast
 
 import numpy as np
@@ -9,7 +8,6 @@ from onnx import helper, numpy_helper
 from onnx.defs import get_schema
 from onnx.shape_inference import infer_node_outputs
 
-from cmc.dialects import nn
 from cmc.importer.load import Array
 from cmc.importer.node import Node
 
@@ -60,8 +58,7 @@ def _check_size(node: Node, inputs: Sequence[Array | None]) -> None:
     if node.op_type in ("Loop", "Scan", "SequenceMap"):
         raise node.error(f"operator {node.op_type!r} is not supported: unroll it")
     for shape in _inferred_shapes(node, inputs):
-        if (elements := prod(shape)) > nn.LARGEST:
-            raise node.error(nn.too_large(shape, elements))
+        node.check_size(shape)
 
 
 def _inferred_shapes(node: Node, inputs: Sequence[Array | None]) -> Iterator[list[int]]:

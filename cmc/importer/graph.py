@@ -216,6 +216,8 @@ class Graph:
             raise node.error(str(error)) from None
         except _MALFORMED as error:
             raise node.error(f"the node is malformed: {error}") from error
+        except MemoryError as error:
+            raise node.error(f"it takes more memory than there is: {error}") from error
         for index, (name, value) in enumerate(zip(proto.output, results, strict=False)):
             if name and value is not None:
                 self._define(name, value)
@@ -234,7 +236,7 @@ class Graph:
         """The tensor or array that `name` stands for, which `node` reads."""
         value = self._find(name)
         if value is None:
-            raise node.error(f"{name!r} is used before any node or input defines it")
+            raise node.malformed(f"{name!r} is used before any node or input defines it")
         return value
 
     def kind(self, name: str) -> np.dtype[np.generic]:
@@ -386,10 +388,7 @@ def _translate_node(node: Node) -> Sequence[Value | None]:
             f"operator {node.op_type!r} of domain {node.proto.domain!r} is not supported: "
             "export the model with standard operators"
         )
-    try:
-        check_node(node.proto, node.opset)
-    except CmcError as error:
-        raise node.error(error.message) from None
+    check_node(node.proto, node.opset)
     if node.op_type in VALUE_OPERATORS:
         result = VALUE_OPERATORS[node.op_type](node)
         node.check_all_read()

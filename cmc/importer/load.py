@@ -34,7 +34,8 @@ class Model:
     @cached_property
     def opsets(self) -> Mapping[str, int]:
         """The version of each domain of operators."""
-        return {entry.domain: entry.version for entry in self.proto.opset_import}
+        versions = {entry.domain: entry.version for entry in self.proto.opset_import}
+        return {**versions, "": self.opset, "ai.onnx": self.opset}
 
     @cached_property
     def initializers(self) -> Mapping[str, TensorProto]:

@@ -1,6 +1,7 @@
 """An ONNX node as the importers of operators see it."""
 
 from collections.abc import Sequence
+from math import prod
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -9,9 +10,10 @@ from onnx import AttributeProto, TensorProto, helper
 from xdsl.ir import SSAValue
 
 from cmc.dialects import nn
-from cmc.errors import CmcError
+from cmc.errors import CmcError, Malformed
 from cmc.files.weights import ArrayWeights, Float32Array
 from cmc.importer.load import Array
+from cmc.importer.schema import describe_node, node_name
 
 if TYPE_CHECKING:
     from cmc.importer.graph import Graph
@@ -28,7 +30,7 @@ class Node:
         self.opset = opset
         self.graph = graph
         self.op_type = proto.op_type
-        self.name = proto.name or next((name for name in proto.output if name), "")
+        self.name = node_name(proto)
         self._attributes = {attribute.name: attribute for attribute in proto.attribute}
         self._read: set[str] = set()
         self.kinds: list[int] = []
@@ -37,11 +39,15 @@ class Node:
     @property
     def where(self) -> str:
         """The node as an error names it."""
-        return f"{self.op_type} node {self.name!r}"
+        return describe_node(self.proto)
 
     def error(self, message: str) -> CmcError:
         """An error about this node."""
         return CmcError(message, self.where, self.name)
+
+    def malformed(self, message: str) -> Malformed:
+        """An error about this node for whoever would compute it."""
+        return Malformed(message, self.where, self.name)
 
     # Attributes
 
@@ -200,6 +206,11 @@ class Node:
         if len(set(indices)) != len(indices):
             raise self.error(f"axes {list(axes)} repeat an axis")
         return indices
+
+    def check_size(self, shape: Sequence[int]) -> None:
+        """CmcError if a result of that shape is larger than a tensor may be."""
+        if (elements := prod(shape)) > nn.LARGEST:
+            raise self.error(nn.too_large(shape, elements))
 
     def reject(self, condition: bool, what: str) -> None:
         """CmcError that `what` is unsupported if `condition` holds."""

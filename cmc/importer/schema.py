@@ -1,16 +1,26 @@
 """What ONNX itself says of a model: names that occur once, and nodes as their operators declare."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from difflib import get_close_matches
 
 import onnx
 from onnx.defs import OpSchema, SchemaError, get_schema, onnx_opset_version
 
-from cmc.errors import CmcError
+from cmc.errors import CmcError, Malformed
 
 NEWEST_OPSET = onnx_opset_version()
 """The newest that the installed onnx knows."""
+
+
+def node_name(node: onnx.NodeProto) -> str:
+    """The name of a node, or that of its first result where it has none."""
+    return node.name or next(filter(None, node.output), "")
+
+
+def describe_node(node: onnx.NodeProto) -> str:
+    """A node as an error names it."""
+    return f"{node.op_type} node {node_name(node)!r}"
 
 
 def check_names(graph: onnx.GraphProto) -> None:
@@ -23,7 +33,7 @@ def check_names(graph: onnx.GraphProto) -> None:
     sources = {info.name: "an input of the model" for info in graph.input}
     sources |= {tensor.name: "an array of the model" for tensor in graph.initializer}
     for node in graph.node:
-        where = f"{node.op_type} node {node.name or next(iter(node.output), '')!r}"
+        where = describe_node(node)
         for name in filter(None, node.output):
             if name in sources:
                 raise CmcError(
@@ -33,20 +43,66 @@ def check_names(graph: onnx.GraphProto) -> None:
             sources[name] = f"a result of {where}"
 
 
-def check_node(node: onnx.NodeProto, opset: int) -> None:
-    """CmcError if a node has attributes, inputs or outputs that its operator does not have.
+def check_nodes(
+    nodes: Iterable[onnx.NodeProto], opsets: Mapping[str, int], known: Collection[str]
+) -> None:
+    """Malformed if nodes are not what `check_node` wants, or nodes of graphs in them.
 
-    Or if it lacks an input that its operator needs. The operators that ONNX does not know are for
+    Or if one of a graph reads what nothing defines: not that graph, and none of those `known`.
+    """
+    for node in nodes:
+        check_node(node, opsets.get(node.domain, 0))
+        for attribute in node.attribute:
+            for graph in (attribute.g, *attribute.graphs):
+                _check_graph(graph, opsets, known, describe_node(node))
+
+
+def _check_graph(
+    graph: onnx.GraphProto, opsets: Mapping[str, int], outer: Collection[str], where: str
+) -> None:
+    known = {*outer, *(info.name for info in graph.input)}
+    known.update(tensor.name for tensor in graph.initializer)
+    for node in graph.node:
+        for name in filter(None, node.input):
+            if name not in known:
+                raise Malformed(
+                    f"{name!r} is used before any node or input defines it",
+                    f"{describe_node(node)} in {where}",
+                    node_name(node),
+                )
+        check_nodes([node], opsets, known)
+        known.update(node.output)
+    for info in graph.output:
+        if info.name not in known:
+            raise Malformed("no node or input defines it", f"output {info.name!r} in {where}")
+
+
+def check_node(node: onnx.NodeProto, opset: int) -> None:
+    """Malformed if a node has attributes, inputs or outputs that its operator does not have.
+
+    Or if it lacks some that its operator needs. The operators that ONNX does not know are for
     others to refuse.
     """
+    domain = "" if node.domain == "ai.onnx" else node.domain
     try:
-        schema = get_schema(node.op_type, opset)
+        schema = get_schema(node.op_type, opset, domain)
     except SchemaError:
         return
+    try:
+        _check_node(node, schema, opset)
+    except CmcError as error:
+        raise Malformed(error.message, describe_node(node), node_name(node)) from None
+
+
+def _check_node(node: onnx.NodeProto, schema: OpSchema, opset: int) -> None:
     _check_once((attribute.name for attribute in node.attribute), "attributes of the node")
     for attribute in node.attribute:
         if attribute.name not in schema.attributes:
             raise CmcError(_unknown_attribute(attribute.name, schema, opset))
+    given = {attribute.name for attribute in node.attribute}
+    for name, attribute in schema.attributes.items():
+        if attribute.required and name not in given:
+            raise CmcError(f"attribute {name!r} is missing")
     for what, given, most in (
         ("inputs", len(node.input), schema.max_input),
         ("outputs", len(node.output), schema.max_output),

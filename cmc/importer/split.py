@@ -12,18 +12,19 @@ from pathlib import Path
 
 import onnx
 from onnx import TensorProto, TypeProto, helper, numpy_helper
+from onnx.external_data_helper import uses_external_data
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import BlockArgument, Operation, Region, SSAValue
 
 from cmc.dialects import nn
-from cmc.errors import CmcError
+from cmc.errors import CmcError, Malformed
 from cmc.host.evaluator import Evaluator
 from cmc.importer.graph import Graph, hint, import_model, live_nodes, names_read, port_names
 from cmc.importer.inputs import NUMBERS, type_name
 from cmc.importer.load import Array, Model, load_model
 from cmc.importer.node import Value
-from cmc.importer.schema import check_names, check_node
+from cmc.importer.schema import check_names, describe_node, node_name
 from cmc.importer.types import infer_node, infer_values, static_shape
 
 _MALFORMED = (ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
@@ -60,6 +61,8 @@ def import_network(
         try:
             loaded = load_model(model)
             network = split(loaded, shapes or {}, _indices(loaded, refused or {}))
+        except Malformed:
+            raise
         except _HostRefuses as other:
             message = f"{error.message}; and the host cannot compute it: {other.message}"
             raise CmcError(message, error.where, error.node) from other
@@ -83,13 +86,23 @@ def _indices(model: Model, refused: Mapping[str, str]) -> dict[int, str]:
 
 def _is_about(node: onnx.NodeProto, name: str) -> bool:
     """Whether a name is that of a node, of what it is defined by, or of one in its graphs."""
-    own = node.name or next(filter(None, node.output), "")
+    own = node_name(node)
     graphs = (graph for one in node.attribute for graph in (one.g, *one.graphs))
     return (
         own == name
         or name.startswith(f"{own}/")
         or any(_is_about(inner, name) for graph in graphs for inner in graph.node)
     )
+
+
+def _tensors(node: onnx.NodeProto) -> Iterator[TensorProto]:
+    """The arrays in a node, and in graphs within it."""
+    for attribute in node.attribute:
+        yield from (attribute.t, *attribute.tensors)
+        for graph in (attribute.g, *attribute.graphs):
+            yield from graph.initializer
+            for inner in graph.node:
+                yield from _tensors(inner)
 
 
 def split(
@@ -196,7 +209,12 @@ class _Split(Graph):
             done = [index for index, node in pending.items() if self._try(index, node)]
             if not done:
                 node = next(iter(pending.values()))
-                raise CmcError("it reads what no node or input defines", f"{node.op_type} node")
+                lost = next(n for n in sorted(names_read(node)) if n not in self._level)
+                raise Malformed(
+                    f"{lost!r} is used before any node or input defines it",
+                    describe_node(node),
+                    node_name(node),
+                )
             for index in done:
                 del pending[index]
             self._now += 1
@@ -224,15 +242,19 @@ class _Split(Graph):
                     self._level[name] = self._now
                     self._tensors[name] = index, value
             return True
-        if node.domain in ("", "ai.onnx"):
-            check_node(node, self.model.opset)
         part = self.parts.setdefault(level, _HostPart())
-        name = node.name or next(filter(None, node.output), "")
-        part.nodes[index] = nn.HostNode(node.op_type, name, reason)
+        part.nodes[index] = nn.HostNode(node.op_type, node_name(node), reason)
         known = {name: self._type_of(name) for name in names}
         arrays = {name: self._array(name) for name in names}
         found = infer_node(self.model, node, known, arrays, self._inferred)
         for name, type_ in found.items():
+            shape = static_shape(type_) or ()
+            if (elements := prod(shape)) > nn.LARGEST:
+                raise Malformed(
+                    f"{name!r}: {nn.too_large(shape, elements)}",
+                    describe_node(node),
+                    node_name(node),
+                )
             self._types[name] = type_
             self._level[name] = level
             self._kinds[name] = type_.tensor_type.elem_type
@@ -272,6 +294,9 @@ class _Split(Graph):
                 op.detach()
                 op.erase()
             self._node_of = {op: at for op, at in self._node_of.items() if at != index}
+            # What a node is defined by may err where the node does not.
+            if isinstance(error, Malformed) and error.node == node_name(node):
+                raise
             return error.message
         return None
 
@@ -475,7 +500,7 @@ class _Split(Graph):
             helper.make_node("Constant", [], [name], value=self._tensor(name))
             for name in part.constants
         ]
-        nodes += [self._nodes[index] for index in sorted(part.nodes)]
+        nodes += [self._whole(self._nodes[index]) for index in sorted(part.nodes)]
         nodes += [helper.make_node("Identity", [old], [new]) for new, old in part.copies.items()]
         graph = helper.make_graph(
             nodes,
@@ -489,6 +514,20 @@ class _Split(Graph):
             opset_imports=self.model.proto.opset_import,
             ir_version=self.model.proto.ir_version,
         )
+
+    def _whole(self, node: onnx.NodeProto) -> onnx.NodeProto:
+        """A node with a name, and with all arrays of graphs in it that lie in other files."""
+        result = onnx.NodeProto()
+        result.CopyFrom(node)
+        result.name = node_name(node)
+        for tensor in _tensors(result):
+            if uses_external_data(tensor):
+                try:
+                    array = self.model.array(tensor)
+                except CmcError as error:
+                    raise Malformed(error.message, describe_node(node), result.name) from error
+                tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+        return result
 
     def _tensor(self, name: str) -> TensorProto:
         array = self._array(name)

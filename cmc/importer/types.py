@@ -9,7 +9,9 @@ from onnx import TensorProto, TypeProto, ValueInfoProto, helper, numpy_helper
 from onnx.defs import get_schema
 from onnx.shape_inference import infer_node_outputs, infer_shapes
 
+from cmc.importer.graph import live_nodes
 from cmc.importer.load import Array, Model
+from cmc.importer.schema import check_nodes
 
 _SMALL = 1024
 """The most elements of an array that may say what shape another one has."""
@@ -18,12 +20,18 @@ Types = Mapping[str, TypeProto]
 
 
 def infer_values(model: Model, inputs: Types) -> dict[str, TypeProto]:
-    """The types of the tensors of a model whose inputs are of those types, as far as known."""
+    """The types of the tensors of a model whose inputs are of those types, as far as known.
+
+    Malformed for nodes that are not as their operators declare: onnx does not get over some.
+    """
     proto = model.proto
+    nodes, _ = live_nodes(proto.graph)
+    known = {*inputs, *model.initializers, *(name for node in nodes for name in node.output)}
+    check_nodes(nodes, model.opsets, known)
     bare = onnx.ModelProto(ir_version=proto.ir_version, opset_import=proto.opset_import)
     graph = bare.graph
     graph.name = "types"
-    graph.node.extend(proto.graph.node)
+    graph.node.extend(nodes)
     graph.input.extend(ValueInfoProto(name=name, type=one) for name, one in inputs.items())
     graph.value_info.extend(proto.graph.value_info)
     for tensor in proto.graph.initializer:
@@ -34,7 +42,7 @@ def infer_values(model: Model, inputs: Types) -> dict[str, TypeProto]:
             graph.input.append(info)
     graph.output.extend(_undimensioned(info) for info in proto.graph.output)
     # To know the data is to list all of a Range, whatever its length.
-    lists = any(node.op_type == "Range" for node in graph.node)
+    lists = any(node.op_type == "Range" for node in nodes)
     with suppress(Exception):  # onnx's C++ side raises several types
         graph = infer_shapes(bare, data_prop=not lists).graph
     return {info.name: info.type for info in (*graph.value_info, *graph.output)}
@@ -52,7 +60,7 @@ def infer_node(
     That of a result of which nothing is known is empty.
     """
     domain = "" if node.domain == "ai.onnx" else node.domain
-    version = model.opsets.get(domain, 0) if domain else model.opset
+    version = model.opsets.get(domain, 0)
     found: Mapping[str, TypeProto] = {}
     known = {name: types[name] for name in filter(None, node.input)}
     data = {

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import onnx
+from onnx import numpy_helper
 from xdsl.ir import SSAValue
 
 from cmc.dialects import nn
@@ -11,6 +12,9 @@ from cmc.importer.node import Node, Value, as_float32
 
 LARGEST_UNROLLED = 4096
 """How many nodes the turns of a loop may have together."""
+
+LARGEST_TURNS = 10**11
+"""How many turns a loop may have on the host: of these each takes a microsecond or more."""
 
 
 def import_if(node: Node) -> Sequence[Value]:
@@ -69,6 +73,10 @@ def import_loop(node: Node) -> Sequence[Value]:
     carried = [node.graph.kind_of(name) for name in node.proto.input[2:]]
     kinds = [onnx.TensorProto.INT64, onnx.TensorProto.BOOL, *carried]
     kept: list[list[Value]] = [[] for _ in range(len(body.output) - 1 - len(states))]
+    if most is not None and goes_on and _always_goes_on(body):
+        if most[0] > LARGEST_TURNS:
+            raise node.malformed(f"{most[0]:,} turns would take days, whoever computes them")
+        _check_turns(node, most[0], len(body.node))
     turn = 0
     while goes_on and (most is None or turn < most[0]):
         _check_turns(node, turn + 1, len(body.node))
@@ -83,6 +91,19 @@ def import_loop(node: Node) -> Sequence[Value]:
         turn += 1
     node.reject(turn == 0 and bool(kept), "a loop of no turns that collects values")
     return [*states, *(_stack(node, values, 0) for values in kept)]
+
+
+def _always_goes_on(body: onnx.GraphProto) -> bool:
+    """Whether a loop makes all of its turns: its condition is handed on, or a constant."""
+    name = body.output[0].name
+    for node in reversed(body.node):
+        if name in node.output:
+            if node.op_type == "Constant":
+                return bool(numpy_helper.to_array(node.attribute[0].t).all())
+            if node.op_type != "Identity":
+                return False
+            name = node.input[0]
+    return name == body.input[1].name
 
 
 def _check_turns(node: Node, turns: int, nodes: int) -> None:

@@ -220,6 +220,7 @@ def import_expand(node: Node) -> SSAValue:
     wanted = (*(1,) * (rank - len(given)), *given)
     if shape != nn.shape_of(tensor):
         tensor = node.emit(nn.ReshapeOp(tensor, shape))
+    node.check_size([max(sizes) for sizes in zip(shape, wanted, strict=True)])
     for axis, (size, target) in enumerate(zip(shape, wanted, strict=True)):
         if size != target and 1 not in (size, target):
             raise node.error(f"shapes {list(shape)} and {given} do not broadcast")
@@ -233,6 +234,7 @@ def import_tile(node: Node) -> SSAValue:
     tensor, shape = node.tensor(0), node.shape(0)
     if repeats is None or len(repeats) != len(shape) or min(repeats, default=1) < 0:
         raise node.error(f"repeats {repeats} do not fit the {len(shape)} axes of the input")
+    node.check_size([size * times for size, times in zip(shape, repeats, strict=True)])
     for axis, (size, times) in enumerate(zip(shape, repeats, strict=True)):
         if times != 1:
             tensor = node.emit(nn.GatherOp(tensor, axis, [*range(size)] * times))

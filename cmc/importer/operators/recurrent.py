@@ -248,7 +248,7 @@ def _activations(node: Node, default: Sequence[str], directions: int) -> list[li
     wanted = node.get_strings("activations")
     names = [*default] * directions if wanted is None else wanted
     if len(names) != len(default) * directions:
-        raise node.error(
+        raise node.malformed(
             f"{directions} directions have {len(default) * directions} activations, not "
             f"{len(names)}"
         )
@@ -268,12 +268,12 @@ def _activation(
 ) -> Activation:
     kind = _ACTIVATIONS.get(name.lower())
     if kind is None:
-        raise node.error(f"activation {name!r} is not known")
+        raise node.malformed(f"activation {name!r} is not known")
     constants = [0.0, 0.0]
     for number, values in enumerate(given[: kind.takes]):
         value = next(values, kind.default[number] if kind.default else None)
         if value is None:
-            raise node.error(
+            raise node.malformed(
                 f"activation {name!r} takes activation_{_CONSTANTS[number]}, which is not given"
             )
         constants[number] = value
@@ -329,7 +329,7 @@ def _cells(kind: type[_Cell], node: Node, inputs: int) -> list[_Cell]:
     """One for each direction. CmcError if what the node is given does not fit together."""
     direction = node.get_string("direction", "forward")
     if direction not in ("forward", "reverse", "bidirectional"):
-        raise node.error(f"direction {direction!r} is none of forward, reverse, bidirectional")
+        raise node.malformed(f"direction {direction!r} is none of forward, reverse, bidirectional")
     directions = 2 if direction == "bidirectional" else 1
     recurrent = _weights(node, _RECURRENT, "R")
     assert recurrent is not None
@@ -367,7 +367,7 @@ def _weights(node: Node, index: int, name: str) -> Float32Array | None:
 
 def _expect(node: Node, array: Float32Array, name: str, shape: tuple[int, ...]) -> None:
     if array.shape != shape:
-        raise node.error(f"{name} has shape {list(array.shape)}, and must have {list(shape)}")
+        raise node.malformed(f"{name} has shape {list(array.shape)}, and must have {list(shape)}")
 
 
 def _of_given_lengths(node: Node, sequence: SSAValue) -> SSAValue:
