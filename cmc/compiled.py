@@ -11,8 +11,8 @@ _R = TypeVar("_R")
 
 
 def compiled(function: Callable[_A, _R]) -> Callable[_A, _R]:
-    """The function as machine code, made where it is called first."""
-    return _compiler()(function)
+    """The function as machine code, as a part of those that call it: calls hand on many arrays."""
+    return _compiler(inline="always")(function)
 
 
 def kept(function: Callable[_A, _R]) -> Callable[_A, _R]:
@@ -20,8 +20,8 @@ def kept(function: Callable[_A, _R]) -> Callable[_A, _R]:
     try:
         return _compiler(cache=True)(function)
     except RuntimeError:
-        return compiled(function)
+        return _compiler()(function)
 
 
-def _compiler(**options: bool) -> Callable[[Callable[_A, _R]], Callable[_A, _R]]:
+def _compiler(**options: bool | str) -> Callable[[Callable[_A, _R]], Callable[_A, _R]]:
     return import_module("numba").njit(**options)

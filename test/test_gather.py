@@ -19,7 +19,7 @@ from cmc.fitting.cores import (
     gathered,
     least_load,
 )
-from cmc.fitting.gather import Gathering
+from cmc.fitting.gather import Exchanged, Gathering
 
 Pairs = Mapping[tuple[str, str], int]
 
@@ -96,15 +96,15 @@ def test_the_bound_of_a_bus_counts_cores_that_are_needed():
 
 def test_stages_that_do_not_fit_together_are_not_merged():
     sizes = np.array([[2], [2], [1]], np.int64)
-    gathering = Gathering(sizes, np.array([3], np.int64), 2, {(0, 1): 9, (1, 2): 1})
+    gathering = Gathering(sizes, np.array([3], np.int64), 2, Exchanged(3, {(0, 1): 9, (1, 2): 1}))
     of = gathering.merged()
     assert of is not None and gathering.fits(of)
     assert of[1] == of[2] != of[0]
-    assert gathering.between(of) == 9
+    assert gathering.exchanged.between(of) == 9
 
 
 def test_there_is_no_room_for_what_is_left():
-    gathering = Gathering(np.array([[2], [2]], np.int64), np.array([3], np.int64), 1)
+    gathering = Gathering(np.array([[2], [2]], np.int64), np.array([3], np.int64), 1, Exchanged(2))
     assert gathering.merged() is None
 
 

@@ -22,7 +22,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from cmc.fitting.gather import Gathering
+from cmc.fitting.gather import Exchanged, Gathering
 from cmc.fitting.level import leveled
 from cmc.fitting.turns import TURNS
 
@@ -177,7 +177,7 @@ class Packing:
 
     def between(self, of: _Numbers) -> int:
         """What is sent from core to core."""
-        return self.gathering(0).between(of)
+        return self._exchanged.between(of)
 
     def least_bus(self, interval: int) -> int:
         """For how long a bus is taken at the least, if no core has more to do than `interval`.
@@ -231,7 +231,11 @@ class Packing:
     def gathering(self, limit: int) -> Gathering:
         """The stages on cores that have no more to do than `limit`."""
         room = np.concatenate([np.full(len(self.units), limit, np.int64), self.hard])
-        return Gathering(self.sizes, room, self.cores, self.sent)
+        return Gathering(self.sizes, room, self.cores, self._exchanged)
+
+    @cached_property
+    def _exchanged(self) -> Exchanged:
+        return Exchanged(len(self.needs), self.sent)
 
     def leveled(self, of: _Numbers, enough: int) -> _Numbers:
         """The cores of stages where the busiest has less to do, or no more than is `enough`."""

@@ -7,7 +7,7 @@ others, whichever gain by it, and sometimes those that lose, less and less so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from heapq import heapify, heappop, heappush
@@ -20,6 +20,52 @@ HOT, COLD = 0.2, 0.005
 """By what part of a stage's average traffic a change may lose, at first and in the end."""
 
 
+@dataclass(frozen=True, eq=False)
+class Exchanged:
+    """What stages send each other."""
+
+    stages: int
+    sent: Mapping[tuple[int, int], int] = field(default_factory=dict[tuple[int, int], int])
+    """By pairs of stages, each pair once."""
+
+    @cached_property
+    def total(self) -> int:
+        """What is sent by all stages."""
+        return sum(self.sent.values())
+
+    @cached_property
+    def _flat(self) -> tuple[Ints, Ints]:
+        """The pairs, `[2, pairs]`, and what each of them sends."""
+        pairs = np.array([*self.sent], np.int64).reshape(-1, 2)
+        return pairs.T, np.array([*self.sent.values()], np.int64)
+
+    def between(self, of: Ints) -> int:
+        """What is sent from core to core, where each stage has such a one."""
+        (one, other), sent = self._flat
+        return int(sent[of[one] != of[other]].sum())
+
+    @cached_property
+    def partners(self) -> Sequence[Mapping[int, int]]:
+        """Of each stage, the stages that it exchanges something with, and how much."""
+        found: list[dict[int, int]] = [{} for _ in range(self.stages)]
+        for (one, other), sent in self.sent.items():
+            found[one][other] = found[one].get(other, 0) + sent
+            found[other][one] = found[other].get(one, 0) + sent
+        return found
+
+    @cached_property
+    def partners_flat(self) -> tuple[Ints, Ints, Ints]:
+        """The same one after the other: where those of each stage begin, these, and how much."""
+        counts = [len(others) for others in self.partners]
+        ends = [end for others in self.partners for end in others]
+        much = [sent for others in self.partners for sent in others.values()]
+        return (
+            np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]),
+            np.array(ends, np.int64),
+            np.array(much, np.int64),
+        )
+
+
 @dataclass(frozen=True)
 class Gathering:
     """Stages, what they send each other, and cores with room for them."""
@@ -29,17 +75,7 @@ class Gathering:
     room: Ints
     """`[resources]`: what a core has."""
     cores: int
-    sent: Mapping[tuple[int, int], int] = field(default_factory=dict[tuple[int, int], int])
-    """By pairs of stages, each pair once."""
-
-    @property
-    def total(self) -> int:
-        """What is sent by all stages."""
-        return sum(self.sent.values())
-
-    def between(self, of: Ints) -> int:
-        """What is sent from core to core, where each stage has such a one."""
-        return sum(sent for (one, other), sent in self.sent.items() if of[one] != of[other])
+    exchanged: Exchanged
 
     def fits(self, of: Ints) -> bool:
         """Whether no core has more than there is room for."""
@@ -49,17 +85,6 @@ class Gathering:
         used = np.zeros((self.cores, len(self.room)), np.int64)
         np.add.at(used, of, self.sizes)
         return used
-
-    @cached_property
-    def _partners(self) -> list[tuple[Ints, Ints]]:
-        """Of each stage, the stages that it exchanges something with, and how much."""
-        found: list[dict[int, int]] = [{} for _ in self.sizes]
-        for (one, other), sent in self.sent.items():
-            found[one][other] = found[one].get(other, 0) + sent
-            found[other][one] = found[other].get(one, 0) + sent
-        return [
-            (np.array([*ends], np.int64), np.array([*ends.values()], np.int64)) for ends in found
-        ]
 
     def merged(self) -> Ints | None:
         """A core for each stage; None where what is left in the end finds no room."""
@@ -89,11 +114,10 @@ class Gathering:
 
     def _groups(self) -> list[list[int]]:
         """Stages that fit on a core together, merged in pairs that send each other most."""
-        sizes, groups = self.sizes.copy(), [[number] for number in range(len(self.sizes))]
-        sent = [
-            {int(other): int(much) for other, much in zip(*exchanged, strict=True)}
-            for exchanged in self._partners
-        ]
+        sizes: list[list[int]] = self.sizes.tolist()
+        room: list[int] = self.room.tolist()
+        groups = [[number] for number in range(len(sizes))]
+        sent = [dict(others) for others in self.exchanged.partners]
         pairs = [
             (-much, one, other)
             for one, others in enumerate(sent)
@@ -104,9 +128,12 @@ class Gathering:
         while pairs:
             much, one, other = heappop(pairs)
             # What is out of date is no pair any more.
-            if sent[one].get(other) != -much or (sizes[one] + sizes[other] > self.room).any():
+            if sent[one].get(other) != -much:
                 continue
-            sizes[one] += sizes[other]
+            both = [a + b for a, b in zip(sizes[one], sizes[other], strict=True)]
+            if any(size > most for size, most in zip(both, room, strict=True)):
+                continue
+            sizes[one] = both
             groups[one] += groups[other]
             groups[other] = []
             for third, more in sent[other].items():
@@ -123,17 +150,11 @@ class Gathering:
         In each a stage is to go to the core of one that it exchanges something with, or to change
         places with a stage there. The cores have room for what they have before.
         """
-        if not self.sent or self.cores < 2:
+        if not self.exchanged.sent or self.cores < 2:
             return of
         # What is compiled takes a while to load.
         from cmc.fitting.anneal import Stages, annealed
 
-        counts = np.array([len(others) for others, _ in self._partners])
-        stages = Stages(
-            self.sizes,
-            np.concatenate([[0], np.cumsum(counts)]),
-            np.concatenate([others for others, _ in self._partners]),
-            np.concatenate([much for _, much in self._partners]),
-        )
-        scale = self.total / len(of)
+        stages = Stages(self.sizes, *self.exchanged.partners_flat)
+        scale = self.exchanged.total / len(of)
         return annealed(stages, self.room, self.cores, of, steps, seed, scale * HOT, scale * COLD)

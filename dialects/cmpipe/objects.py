@@ -164,10 +164,13 @@ class IterationScope(IRDLOperation, ABC):
 
     def holds(self, name: StringAttr) -> ObjectOp | CrossbarOp | None:
         """The constant or the crossbar of this name that the body holds."""
-        for op in self.body.block.ops:
+        op = self.body.block.first_op
+        while op is not None:
             # Most have no name, which is told sooner than what they are.
-            if op.properties.get("sym_name") == name and isinstance(op, ObjectOp | CrossbarOp):
+            own = op.properties.get("sym_name")
+            if own is not None and own == name and isinstance(op, ObjectOp | CrossbarOp):
                 return op
+            op = op.next_op
         return None
 
 
