@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from collections.abc import Callable
+from importlib import import_module
 from itertools import product
 from typing import ParamSpec, TypeVar
 
 import pytest
 
+from cmc.collection import seldom_collected
 from cmc.dialects.cmpipe import PipelineOp
 from cmc.fitting.parts import blocks, interleaved
 from cmc.passes import cmpipe_derive_control, convert_cmpipe_to_cmctrl
 from cmc.passes.cmpipe_replicate_stage import box_of, replicate
 from cmc.simulator import chip_of
-from cmc.simulator.load import Share
+from cmc.simulator.load import Share, load
 from cmc.tiling.select import Names
 from end_to_end import compile_with
 from test_sizes import convolutions
+from test_turns import TO_CHIP
+from test_turns import convolutions as pipelines
+
+loading = import_module("cmc.simulator.load")
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -72,3 +79,23 @@ def test_more_copies_take_hardly_more_derivations(monkeypatch: pytest.MonkeyPatc
     assert many["loops"] <= few["loops"] + 2 * more
     # Who reads from whom is asked of neighbours alone.
     assert many["pairs"] / many["channels"] <= 1.2 * few["pairs"] / few["channels"]
+
+
+def test_pipelines_that_take_turns_are_loaded_like_one(monkeypatch: pytest.MonkeyPatch):
+    def counts(copies: int) -> Counter[str]:
+        chip, found = chip_of(pipelines(copies, *TO_CHIP)), Counter[str]()
+        with monkeypatch.context() as patch:
+            for name in ("visits", "View", "Places", "_written"):
+                patch.setattr(loading, name, counted(found, name, vars(loading)[name]))
+            assert len(load(chip).programs) == 3 * copies
+        return found
+
+    assert counts(3) == counts(1)
+
+
+def test_garbage_is_looked_for_as_often_as_before():
+    before = gc.get_threshold()
+    with pytest.raises(KeyError), seldom_collected():
+        assert gc.get_threshold()[0] > before[0]
+        raise KeyError
+    assert gc.get_threshold() == before
