@@ -70,6 +70,11 @@ class ProgramReport:
     turn: Turn = field(default=Turn())
     """Which images of the stream are its own, where pipelines take turns."""
 
+    @property
+    def pace(self) -> int:
+        """Cycles from one iteration to the next at the least."""
+        return self.load // self.iterations
+
     @cached_property
     def starts(self) -> NDArray[np.int64]:
         """`[images, iterations]`: all cycles of `shown`."""

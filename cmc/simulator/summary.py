@@ -10,9 +10,9 @@ import numpy as np
 from cmc.dialects.cmpipe import StageOp, Writer, target_of
 from cmc.explain.critical import critical_circuit, critical_path
 from cmc.fitting.traffic import hop_bytes
-from cmc.reports.details import Details
 from cmc.reports.report import ConstantsReport, CoreReport, ProgramReport, Report, RingReport
 from cmc.simulator.counts import counts
+from cmc.simulator.details import details_of
 from cmc.simulator.load import Chip, LoadedProgram
 from cmc.simulator.usage import around, bound_by, cells, copies, interval_bound, links, loads
 from cmc.targets import Target
@@ -65,7 +65,7 @@ def summarize(chip: Chip, times: Times, cycles_per_image: float | None) -> Repor
         links(chip),
         lambda: hop_bytes(chip.op),
         around(chip),
-        examined=lambda: Details(waiting.last),
+        examined=lambda: details_of(chip, waiting),
         counted=lambda: counts(chip),
         why=lambda: critical_circuit(stream()),
         why_late=lambda: critical_path(_alone(times)),

@@ -50,11 +50,6 @@ def bars_of(programs: Sequence[ProgramReport], most: int = MOST) -> tuple[list[B
     return found, longest
 
 
-def pace(program: ProgramReport) -> int:
-    """Cycles from one iteration to the next at the least."""
-    return program.load // program.iterations
-
-
 def _by_image(program: ProgramReport) -> Runs:
     """When the shown iterations begin, in runs none of which has iterations of two images."""
     return program.shown.merged().split(np.arange(0, program.shown.length, program.iterations))
@@ -62,9 +57,9 @@ def _by_image(program: ProgramReport) -> Runs:
 
 def _gaps(runs: Runs, program: ProgramReport) -> tuple[Ints, Ints]:
     """How long iterations of an image wait after the one before, and how many do so."""
-    within = runs.slopes - pace(program), runs.counts - 1
+    within = runs.slopes - program.pace, runs.counts - 1
     same = runs.starts[1:] % program.iterations != 0
-    between = (runs.values[1:] - runs.lasts[:-1] - pace(program))[same]
+    between = (runs.values[1:] - runs.lasts[:-1] - program.pace)[same]
     return (
         np.concatenate([within[0], between]),
         np.concatenate([within[1], np.ones_like(between)]),
@@ -81,7 +76,7 @@ def _longest_within(gaps: Sequence[tuple[Ints, Ints]], most: int) -> int:
 
 
 def _bars(runs: Runs, program: ProgramReport, longest: int) -> Bars:
-    step = pace(program)
+    step = program.pace
     # Of runs in which each iteration waits longer, each is a bar.
     apart = runs.slopes - step > longest
     run, number = spans(np.where(apart, runs.counts, np.minimum(runs.counts, 1)))

@@ -5,3 +5,10 @@ const repaint = () => {
   for (const view of Object.values(Bokeh.index)) view.invalidate_render?.();
 };
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
+
+for (const select of document.querySelectorAll("select[data-chooses]")) {
+  select.addEventListener("change", () => {
+    const chooser = Bokeh.documents[0].get_model_by_name(`choose-${select.dataset.chooses}`);
+    chooser.execute(undefined, {index: select.selectedIndex});
+  });
+}

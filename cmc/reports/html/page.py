@@ -13,6 +13,11 @@ from bokeh.resources import Resources
 from jinja2 import Environment
 from markupsafe import Markup
 
+from cmc.reports.html.crossbars import crossbars
+from cmc.reports.html.figures import Figure
+from cmc.reports.html.floor import floor
+from cmc.reports.html.graph import graph
+from cmc.reports.html.memory import memory
 from cmc.reports.html.timeline import timeline
 from cmc.reports.report import Report
 
@@ -24,7 +29,7 @@ def make_page(report: Report, title: str) -> str:
     """The report as HTML: every number of its text is one of the JSON report, which is in it."""
     text = report.to_json()
     fields = json.loads(text)
-    figures = [timeline(report)] if any(one.shown.length for one in report.programs) else []
+    figures = _figures(report)
     script, divs = (
         components({figure.name: figure.plot for figure in figures}) if figures else ("", {})
     )
@@ -41,6 +46,14 @@ def make_page(report: Report, title: str) -> str:
         script=Markup(script),
         behaviour=Markup(_file("page.js")),
     )
+
+
+def _figures(report: Report) -> list[Figure]:
+    if not any(program.shown.length for program in report.programs):
+        return []
+    time = timeline(report)
+    found = [time, graph(report), floor(report), memory(report, time.plot), crossbars(report)]
+    return [one for one in found if one is not None]
 
 
 def find(fields: object, path: str) -> object:

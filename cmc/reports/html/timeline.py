@@ -24,6 +24,7 @@ from cmc.reports.html.figures import (
     joined,
     label_glyph,
     make_plot,
+    shown_cycles,
     source_of,
     span,
 )
@@ -43,10 +44,10 @@ def timeline(report: Report) -> Figure:
     """One row a program, core after core, time to the right."""
     rows = [(core, one) for core in report.cores for one in core.programs if one.shown.length]
     bars, longest = bars_of([program for _, program in rows])
-    begin, end = min(int(one.begin[0]) for one in bars), max(int(one.end[-1]) for one in bars)
     plot = make_plot(
+        "timeline",
         min(max(_ROW * len(rows) + 90, _LEAST), _MOST),
-        span(begin, end),
+        span(*shown_cycles(report)),
         span(len(rows) - 0.5, -0.5),
         "xpan,xwheel_zoom,box_zoom,wheel_zoom,reset",
     )
@@ -79,7 +80,7 @@ def timeline(report: Report) -> Figure:
     filled = quads("top", 1)
     plot.add_glyph(source_of(_first_of_images(rows, bars)), label_glyph("begin", "row", "image"))
     plot.add_tools(_hover(filled, rows, words))
-    return Figure("timeline", "Timeline", plot, _caption(bars, longest))
+    return Figure("Timeline", plot, _caption(bars, longest))
 
 
 def _labels(rows: Sequence[Row]) -> list[str]:

@@ -1,0 +1,123 @@
+"""Crossbars: which of their cells hold a weight."""
+
+from __future__ import annotations
+
+from math import ceil, sqrt
+
+import numpy as np
+from bokeh.models import HoverTool, Quad, Text
+from numpy.typing import NDArray
+
+from cmc.reports.details import Matrix
+from cmc.reports.html.figures import BOX, Columns, Figure, joined, make_plot, source_of, span
+from cmc.reports.html.palette import BLUE, GREY
+from cmc.reports.html.plan import Plan, boxes
+from cmc.reports.report import Report
+
+_ROW = 84
+"""Pixels of a row of cores."""
+
+_CORE, _HEAD, _CROSSBAR = 0.86, 0.16, 0.88
+"""The part of its place that a core is drawn in, of that its name, and of the rest a crossbar."""
+
+
+def crossbars(report: Report) -> Figure | None:
+    """Each crossbar of the cores in use, with its matrix in it."""
+    if report.details is None or not report.details.matrices:
+        return None
+    plan, matrices = Plan.of(report), report.details.matrices
+    by_core = {name: [one for one in matrices if one.core == name] for name in plan.places}
+    number = max([report.target.crossbars, *map(len, by_core.values())])
+    side = ceil(sqrt(number))
+    plot = make_plot(
+        "crossbars",
+        _ROW * plan.rows + 60,
+        span(0, plan.columns),
+        span(plan.rows, 0),
+        "pan,wheel_zoom,box_zoom,reset",
+    )
+    plot.axis.visible = False
+    plot.grid.visible = False
+    plot.add_glyph(source_of(plan.boxes(_CORE)), Quad(**BOX, fill_color=None, line_color=GREY))
+    corners = {name: _corners(plan, place, number, side) for name, place in plan.places.items()}
+    size = _size(side)
+    all = np.concatenate(list(corners.values()))
+    empty = Quad(
+        **BOX,
+        fill_color=None,
+        line_color=GREY,
+        line_alpha=0.7,
+        hatch_pattern="/",
+        hatch_color=GREY,
+        hatch_alpha=0.35,
+        hatch_scale=6,
+    )
+    plot.add_glyph(source_of(boxes(all, np.full_like(all, size))), empty)
+    parts = [
+        _blocks(report, one, corner, size)
+        for name, some in by_core.items()
+        for one, corner in zip(some, corners[name], strict=False)
+    ]
+    filled = plot.add_glyph(source_of(joined(parts)), Quad(**BOX, fill_color=BLUE, line_color=BLUE))
+    plot.add_glyph(source_of(_names(plan)), _name())
+    tooltips = [("stage", "@stage"), ("cells", "@cells")]
+    plot.add_tools(HoverTool(renderers=[filled], tooltips=tooltips))
+    return Figure("Crossbars", plot, _caption(report))
+
+
+def _name() -> Text:
+    """The name of a core, in its left upper corner."""
+    return Text(
+        x="x",
+        y="y",
+        text="name",
+        text_font_size="10px",
+        text_color=GREY,
+        text_baseline="top",
+        x_offset=2,
+        y_offset=1,
+    )
+
+
+def _caption(report: Report) -> str:
+    rows, columns = report.target.rows, report.target.columns
+    size = "as large as its matrix" if rows is None else f"{rows:,} rows of {columns:,} cells"
+    return (
+        f"Cores as in the floor plan, with their crossbars, {size}. Cells that hold a weight of a "
+        "matrix are filled, rows downwards; hatched cells are wasted, or free. In all, "
+        f"{report.cells_used:,} of {report.cells:,} cells of the crossbars in use are filled."
+    )
+
+
+def _size(side: int) -> float:
+    """Of a crossbar, of which there are so many in a row of a core."""
+    return _CORE * (1 - _HEAD) / side * _CROSSBAR
+
+
+def _corners(plan: Plan, place: int, number: int, side: int) -> NDArray[np.float64]:
+    """Where the crossbars of a core are."""
+    step = _CORE * (1 - _HEAD) / side
+    left, top = plan.left_top(place)
+    first = np.array([left + (1 - _CORE * (1 - _HEAD)) / 2, top + (1 - _CORE) / 2 + _CORE * _HEAD])
+    row, column = np.divmod(np.arange(number), side)
+    return first + step * (np.stack([column, row], 1) + (1 - _CROSSBAR) / 2)
+
+
+def _blocks(report: Report, matrix: Matrix, corner: NDArray[np.float64], size: float) -> Columns:
+    """The blocks of a matrix on the diagonal of its crossbar."""
+    target = report.target
+    rows, columns = matrix.blocks * matrix.rows, matrix.blocks * matrix.columns
+    all = np.array([target.columns or columns, target.rows or rows])
+    block = np.array([matrix.columns, matrix.rows]) / all * size
+    places = corner + np.arange(matrix.blocks)[:, np.newaxis] * block
+    cells = f"{matrix.blocks * matrix.rows * matrix.columns:,} of {int(all.prod()):,}"
+    return {
+        **boxes(places, np.broadcast_to(block, places.shape)),
+        "stage": np.full(matrix.blocks, f"@{matrix.stage}"),
+        "cells": np.full(matrix.blocks, f"{cells}: {matrix.rows:,} rows x {matrix.columns:,}"),
+    }
+
+
+def _names(plan: Plan) -> Columns:
+    corners = np.array([plan.left_top(place) for place in plan.places.values()]) + (1 - _CORE) / 2
+    return {"x": corners[:, 0], "y": corners[:, 1], "name": np.array(list(plan.places))}
