@@ -2,6 +2,8 @@
 
 from collections.abc import Container, Mapping, Sized
 from difflib import get_close_matches
+from itertools import product
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -115,22 +117,29 @@ def random_stream(
     shapes: Shapes,
     images: int,
     seed: int,
-    whole: Container[str] = (),
+    whole: Mapping[str, int] = MappingProxyType({}),
     states: Container[str] = (),
 ) -> Stream:
     """`images` images of standard normal values, the same ones for the same seed.
 
-    Inputs whose names are in `whole` are zeros and ones: truth values, or numbers that are short.
-    Of `states` there are none.
+    Inputs whose names are in `whole` are the number that stands there, which is zero for truth
+    values, and one more. Of `states` there are none.
     """
     generator = np.random.default_rng(seed)
     return {
-        name: generator.integers(0, 2, (images, *shape)).astype(np.float32)
+        name: (generator.integers(0, 2, (images, *shape)) + whole[name]).astype(np.float32)
         if name in whole
         else generator.standard_normal((images, *shape), np.float32)
         for name, shape in shapes.items()
         if name not in states
     }
+
+
+def random_text(shape: tuple[int, ...], images: int, seed: int) -> NDArray[np.object_]:
+    """Words for `images` images, of one letter to three each."""
+    generator = np.random.default_rng(seed)
+    words = np.array(["".join(word) for n in (1, 2, 3) for word in product("ab", repeat=n)], object)
+    return words[generator.integers(0, len(words), (images, *shape))]
 
 
 def _check_array(name: str, shape: tuple[int, ...], given: ArrayLike) -> NDArray[np.float32]:

@@ -244,6 +244,28 @@ def test_errors_of_the_host_name_its_nodes():
         program.run({"x": normal(1, 4)})
 
 
+def test_outputs_without_elements_are_for_the_host():
+    proto = model(
+        """part (float[1,3] x) => (float[1,0] none, float[1,2] y)
+        <int64[1] zero = {0}, int64[1] one = {1}> {
+            none = Slice(x, zero, zero, one)
+            y = MatMul(x, matrix)
+        }""",
+        {"matrix": normal(3, 2)},
+    )
+    program = cmc.compile(proto)
+    inputs = images_for(proto)
+    check(proto, inputs, program.run(inputs).outputs)
+    assert program.has_chip
+
+
+def test_random_integers_divide_by_no_zero(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    proto = model("ratio (int32[1,9] a, int32[1,9] b) => (int32[1,9] c) { c = Div(a, b) }")
+    (tmp_path / "ratio.onnx").write_bytes(proto.SerializeToString())
+    assert main(["run", str(tmp_path / "ratio.onnx"), "--random", "1", "--check"]) == 0
+    assert "\n  c: 0, 0 of the largest magnitude\n" in capsys.readouterr().out
+
+
 def test_branches_have_arrays_in_other_files(tmp_path: Path):
     proto = model(
         """graph (float[1,4] x, bool c) => (float[1,4] y) {
@@ -294,8 +316,10 @@ def test_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     same = model("same (string[2] a) => (string[2] b) { b = StringNormalizer(a) }")
     (tmp_path / "same.onnx").write_bytes(same.SerializeToString())
     capsys.readouterr()
-    assert main(["run", str(tmp_path / "same.onnx"), "--random", "1"]) == 1
-    assert capsys.readouterr().err == "error: 'a' is text, and given as float32\n"
+    assert main(["run", str(tmp_path / "same.onnx"), "--random", "1", "--check"]) == 0
+    assert "\n  b: 0, 0 of the largest magnitude\n" in capsys.readouterr().out
+    with pytest.raises(CmcError, match="'a' is text, and given as float32"):
+        cmc.compile(same).run({"a": normal(1, 2)})
     (found,) = cmc.compile(same).run({"a": [["x", "y"]]}).outputs["b"]
     assert found.tolist() == ["x", "y"]
 

@@ -15,11 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 import cmc
 from cmc.errors import CmcError
 from cmc.files.output import beside, check_output, replacing_text
-from cmc.importer.inputs import inputs_of_whole_numbers
+from cmc.importer.inputs import inputs_of_text, inputs_of_whole_numbers
 from cmc.reference import Deviation, Reference
 from cmc.reports.report import Report
 from cmc.reports.text import format_report
-from cmc.streams import Stream, check_names, check_stream, count_images, random_stream
+from cmc.streams import Stream, check_names, check_stream, count_images, random_stream, random_text
 from cmc.tools.array_files import read_arrays, write_arrays
 from cmc.tools.cmc_compile import check_mapping, make_program
 from cmc.tools.options import Options
@@ -141,10 +141,7 @@ def _read_stream(options: Options, program: Level, network: Path | None) -> Mapp
         for name, shape in program.inputs.items():
             if -1 in shape:
                 raise CmcError(f"input '{name}' is of no fixed shape: give it with --input")
-        whole = () if network is None else inputs_of_whole_numbers(network)
-        images, states = options.images or 1, program.states
-        stream = random_stream(program.inputs, images, options.random, whole, states)
-        return check_stream(program.inputs, stream, states)
+        return _random_stream(options.random, options.images or 1, program, network)
     if not options.input and program.inputs:
         raise CmcError("no images: give --input FILE.npz, NAME=FILE.npy, or --random SEED")
     arrays = read_arrays(options.input, program.inputs)
@@ -156,6 +153,20 @@ def _read_stream(options: Options, program: Level, network: Path | None) -> Mapp
     if options.images is not None and found < options.images:
         raise CmcError(f"--images asks for {options.images}, and there are {found}")
     return {name: array[: options.images] for name, array in stream.items()}
+
+
+def _random_stream(
+    seed: int, images: int, program: Level, network: Path | None
+) -> Mapping[str, Array]:
+    """Numbers and words, and integers of which nothing is divided by zero, as far as is known."""
+    whole = {} if network is None else inputs_of_whole_numbers(network)
+    text = frozenset[str]() if network is None else inputs_of_text(network)
+    numbers = {name: shape for name, shape in program.inputs.items() if name not in text}
+    stream = random_stream(numbers, images, seed, whole, program.states)
+    if not text:
+        return check_stream(program.inputs, stream, program.states)
+    words = {name: random_text(program.inputs[name], images, seed) for name in program.inputs}
+    return words | stream
 
 
 def _reference(network: Path, program: Level) -> Reference:

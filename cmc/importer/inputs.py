@@ -86,11 +86,25 @@ def resolve_inputs(inputs: Sequence[onnx.ValueInfoProto], given: Mapping[str, in
     )
 
 
-def inputs_of_whole_numbers(path: Path) -> frozenset[str]:
-    """The names of a model's inputs that are integers or truth values."""
+def inputs_of_whole_numbers(path: Path) -> dict[str, int]:
+    """The names of a model's inputs that are integers or truth values, each with the least to try.
+
+    That is 1 for integers that others are divided by, else 0.
+    """
+    graph = load_model(path).proto.graph
+    divisors = {node.input[1] for node in graph.node if node.op_type in ("Div", "Mod")}
+    return {
+        info.name: int(info.name in divisors)
+        for info in graph.input
+        if info.type.tensor_type.elem_type in NUMBERS - FLOATS
+    }
+
+
+def inputs_of_text(path: Path) -> frozenset[str]:
+    """The names of a model's inputs that are text."""
     inputs = load_model(path).proto.graph.input
     return frozenset(
-        info.name for info in inputs if info.type.tensor_type.elem_type in NUMBERS - FLOATS
+        info.name for info in inputs if info.type.tensor_type.elem_type == TensorProto.STRING
     )
 
 

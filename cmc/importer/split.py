@@ -284,6 +284,10 @@ class _Split(Graph):
         last, self._index = self._block.last_op, index
         try:
             self._translate_node(node, self.model.opset)
+            for info in self.outputs:
+                value = self._values.get(info.name) if info.name in node.output else None
+                if isinstance(value, SSAValue) and 0 in nn.shape_of(value):
+                    raise CmcError(f"output {info.name!r} has no elements")
         except CmcError as error:
             self._values, self._constants, self._kinds = values, constants, kinds
             for table, size in zip(tables, sizes, strict=True):
