@@ -189,6 +189,12 @@ def test_what_no_figure_is_given_of_is_unknown():
     assert format_energy(some)[1].endswith("no lane_pj, sram_pj_per_byte and link_pj_per_byte")
     # What is not done takes nothing, whatever it would take.
     assert some.joules("convolutions")[Kind.DIGITAL] == 0
+    source = (("mxv_pj", "assumption: guessed"), ("idle_mw", "measured"))
+    figures = replace(some, target=replace(some.target, sources=source)).as_json()["figures"]
+    assert isinstance(figures, dict)
+    assert figures["mxv_pj"] == {"value": 5.0, "source": source[0][1], "assumption": True}
+    assert figures["idle_mw"] == {"value": 1.0, "source": "measured", "assumption": False}
+    assert figures["lane_pj"] == {"value": None, "source": None, "assumption": False}
     assert replace(energy, interval_ns=None, target=some.target).joules()[Kind.IDLE] is None
 
 

@@ -32,6 +32,9 @@ FIGURES: Mapping[Kind, str] = {
 }
 """The keys of a target that say how much of it each kind takes."""
 
+AREAS = ("core_mm2", "chip_mm2")
+"""The keys of a target for areas."""
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -211,7 +214,7 @@ class Energy:
             "joules_known": self.total,
             "unknown": [str(kind) for kind in self.unknown],
             "watts": self.watts,
-            "figures": {key: {"value": self.figure(kind)} for kind, key in FIGURES.items()},
+            "figures": {key: self._figure_json(key) for key in (*FIGURES.values(), *AREAS)},
             "area_mm2": self.area_mm2,
             "tops": self.tops,
             "tops_per_watt": self.tops_per_watt,
@@ -229,6 +232,12 @@ class Energy:
                 for name, counts in self.cores.items()
             ],
         }
+
+    def _figure_json(self, key: str) -> dict[str, object]:
+        """A figure, with its source, and whether that says that it is an assumption."""
+        source = dict(self.target.sources).get(key)
+        assumed = source is not None and source.startswith("assumption")
+        return {"value": getattr(self.target, key), "source": source, "assumption": assumed}
 
     def _counts_json(self, counts: Counts) -> dict[str, object]:
         fields = {"mxv": counts.mxv, **asdict(counts)}

@@ -20,6 +20,9 @@ from cmc.streams import Turn
 from cmc.targets import IDEAL, Target
 from cmc.timing.runs import Runs
 
+VERSION = 1
+"""Of the schema of a report as JSON, `docs/report.schema.json`, which says what it means."""
+
 
 @dataclass(frozen=True)
 class RingReport:
@@ -193,7 +196,6 @@ class Report:
     """What of the network is not on the cores, and in no figure of time."""
     examined: Callable[[], Details | None] = field(default=lambda: None, compare=False, repr=False)
     """Finds what `details` are."""
-
     counted: Callable[[], Mapping[str, Counts]] = field(default=dict, compare=False, repr=False)
     """Counts what each core does for an image."""
     why: Callable[[], Circuit | None] = field(default=lambda: None, compare=False, repr=False)
@@ -288,8 +290,9 @@ class Report:
         return sum(ring.slots for core in self.cores for ring in core.rings)
 
     def to_json(self) -> str:
-        """The report as JSON text."""
+        """The report as JSON text, as `docs/report.schema.json` describes it."""
         fields = {
+            "version": VERSION,
             "images": self.images,
             "cycles": self.cycles,
             "cycles_per_image": self.cycles_per_image,

@@ -17,7 +17,7 @@ from textwrap import wrap
 from xdsl.utils.hints import isa
 
 from cmc.errors import CmcError
-from cmc.targets.keys import GROUPS, KEYS, Key, misfits
+from cmc.targets.keys import GROUPS, KEYS, SOURCED, Key, misfits
 from cmc.targets.kinds import UNLIMITED, Value, WrongValue
 from cmc.targets.target import IDEAL, Target
 
@@ -158,7 +158,12 @@ def read(text: str, where: str, changes: Mapping[str, object] | None = None) -> 
                 raise CmcError(f"{key.name}: {expected}", where) from None
         if key.name == "clock_ghz":
             clock = Fraction(str(values[key.field]))
-    target = target_of_values(values)
+    sources = tuple(
+        (key.field, figure.source)
+        for key in SOURCED
+        if (figure := figures.get(key.name)) is not None and figure.source is not None
+    )
+    target = replace(target_of_values(values), sources=sources)
     for key, expected in misfits(target):
         raise CmcError(f"{key.name}: {expected}", where)
     return Description(target, figures)

@@ -211,6 +211,9 @@ GROUPS: dict[str, tuple[Key, ...]] = {
 
 KEYS: tuple[Key, ...] = tuple(key for keys in GROUPS.values() for key in keys)
 
+SOURCED: tuple[Key, ...] = GROUPS["Energy and area"]
+"""Those whose sources go with a target into a module, and from there into reports."""
+
 
 def misfits(target: Target) -> Iterator[tuple[Key, str]]:
     """Keys of a target whose values do not fit to those of others, and what is expected."""

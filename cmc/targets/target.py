@@ -47,6 +47,8 @@ class Target:
     idle_mw: float | None = None
     core_mm2: float | None = None
     chip_mm2: float | None = None
+    sources: tuple[tuple[str, str], ...] = ()
+    """Where figures of energy and area are from, by their fields, in the order of these."""
 
     @property
     def element_bytes(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from decimal import Decimal
 from difflib import get_close_matches
 from fractions import Fraction
@@ -14,8 +14,10 @@ from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
 
 from cmc.targets import IDEAL, Target, target_of_values
-from cmc.targets.keys import KEYS, misfits
+from cmc.targets.keys import KEYS, SOURCED, misfits
 from cmc.targets.kinds import UNLIMITED, Value, WrongValue
+
+_SOURCED = {key.field for key in SOURCED}
 
 _BY_FIELD = {key.field: key for key in KEYS}
 
@@ -24,8 +26,11 @@ _BY_FIELD = {key.field: key for key in KEYS}
 class TargetAttr(Data[Target]):
     """A target: what differs from `ideal`, with times in cycles and rates in bytes per cycle.
 
+    Figures of energy and area may say where they are from.
+
     ```mlir
     #cmpipe.target<name = "pcm-64", cores = 64, rows = 256, columns = 256, mxv = 133>
+    #cmpipe.target<name = "mine", mxv_pj = 9.5 from "measured", chip_mm2 = 40.0>
     ```
     """
 
@@ -37,21 +42,31 @@ class TargetAttr(Data[Target]):
             parser.Delimiter.ANGLE, lambda: _parse_entry(parser), " with the keys of a target"
         )
         values: dict[str, Value] = {}
-        for start, field, value in entries:
+        sources: dict[str, str] = {}
+        for start, field, value, source in entries:
             if field in values:
                 parser.raise_error(f"{field} is given twice", start)
             values[field] = value
-        return target_of_values(values)
+            if source is not None:
+                sources[field] = source
+        given = tuple((key.field, sources[key.field]) for key in SOURCED if key.field in sources)
+        return replace(target_of_values(values), sources=given)
 
     def print_parameter(self, printer: Printer) -> None:
         given = ((key.field, getattr(self.data, key.field)) for key in KEYS)
+        sources = dict(self.data.sources)
         text = ", ".join(
-            f"{field} = {_text(value)}" for field, value in given if value != getattr(IDEAL, field)
+            f"{field} = {_text(value)}"
+            + (f" from {_text(sources[field])}" if field in sources else "")
+            for field, value in given
+            if value != getattr(IDEAL, field)
         )
         printer.print_string(f"<{text}>")
 
     def verify(self) -> None:
         for field in fields(Target):
+            if field.name not in _BY_FIELD:
+                continue
             kind = _BY_FIELD[field.name].kind
             value = getattr(self.data, field.name)
             try:
@@ -65,8 +80,11 @@ class TargetAttr(Data[Target]):
             raise VerifyException(f"{key.field} of a target: {expected}")
 
 
-def _parse_entry(parser: AttrParser) -> tuple[int, str, Value]:
-    """`rows = 256`: where it stands, and the field with its value."""
+def _parse_entry(parser: AttrParser) -> tuple[int, str, Value, str | None]:
+    """`rows = 256`: where it stands, and the field with its value.
+
+    A figure of energy or area may have its source: `mxv_pj = 0.25 from "measured"`.
+    """
     start = parser.pos
     field = parser.parse_identifier(" of a target")
     if field not in _BY_FIELD:
@@ -78,10 +96,14 @@ def _parse_entry(parser: AttrParser) -> tuple[int, str, Value]:
     value = _parse_value(parser)
     kind = _BY_FIELD[field].kind
     try:
-        return start, field, kind.normal(value)
+        normal = kind.normal(value)
     except WrongValue:
         message = f"{field} of a target: expected {kind.held}, not {_text(value)}"
         parser.raise_error(message, at, parser.pos)
+    source = None
+    if field in _SOURCED and parser.parse_optional_keyword("from"):
+        source = parser.parse_str_literal(" of where a figure is from")
+    return start, field, normal, source
 
 
 def _parse_value(parser: AttrParser) -> Value:

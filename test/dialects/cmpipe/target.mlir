@@ -5,13 +5,13 @@
 
 // What a pipeline is for, in cycles and without what `ideal` has, too, and its chip with it.
 
-// CHECK: cmpipe.pipeline @copy on #cmpipe.target<name = "mine", cores = 16, sram_bytes = 65536, columns = 64, mxv = 133, sram_bytes_per_cycle = 25.6, topology = "mesh", grid = [4, 4], multicast = true, mxv_pj = 0.25> {
+// CHECK: cmpipe.pipeline @copy on #cmpipe.target<name = "mine", cores = 16, sram_bytes = 65536, columns = 64, mxv = 133, sram_bytes_per_cycle = 25.6, topology = "mesh", grid = [4, 4], multicast = true, mxv_pj = 0.25 from "measured"> {
 // CHIP:  cmctrl.chip @copy on #cmpipe.target<name = "mine", cores = 16,
 // OTHER: cmctrl.chip @copy on #cmpipe.target<name = "pcm-64", cores = 64,
 cmpipe.pipeline @copy on #cmpipe.target<
     name = "mine", cores = 16, crossbars = 1, rows = unlimited, columns = 64,
     sram_bytes = 65536, sram_bytes_per_cycle = 25.6, mxv = 133,
-    topology = "mesh", grid = [4, 4], multicast = true, mxv_pj = 0.25> {
+    topology = "mesh", grid = [4, 4], multicast = true, mxv_pj = 0.25 from "measured"> {
   cmpipe.object @a : memref<8xvector<4xf32>>
   cmpipe.object @b : memref<8xvector<4xf32>>
   cmpipe.input @a_stream "x" @a #poly.map<"{ [n, c, w] -> [w, c] }"> : tensor<1x4x8xf32>
