@@ -83,12 +83,17 @@ class _Loops:
         default_factory=dict[tuple[isl.Set, tuple[str | None, ...]], Region]
     )
 
+    points: dict[tuple[AffineMapAttr, Move], AffineMapAttr] = field(
+        default_factory=dict[tuple[AffineMapAttr, Move], AffineMapAttr]
+    )
+    """What points are that were moved."""
+
     def ready(self, written: _Written, op: ChannelOp) -> Region:
         """What the ready machine of a channel does."""
         steps = moved_domain(nameless(op.ready.data), back(written.corner))
         start = None if op.ready_from is None else op.ready_from.data.reset_tuple_id()
         body = self._machine(written.order, steps, start, EnableOp)
-        return _placed(body, AwaitOp, written.corner)
+        return self._placed(body, AwaitOp, written.corner)
 
     def free(self, written: _Written, op: ChannelOp, reader: StageOp) -> Region:
         """What the free machine of a channel does."""
@@ -96,7 +101,7 @@ class _Loops:
         steps = moved_range(nameless(op.free.data), there)
         start = op.free_from and moved_set(op.free_from.data.reset_tuple_id(), there)
         body = self._machine(order, steps, start, ReleaseOp)
-        return _placed(body, ReleaseOp, written.corner)
+        return self._placed(body, ReleaseOp, written.corner)
 
     def _machine(
         self, order: isl.Map, steps: isl.Map, start: isl.Set | None, advance: _Advance
@@ -115,6 +120,16 @@ class _Loops:
             body = self.machines[key] = Region(Block(ops))
         return body.clone()
 
+    def _placed(self, body: Region, kind: type[PointOp], place: Move) -> Region:
+        """`body` with the points of operations of one kind moved."""
+        for op in body.walk() if any(place) else ():
+            if isinstance(op, kind):
+                key = op.point, place
+                if key not in self.points:
+                    self.points[key] = AffineMapAttr(_moved_point(op.point.data, place))
+                op.point = self.points[key]
+        return body
+
     def program(self, writer: Writer) -> ProgramOp:
         """Loops over the iterations of a stage or a stream, which start each of them."""
         iterations = writer.iterations.reset_tuple_id()
@@ -129,15 +144,10 @@ class _Loops:
         return program
 
 
-def _placed(body: Region, kind: type[PointOp], place: Move) -> Region:
-    """`body` with the points of operations of one kind moved."""
-    for op in body.walk() if any(place) else ():
-        if isinstance(op, kind):
-            map = op.point.data
-            results = (e + by for e, by in zip(map.results, place, strict=True))
-            simple = tuple(e.simplify(map.num_dims, map.num_symbols) for e in results)
-            op.point = AffineMapAttr(AffineMap(map.num_dims, map.num_symbols, simple))
-    return body
+def _moved_point(map: AffineMap, place: Move) -> AffineMap:
+    results = (e + by for e, by in zip(map.results, place, strict=True))
+    simple = tuple(e.simplify(map.num_dims, map.num_symbols) for e in results)
+    return AffineMap(map.num_dims, map.num_symbols, simple)
 
 
 def _constant_map(point: isl.Point) -> AffineMap:
