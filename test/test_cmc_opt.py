@@ -237,6 +237,11 @@ def test_starting_imports_nothing_heavy(run_tool: RunTool, file: Path):
         assert run_tool(Path(sys.executable).name, "-c", code).stdout == "[]\n"
 
 
+def test_compiling_imports_no_interpreters_of_other_dialects(run_tool: RunTool):
+    code = "import sys, cmc.api; print([m for m in sys.modules if 'xdsl.interpreters' in m])"
+    assert run_tool(Path(sys.executable).name, "-c", code).stdout == "[]\n"
+
+
 def test_tables_import_nothing_heavy(run_tool: RunTool):
     code = f"import sys, cmc.universe; print([m for m in {HEAVY!r} if m in sys.modules])"
     assert run_tool(Path(sys.executable).name, "-c", code).stdout == "[]\n"

@@ -100,10 +100,11 @@ class Exchange:
             # Each copy is sent once what it reads, however often it does.
             written, others = np.divmod(np.unique(pair.written * width + to), width)
             keys = of[pair.writer][written] * width + others
-            for key, count in zip(*np.unique(keys, return_counts=True), strict=True):
-                one, other = divmod(int(key), width)
+            every, counts = np.unique(keys, return_counts=True)
+            for key, count in zip(every.tolist(), counts.tolist(), strict=True):
+                one, other = divmod(key, width)
                 ends = copy_name(pair.writer, one), copy_name(pair.reader, other)
-                found[ends] += int(count) * pair.cycles
+                found[ends] += count * pair.cycles
         return found
 
     def _copies(self, name: str, parts: Sequence[Part] | None) -> Ints:

@@ -8,7 +8,6 @@ import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
 from xdsl.interpreter import Interpreter
-from xdsl.interpreters.func import FuncFunctions
 
 from cmc.diagnostics import operation_error
 from cmc.dialects import nn
@@ -69,6 +68,9 @@ class Network:
 
     def run(self, inputs: Mapping[str, Floats], track: Track = no_track) -> dict[str, Floats]:
         """The outputs of a stream: of inputs as of outputs, the leading axis counts the images."""
+        # Functions of all other dialects come with these, which takes a while.
+        from xdsl.interpreters.func import FuncFunctions
+
         interpreter = Interpreter(self._module)
         interpreter.register_implementations(NnFunctions())
         interpreter.register_implementations(FuncFunctions())
