@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from decimal import Decimal
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -21,11 +21,14 @@ from hypothesis import strategies as st
 from onnx import helper
 
 from cmc.errors import CmcError
+from cmc.explore.cluster import Cluster
 from cmc.explore.evaluate import Evaluator, Outcome
 from cmc.explore.objectives import figures_of_target, front
+from cmc.explore.page import write_page
 from cmc.explore.point import Point
 from cmc.explore.results import Result, results_in
 from cmc.explore.run import Each, found_of, run
+from cmc.explore.search import Search
 from cmc.explore.space import Space, read_space
 from cmc.explore.table import Table
 from cmc.explore.workers import Done, Evaluate, Processes
@@ -50,7 +53,7 @@ mxv_interval_ns = { from = 50, to = 100, step = 50 }
 
 [options]
 copies = "none"
-buffers = ["minimal", "throughput"]
+buffers = "minimal"
 """
 
 
@@ -117,10 +120,8 @@ def timeless(results: Sequence[Result]) -> list[Result]:
 
 
 def test_a_space_is_its_grid_for_each_of_its_designs(space: Space):
-    assert len(space) == len(list(space)) == 16
-    assert space.varied == [
-        *("target.rows", "target.mxv_ns", "target.mxv_interval_ns", "options.buffers")
-    ]
+    assert len(space) == len(list(space)) == 8
+    assert space.varied == ["target.rows", "target.mxv_ns", "target.mxv_interval_ns"]
     first = next(iter(space))
     assert first["target.mxv_interval_ns"] == 50
     point = Point.of(first, space.images)
@@ -133,7 +134,7 @@ def test_results_are_those_of_single_runs(
 ):
     assert {one.outcome.figures is None for one in whole} == {True, False}
     report = tmp_path / "report.json"
-    for one in whole[::3]:
+    for one in whole[::4]:
         words = shlex.split(one.command)[1:]
         code = main([*words, "--report", str(report)])
         out, error = capsys.readouterr()
@@ -257,6 +258,81 @@ def test_a_process_that_ends_is_a_result(tmp_path: Path):
     )
 
 
+def test_a_cluster_loses_a_worker(space: Space, whole: list[Result], tmp_path: Path):
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, scheduler_port=0
+        ) as local,
+        results_in(tmp_path / "two.jsonl") as results,
+    ):
+        nannies = list(local.workers.values())
+        source = Each(space, results)
+
+        def kill() -> None:
+            if len(results.found) == 2:
+                os.kill(nannies[0].pid, signal.SIGKILL)
+
+        run(source, Cluster(local.scheduler_address), results, kill)
+        assert timeless(found_of(source.points, results)) == timeless(whole)
+
+
+def test_no_scheduler(space_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    pytest.importorskip("distributed")
+    output = ["-o", str(tmp_path / "two.jsonl")]
+    assert main(["explore", str(space_file), *output, "--scheduler", "nothing"]) == 1
+    assert "--scheduler nothing: error: no Dask scheduler answers" in capsys.readouterr().err
+
+
+SEARCHED = """
+networks = ["two.onnx"]
+objectives = ["interval_ns", "cells"]
+target.base = "pcm-64"
+target.mxv_interval_ns = { from = 10, to = 500, log = true }
+target.lane_ns = { from = 0.5, to = 8.0 }
+options.buffers = ["minimal", "throughput"]
+options.copies = "none"
+designs = [{ target.rows = 16 }, { target.rows = [32, 64, 128], target.columns = 32 }]
+"""
+
+
+class Formula:
+    """Stands in for what is compiled."""
+
+    def __init__(self) -> None:
+        self.tried: list[Point] = []
+
+    def __call__(self, point: Point) -> Outcome:
+        self.tried.append(point)
+        chosen = point.choices
+        if chosen["options.buffers"] == "minimal":
+            return Outcome(None, "too small")
+        interval, rows = chosen["target.mxv_interval_ns"], chosen["target.rows"]
+        assert isinstance(interval, int) and isinstance(rows, int)
+        return Outcome({"interval_ns": interval / rows, "cells": rows * rows}, None)
+
+
+def test_a_search_goes_on_with_what_is_known(space_file: Path, tmp_path: Path):
+    pytest.importorskip("optuna")
+    path = space_file.with_name("searched.toml")
+    path.write_text(SEARCHED)
+    space = read_space(path)
+
+    def searched(name: str, count: int) -> tuple[list[Point], list[Result]]:
+        with results_in(tmp_path / name) as results:
+            source, formula = Search(space, results, count, seed=1), Formula()
+            run(source, Here(formula), results, lambda: None)
+            return formula.tried, found_of(source.points, results)
+
+    tried, found = searched("one.jsonl", 12)
+    assert len(tried) == len({one.id for one in found}) == 12
+    assert searched("other.jsonl", 12) == (tried, found)
+    more, all = searched("one.jsonl", 40)
+    assert len(more) == 28 and all[:12] == found
+    assert {len(point.choices) for point in more} == {7, 8}
+    assert searched("one.jsonl", 40) == ([], all)
+
+
 @examples(50)
 @given(st.integers(1, 3).flatmap(lambda n: st.lists(st.tuples(*[st.integers(0, 5)] * n))))
 def test_the_front_has_all_than_which_none_is_better(costs: list[tuple[int, ...]]):
@@ -278,8 +354,11 @@ def test_tables(space: Space, whole: list[Result], tmp_path: Path):
     lines = (tmp_path / "two.csv").read_text().splitlines()
     assert lines[0].split(",")[:2] == ["id", "network"] and len(lines) == 1 + len(whole)
     text = table.format()
-    assert text.startswith("16 designs, 8 compiled, ")
+    assert text.startswith("8 designs, 4 compiled, ")
     assert all(one.command in text for one in table.front)
+    write_page(table, "two", tmp_path / "two.html")
+    page = (tmp_path / "two.html").read_text()
+    assert all(page.count(escape(one.command)) for one in whole if one.outcome.figures)
     parquet = pytest.importorskip("pyarrow.parquet")
     table.write_parquet(tmp_path / "two.parquet")
     read = parquet.read_table(tmp_path / "two.parquet").to_pydict()
@@ -325,4 +404,4 @@ def test_spaces_that_are_refused(old: str, new: str, error: str, space_file: Pat
 
 
 def test_figures_of_a_target():
-    assert figures_of_target("pcm-64:mxv_ns=99.5")["target.mxv_ns"] == Decimal("99.5")
+    assert figures_of_target("pcm-64:mxv_ns=99.5")["target.mxv_ns"] == 99.5

@@ -3,10 +3,11 @@
 import os
 from pathlib import Path
 
+from cmc.errors import CmcError
 from cmc.explore.evaluate import Evaluator
 from cmc.explore.extra import extra
 from cmc.explore.results import Results, results_in
-from cmc.explore.run import Each, found_of, run
+from cmc.explore.run import Each, Source, found_of, run
 from cmc.explore.space import Space, read_space
 from cmc.explore.table import Table
 from cmc.explore.workers import Processes, Workers
@@ -26,17 +27,19 @@ def explore_designs(options: Options) -> None:
 
 
 def _check_outputs(options: Options, output: Path) -> None:
-    written = [one for one in (output, options.csv, options.parquet) if one is not None]
+    outputs = (output, options.csv, options.parquet, options.html)
+    written = [path for path in outputs if path is not None]
     assert options.space is not None
     for position, path in enumerate(written):
         check_output(path, [options.space, *written[:position]])
     if options.parquet is not None:
         extra("pyarrow.parquet", "--parquet")
+    if options.jobs is not None and options.scheduler is not None:
+        raise CmcError("--jobs is for processes of this machine, not for those of --scheduler")
 
 
 def _explore(options: Options, space: Space, results: Results) -> None:
-    source = Each(space, results)
-    total = len(source.points)
+    source, total = _source(options, space, results)
     done = len(found_of(source.points, results))
     try:
         if done < total:
@@ -47,8 +50,22 @@ def _explore(options: Options, space: Space, results: Results) -> None:
         _show(options, Table(found_of(source.points, results), space.varied, space.objectives))
 
 
+def _source(options: Options, space: Space, results: Results) -> tuple[Source, int]:
+    """What is to be tried, and how many designs that makes with those that have a result."""
+    if options.search is None:
+        each = Each(space, results)
+        return each, len(each.points)
+    from cmc.explore.search import Search
+
+    return Search(space, results, options.search, options.seed), options.search
+
+
 def _workers(options: Options, most: int) -> Workers:
-    return Processes(min(most, options.jobs or os.cpu_count() or 1), Evaluator)
+    if options.scheduler is None:
+        return Processes(min(most, options.jobs or os.cpu_count() or 1), Evaluator)
+    from cmc.explore.cluster import Cluster
+
+    return Cluster(options.scheduler)
 
 
 def _show(options: Options, table: Table) -> None:
@@ -56,4 +73,9 @@ def _show(options: Options, table: Table) -> None:
         table.write_csv(options.csv)
     if options.parquet is not None:
         table.write_parquet(options.parquet)
+    if options.html is not None:
+        from cmc.explore.page import write_page
+
+        assert options.space is not None
+        write_page(table, options.space.stem, options.html)
     print(table.format())

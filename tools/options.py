@@ -44,6 +44,9 @@ class Options(argparse.Namespace):
     name: str | None
     space: Path | None
     jobs: int | None
+    scheduler: str | None
+    search: int | None
+    seed: int
     csv: Path | None
     parquet: Path | None
 
@@ -138,9 +141,26 @@ def parse_options(arguments: Sequence[str]) -> Options:
         metavar="N",
         help="how many processes try designs (default: one for each processor)",
     )
+    explore.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="let the workers of a Dask cluster try them, which read the same files",
+    )
+    explore.add_argument(
+        "--search",
+        type=positive,
+        metavar="N",
+        help="let Optuna choose N of the designs, those in the file among them (default: all)",
+    )
+    explore.add_argument(
+        "--seed", type=natural, default=0, metavar="SEED", help="of --search (default: 0)"
+    )
     explore.add_argument("--csv", type=Path, metavar="FILE.csv", help="write a table")
     explore.add_argument(
         "--parquet", type=Path, metavar="FILE.parquet", help="write it as Parquet, with pyarrow"
+    )
+    explore.add_argument(
+        "--html", type=Path, metavar="FILE.html", help="write a page with a plot to look at"
     )
     explore.add_argument("--debug", action="store_true", help=_DEBUG_HELP)
 

@@ -16,6 +16,11 @@ from cmc.passes.cmpipe_tile_crossbars import what_cuts
 class Source(Protocol):
     """Which designs are to be tried."""
 
+    @property
+    def points(self) -> Sequence[Point]:
+        """All of them, those that have a result already too."""
+        ...
+
     def next(self) -> Point | None:
         """One that has no result; None if there is none left, or none before others are done."""
         ...

@@ -17,6 +17,9 @@ from cmc.targets.files import shown
 
 Cell = str | int | float | bool | None
 
+_LISTED = 20
+"""How many of the best are shown in a terminal."""
+
 _REASONS = 5
 """How many reasons of refusals are shown."""
 
@@ -87,37 +90,53 @@ class Table:
         with replacing(path) as temporary:
             parquet.write_table(arrow.table(columns), temporary)
 
-    def format(self) -> str:
-        """How many there are, the front, why some were refused, and the commands."""
-        names = [*self.varied, *(one.name for one in self.objectives)]
-        names = list(dict.fromkeys(names))
-        best = self.front
-        parts = [self._format_counts(len(best))]
-        if best:
-            rows = [self.figures(result) for result in best]
-            cells = [
-                [str(number), *(_shown(row.get(name)) for name in names)]
-                for number, row in enumerate(rows, 1)
-            ]
-            parts.append(_aligned([["", *map(_heading, names)], *cells]))
-        reasons = Counter(one.outcome.reason for one in self.results if one.outcome.reason)
-        if reasons:
-            lines = [f"{count:,} x {_short(reason)}" for reason, count in _alike(reasons)]
-            more = len(lines) - _REASONS
-            lines = lines[:_REASONS] + ([f"and {more:,} more reasons"] if more > 0 else [])
-            parts.append("\n".join(["not compiled:", *(f"  {line}" for line in lines)]))
-        if best:
-            commands = [f"  {number}  {one.command}" for number, one in enumerate(best, 1)]
-            parts.append("\n".join(["one of them alone:", *commands]))
-        return "\n\n".join(parts)
+    @property
+    def shown_names(self) -> Sequence[str]:
+        """The names of what is shown of a design: what differs, and what it is compared by."""
+        return list(dict.fromkeys([*self.varied, *(one.name for one in self.objectives)]))
 
-    def _format_counts(self, best: int) -> str:
+    @property
+    def counts(self) -> str:
+        """How many there are, for a person."""
         compiled = sum(result.outcome.figures is not None for result in self.results)
         objectives = " and ".join(map(str, self.objectives))
         return (
-            f"{len(self.results):,} designs, {compiled:,} compiled, {best:,} with none better in "
-            f"{objectives}"
+            f"{len(self.results):,} designs, {compiled:,} compiled, {len(self.front):,} with none "
+            f"better in {objectives}"
         )
+
+    @property
+    def reasons(self) -> Sequence[tuple[str, int]]:
+        """Why some were not compiled, and how many; the most frequent first.
+
+        Reasons that say the same of different targets are one.
+        """
+        given = (result.outcome.reason for result in self.results)
+        alike = Counter(one.partition(": ")[2] or one for one in given if one is not None)
+        return alike.most_common()
+
+    def format(self) -> str:
+        """How many there are, the front, why some were not compiled, and the commands."""
+        names, best, reasons = self.shown_names, self.front, self.reasons
+        parts = [self.counts]
+        if best:
+            rows = [self.figures(result) for result in best[:_LISTED]]
+            cells = [
+                [str(number), *(shown_cell(row.get(name)) for name in names)]
+                for number, row in enumerate(rows, 1)
+            ]
+            parts.append(_aligned([["", *map(heading, names)], *cells]))
+        if reasons:
+            lines = [f"  {count:,} x {_short(reason)}" for reason, count in reasons[:_REASONS]]
+            rest = len(reasons) - _REASONS
+            lines += [f"  and {rest:,} more reasons"] if rest > 0 else []
+            parts.append("\n".join(["not compiled:", *lines]))
+        if best:
+            lines = [f"  {n}  {one.command}" for n, one in enumerate(best[:_LISTED], 1)]
+            rest = len(best) - _LISTED
+            lines += [f"  and {rest:,} more: --csv, --html"] if rest > 0 else []
+            parts.append("\n".join(["one of them alone:", *lines]))
+        return "\n\n".join(parts)
 
 
 def _cell(value: object) -> Cell:
@@ -126,11 +145,13 @@ def _cell(value: object) -> Cell:
     return value if isinstance(value, str | int | float) else shown(value)
 
 
-def _heading(name: str) -> str:
+def heading(name: str) -> str:
+    """What a table calls a column."""
     return name.removeprefix("target.").removeprefix("options.")
 
 
-def _shown(cell: Cell) -> str:
+def shown_cell(cell: Cell) -> str:
+    """A cell for a person."""
     match cell:
         case None:
             return "-"
@@ -138,17 +159,6 @@ def _shown(cell: Cell) -> str:
             return str(cell)
         case _:
             return f"{cell:,.10g}"
-
-
-def _alike(reasons: Counter[str]) -> list[tuple[str, int]]:
-    """Reasons that say the same of other targets are one, the most frequent first."""
-    alike: Counter[str] = Counter()
-    first: dict[str, str] = {}
-    for reason, count in reasons.items():
-        what = reason.partition(": ")[2] or reason
-        first.setdefault(what, what)
-        alike[what] += count
-    return [(first[what], count) for what, count in alike.most_common()]
 
 
 def _short(text: str) -> str:
