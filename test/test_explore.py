@@ -39,7 +39,7 @@ from onnx_models import float_type, graph_model, normal
 SPACE = """
 networks = ["two.onnx"]
 images = 3
-objectives = ["interval_ns", "cells"]
+objectives = ["interval_ns", "cells", "max energy.tops_per_watt"]
 designs = [
   { target.rows = 16, target.columns = 8 },
   { target.rows = 8, target.columns = 8 },
@@ -376,7 +376,11 @@ def test_tables(space: Space, whole: list[Result], tmp_path: Path):
         ('"cells"', '"cell"', "two.toml:4: objectives: there is no figure cell; did you mean ce"),
         ('"cells"', '"bound_by"', "there is no figure bound_by"),
         ('"cells"', '"interval_ns"', "interval_ns is there twice"),
-        ('["interval_ns", "cells"]', "[]", "two.toml:4: objectives: expected 1 to 3 figures"),
+        (
+            '["interval_ns", "cells", "max energy.tops_per_watt"]',
+            "[]",
+            "two.toml:4: objectives: expected 1 to 3 figures",
+        ),
         ("pcm-64", "pcm-63", "two.toml:11: target.base: target pcm-63: no such target"),
         ("mxv_ns = [", "mxvs_ns = [", "two.toml:13: target.mxvs_ns: unknown key; did you mean"),
         ("100.5]", "-1]", "two.toml:13: target.mxv_ns: expected a number of ns .* not -1"),

@@ -9,8 +9,9 @@ from decimal import Decimal
 
 from xdsl.utils.hints import isa
 
+from cmc.reports.energy import Energy
 from cmc.reports.report import Report
-from cmc.targets import describe
+from cmc.targets import IDEAL, describe
 from cmc.targets.keys import KEYS
 from cmc.targets.kinds import Measure, Rate, Time, Whole
 
@@ -20,8 +21,8 @@ Figures = Mapping[str, float | int | str | None]
 MOST = 3
 """How many objectives there may be."""
 
-_BY_NAME = ("copies",)
-"""What of a report is by names of a network, and not the same for all."""
+_LEFT_OUT = ("copies", "products", "figures")
+"""What of a report is by names of a network, or what the target says."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def figures_of_target(target: str) -> Figures:
 
 def _flat(table: Mapping[str, object], prefix: str) -> Iterator[tuple[str, float | str | None]]:
     for key, value in table.items():
-        if isa(value, dict[str, object]) and key not in _BY_NAME:
+        if isa(value, dict[str, object]) and key not in _LEFT_OUT:
             yield from _flat(value, f"{prefix}{key}.")
         elif value is None or (isinstance(value, float | int | str) and not _is_flag(value)):
             yield prefix + key, value
@@ -78,8 +79,12 @@ def _is_flag(value: object) -> bool:
 def known_figures() -> list[str]:
     """The names of all figures that an objective may be: of any report, and of targets."""
     numbers = [key.name for key in KEYS if isinstance(key.kind, Whole | Time | Rate | Measure)]
-    figures = figures_of(Report(1, 0, None, ()))
-    reported = [name for name, value in figures.items() if not isinstance(value, str)]
+    energy = {f"energy.{name}": one for name, one in _flat(Energy(IDEAL, {}, None).as_json(), "")}
+    figures = {**figures_of(Report(1, 0, None, ())), **energy}
+    tables = {name.partition(".")[0] for name in figures if "." in name}
+    reported = [
+        name for name, value in figures.items() if not isinstance(value, str) and name not in tables
+    ]
     return [*reported, *(f"target.{name}" for name in numbers)]
 
 

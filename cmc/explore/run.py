@@ -8,7 +8,7 @@ from typing import Protocol
 
 from cmc.explore.point import Point
 from cmc.explore.results import Result, Results
-from cmc.explore.space import Space
+from cmc.explore.space import Choices, Space
 from cmc.explore.workers import Workers
 from cmc.passes.cmpipe_tile_crossbars import what_cuts
 
@@ -29,11 +29,11 @@ class Source(Protocol):
 
 
 class Each:
-    """All designs of a space, those that share work one after the other."""
+    """All designs of a space, or some, those that share work one after the other."""
 
-    def __init__(self, space: Space, results: Results):
+    def __init__(self, space: Space, results: Results, some: Sequence[Choices] | None = None):
         len(space)  # refuses what has no end
-        points = [Point.of(choices, space.images) for choices in space]
+        points = [Point.of(choices, space.images) for choices in some or space]
         self.points: Sequence[Point] = list({point.id: point for point in points}.values())
         shared: dict[str, list[Point]] = {}
         for point in self.points:

@@ -57,7 +57,12 @@ class Processes:
     def _worker(self) -> _Worker:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=_serve, args=(theirs, self._make), daemon=True)
-        process.start()
+        # An interrupt at the terminal is for this process: the others have it blocked from birth.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         return _Worker(process, ours)
 
@@ -130,8 +135,6 @@ def _ended(code: int | None) -> str:
 
 def _serve(connection: Connection[Outcome, Point], make: Callable[[], Evaluate]) -> None:
     """Try what comes, one after the other, until whoever asks for it ends."""
-    # An interrupt at the terminal is for who has started this.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
     evaluate = make()
     while True:

@@ -110,6 +110,15 @@ def _field(options: Options) -> Measured:
     return [asdict(row) for row in rows], [t for row in rows for t in field_targets(row)]
 
 
+def _designs(options: Options) -> Measured:
+    from cmc.tools.bench.designs import HEAD, NETWORK, SAMPLE, measure_designs
+
+    rows = list(measure_designs())
+    title = f"Of 1,000 designs of {NETWORK}, {SAMPLE} for each size of crossbars"
+    _print(title, HEAD, [row.cells() for row in rows])
+    return [{**asdict(row), "a_minute": row.a_minute} for row in rows], []
+
+
 def _large(options: Options) -> Measured:
     large = measure_large(options.budget)
     title = "Three convolutions on 2048x2048 pixels and 8 channels"
@@ -126,6 +135,7 @@ _SECTIONS: dict[Section, Callable[[Options], Measured]] = {
     "events": _events,
     "compilation": _compilation,
     "field": _field,
+    "designs": _designs,
 }
 """In an order in which this process is still small when it measures others' memory."""
 

@@ -8,7 +8,15 @@ from typing import Literal, get_args
 from cmc.tools.command import ArgumentParser, positive
 
 Section = Literal[
-    "startup", "scale", "large", "networks", "interpreter", "events", "compilation", "field"
+    "startup",
+    "scale",
+    "large",
+    "networks",
+    "interpreter",
+    "events",
+    "compilation",
+    "field",
+    "designs",
 ]
 
 
