@@ -24,6 +24,9 @@ from cmc.explore.space import BASE, NETWORK, OPTION, TARGET, Choices
 from cmc.targets import Target, find_target
 from cmc.targets.files import with_figures
 
+_NO_FIGURES: Mapping[str, object] = {"name": "", "sources": ()}
+"""What of a target nothing depends on."""
+
 
 class ToStages(TypedDict):
     """What `cmc.compiler.stages.staged` takes."""
@@ -84,7 +87,7 @@ class Point:
         content = {
             "program": version_of_program(),
             "network": _digest_of_network(self.network),
-            "target": self.target if chip is None else asdict(chip) | {"name": ""},
+            "target": self.target if chip is None else {**asdict(chip), **_NO_FIGURES},
             "options": {
                 name: _digest(str(value)) if OPTIONS[name].names_file(value) else value
                 for name, value in self.options.items()
