@@ -34,7 +34,11 @@ TOLERANCE = 1e-4
 
 def run_stream(options: Options) -> None:
     """Carry the command out; raises `CmcError` for bad input and for a check that fails."""
-    written = [path for path in (options.output, options.report, options.html) if path is not None]
+    written = [
+        path
+        for path in (options.output, options.report, options.html, options.trace)
+        if path is not None
+    ]
     read = [
         options.model,
         beside(options.model, ".safetensors"),
@@ -61,8 +65,8 @@ def run_stream(options: Options) -> None:
         program.save_mapping(options.mapping)
     if not isinstance(program, cmc.Program) and _times(options):
         raise CmcError(
-            "this is no chip, and takes no time: --timing, --report, --html and --mode interpret "
-            "are for what -p nn-to-cmctrl makes of it",
+            "this is no chip, and takes no time: --timing, --report, --html, --trace and --mode "
+            "interpret are for what -p nn-to-cmctrl makes of it",
             str(options.model),
         )
     if options.timing and isinstance(program, cmc.Program):
@@ -101,8 +105,8 @@ def run_stream(options: Options) -> None:
 
 
 def _times(options: Options) -> bool:
-    written = options.report is not None or options.html is not None
-    return options.timing or written or options.mode == "interpret"
+    written = (options.report, options.html, options.trace)
+    return options.timing or written != (None, None, None) or options.mode == "interpret"
 
 
 def _show(options: Options, report: Report) -> None:
@@ -111,6 +115,8 @@ def _show(options: Options, report: Report) -> None:
             file.write(report.to_json() + "\n")
     if options.html is not None:
         report.save_html(options.html, f"{options.model.stem} on {report.target.name}")
+    if options.trace is not None:
+        report.save_trace(options.trace)
     print(format_report(report, shutil.get_terminal_size((100, 0)).columns))
 
 

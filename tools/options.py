@@ -37,6 +37,7 @@ class Options(argparse.Namespace):
     reference: Path | None
     report: Path | None
     html: Path | None
+    trace: Path | None
     mode: Literal["bulk", "interpret"]
     timing: bool
     rank_error: float | None
@@ -89,6 +90,12 @@ def parse_options(arguments: Sequence[str]) -> Options:
     run.add_argument("--report", type=Path, metavar="FILE.json", help="write the timing")
     run.add_argument(
         "--html", type=Path, metavar="FILE.html", help="write the timing as a page to look at"
+    )
+    run.add_argument(
+        "--trace",
+        type=Path,
+        metavar="FILE.json.gz",
+        help="write the iterations of the first images as a trace, which Perfetto opens",
     )
     run.add_argument(
         "--mode",

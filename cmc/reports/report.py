@@ -1,17 +1,20 @@
 """What a simulated chip did and when, core by core."""
 
+import gzip
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cmc.errors import CmcError
 from cmc.explain.circuit import Circuit, CriticalPath
-from cmc.files.output import replacing_text
+from cmc.files.output import replacing, replacing_text
 from cmc.fitting.traffic import HopBytes
 from cmc.reports.details import Details
 from cmc.reports.energy import Counts, Energy
@@ -196,6 +199,8 @@ class Report:
     """What of the network is not on the cores, and in no figure of time."""
     examined: Callable[[], Details | None] = field(default=lambda: None, compare=False, repr=False)
     """Finds what `details` are."""
+    traced: Callable[[], Iterator[str]] | None = field(default=None, compare=False, repr=False)
+    """Makes the lines of the trace that `save_trace` writes; None if nothing was simulated."""
     counted: Callable[[], Mapping[str, Counts]] = field(default=dict, compare=False, repr=False)
     """Counts what each core does for an image."""
     why: Callable[[], Circuit | None] = field(default=lambda: None, compare=False, repr=False)
@@ -326,6 +331,23 @@ class Report:
         """Write the page of `to_html` to a file."""
         with replacing_text(Path(path)) as file:
             file.write(self.to_html(title))
+
+    def save_trace(self, path: str | PathLike[str]) -> None:
+        """Write the iterations of the first images as a trace, which Perfetto opens.
+
+        It is compressed where the file is called `.gz`. CmcError where nothing is on the cores.
+        """
+        if self.traced is None:
+            raise CmcError("nothing of the network is on the cores: there is no trace to write")
+        with replacing(Path(path)) as temporary, _writing(temporary, str(path)) as file:
+            file.writelines(f"{line}\n" for line in self.traced())
+
+
+def _writing(path: Path, name: str) -> IO[str]:
+    """A text file to write, compressed if that is its name."""
+    if name.endswith(".gz"):
+        return gzip.open(path, "wt", 1, "utf-8")
+    return path.open("w", encoding="utf-8")
 
 
 def _crossbars(report: ProgramReport | CoreReport | Report) -> dict[str, int]:

@@ -14,6 +14,7 @@ from cmc.reports.report import ConstantsReport, CoreReport, ProgramReport, Repor
 from cmc.simulator.counts import counts
 from cmc.simulator.details import details_of
 from cmc.simulator.load import Chip, LoadedProgram
+from cmc.simulator.trace import trace
 from cmc.simulator.usage import around, bound_by, cells, copies, interval_bound, links, loads
 from cmc.targets import Target
 from cmc.timing.load import bound
@@ -67,6 +68,7 @@ def summarize(chip: Chip, times: Times, cycles_per_image: float | None) -> Repor
         around(chip),
         examined=lambda: details_of(chip, waiting),
         counted=lambda: counts(chip),
+        traced=lambda: trace(chip, waiting, min(SHOWN, times.images)),
         why=lambda: critical_circuit(stream()),
         why_late=lambda: critical_path(_alone(times)),
     )
