@@ -47,6 +47,7 @@ from cmc.reports.report import Report
 from cmc.semantics.network import Network
 from cmc.semantics.tensors import Floats
 from cmc.simulator import Mode, Result, Simulator, chip_of
+from cmc.simulator.crossbars import Conditions
 from cmc.simulator.pipeline import Pipeline, pipeline_of
 from cmc.simulator.ports import largest_integers, port_shapes
 from cmc.streams import Shapes, Stream, check_magnitudes, check_stream, count_images
@@ -125,8 +126,15 @@ class Program:
         *,
         mode: Mode = "bulk",
         track: Track = no_track,
+        seed: int = 0,
+        time: float = 0.0,
+        first: int = 0,
     ) -> Result:
         """Stream images through the chip, each array `[images, ...]`.
+
+        On a target whose crossbars differ from chip to chip, `seed` is the chip, and `time` how
+        many seconds ago they were programmed; `first` is which image of a longer stream the first
+        one is: what is random is the same for an image, however a stream is cut.
 
         Outputs are float32, but for those that the host computes, which are of their own types. The
         module is loaded by the first run; later changes of it are not seen. Raises `CmcError` for
@@ -135,24 +143,26 @@ class Program:
         """
         if mode not in get_args(Mode):
             raise CmcError(f"mode is {' or '.join(get_args(Mode))}, not {mode!r}")
+        conditions = Conditions(_whole(seed, "a seed"), time, _whole(first, "the first image"))
         if self._turns is None:
-            return self._compute(check_stream(self.inputs, inputs, self.states), mode, track)
+            stream = check_stream(self.inputs, inputs, self.states)
+            return self._compute(stream, mode, track, conditions)
         images = count_images({name: np.asarray(array) for name, array in inputs.items()})
         report = Report(images, 0, None, ())
 
         def compute(stream: Stream) -> Mapping[str, Floats]:
             nonlocal report
-            result = self._compute(stream, mode, track)
+            result = self._compute(stream, mode, track, conditions)
             report = result.report
             return result.outputs
 
         outputs = self._turns.run(inputs, self._cores, compute)
         return Result(outputs, replace(report, host=self._turns.reports()))
 
-    def _compute(self, stream: Stream, mode: Mode, track: Track) -> Result:
+    def _compute(self, stream: Stream, mode: Mode, track: Track, conditions: Conditions) -> Result:
         """What the chip computes of a stream of all that it takes."""
         check_magnitudes(stream, largest_integers(chip_of(self.module).gcu.inputs()))
-        return self._simulator.run(stream, mode, track)
+        return self._simulator.run(stream, mode, track, conditions)
 
     @seldom_collected()
     def time(self, images: int) -> Report:

@@ -52,6 +52,8 @@ def run_stream(options: Options) -> None:
         raise CmcError("--timing needs no images: control does not depend on what they hold")
     if options.timing and (options.check or options.output or options.mode == "interpret"):
         raise CmcError("--timing computes no values to check, write or interpret")
+    if options.timing and _conditions(options):
+        raise CmcError("--timing computes no values, which --seed, --time and --first are for")
     check_mapping(options, written)
     program, network = _open(options)
     if options.check and network is None:
@@ -69,6 +71,11 @@ def run_stream(options: Options) -> None:
             "interpret are for what -p nn-to-cmctrl makes of it",
             str(options.model),
         )
+    if not isinstance(program, cmc.Program) and _conditions(options):
+        raise CmcError(
+            "this is no chip, which --seed, --time and --first are for: -p nn-to-cmctrl makes one",
+            str(options.model),
+        )
     if options.timing and isinstance(program, cmc.Program):
         _show(options, program.time(options.images or 1))
         return
@@ -80,7 +87,14 @@ def run_stream(options: Options) -> None:
         first = {
             name: array[:1] if name in program.states else array for name, array in stream.items()
         }
-        result = program.run(first, mode=options.mode, track=track)
+        result = program.run(
+            first,
+            mode=options.mode,
+            track=track,
+            seed=options.seed or 0,
+            time=options.time or 0.0,
+            first=options.first or 0,
+        )
         outputs, report = result.outputs, result.report
     else:
         outputs = (
@@ -102,6 +116,10 @@ def run_stream(options: Options) -> None:
         print(f"{images} images computed; this is no chip yet, so that there are no cycles to show")
     if reference is not None and check is not None:
         _check(reference, check, outputs)
+
+
+def _conditions(options: Options) -> bool:
+    return any(given is not None for given in (options.seed, options.time, options.first))
 
 
 def _times(options: Options) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from cmc.compiler.standard import BufferPolicy
-from cmc.tools.command import ArgumentParser, dimension, natural, positive, share, state
+from cmc.tools.command import ArgumentParser, dimension, natural, positive, share, state, time
 
 _DEBUG_HELP = "show the traceback of an error"
 
@@ -39,6 +39,9 @@ class Options(argparse.Namespace):
     html: Path | None
     trace: Path | None
     mode: Literal["bulk", "interpret"]
+    seed: int | None
+    time: float | None
+    first: int | None
     timing: bool
     rank_error: float | None
     labels: Path | None
@@ -102,6 +105,24 @@ def parse_options(arguments: Sequence[str]) -> Options:
         choices=("bulk", "interpret"),
         default="bulk",
         help="whole stages at once (default), or iteration by iteration",
+    )
+    run.add_argument(
+        "--seed",
+        type=natural,
+        metavar="SEED",
+        help="which chip, where no two of a target are alike (default: 0)",
+    )
+    run.add_argument(
+        "--time",
+        type=time,
+        metavar="TIME",
+        help="since its crossbars were programmed, as in 30s, 1h, 1d or 1y (default: 0)",
+    )
+    run.add_argument(
+        "--first",
+        type=natural,
+        metavar="N",
+        help="which image of a longer stream the first one is (default: 0)",
     )
     _add_compilation(run)
 

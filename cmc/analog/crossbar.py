@@ -24,7 +24,7 @@ class Physics:
     adc_bound: float | None = None
     """What an ADC takes before it clips, in products of the largest weight and the largest input.
 
-    None is full scale: as much as the column with the largest weights can give.
+    None is full scale: as much as its column can give.
     """
     compensated: bool = False
     """Whether drift is undone by one factor, found by sending ones through the crossbar."""
@@ -55,7 +55,7 @@ class Crossbar:
         self._cells: Cells
         self._held: Held
         self._noise: Normals
-        self._reaches: list[float] = []
+        self._reaches: list[Doubles] = []
         self._factor = 1.0
 
     def program(self, weights: Floats, seed: int) -> None:
@@ -63,12 +63,7 @@ class Crossbar:
         physics = self._physics
         self._cells = physics.weights.program(weights.astype(np.float64), seed, self._name)
         self._noise = Normals(seed, self._name, "read", self._product)
-        self._reaches = [
-            float(np.abs(matrix).sum(1).max())
-            if physics.adc_bound is None
-            else physics.adc_bound * largest(matrix)
-            for _, matrix in self._cells.at(0).slices
-        ]
+        self._reaches = [_reach(m, physics.adc_bound) for _, m in self._cells.at(0).slices]
         self.at(0)
 
     def at(self, time: float) -> None:
@@ -99,7 +94,7 @@ class Crossbar:
             if self._held.variances is not None:
                 deviations = np.sqrt(_product(inputs * inputs, self._held.variances))
                 sums += deviations * self._normals(images, iterations).reshape(sums.shape)
-            if physics.adc_bits is not None and reach:
+            if physics.adc_bits is not None:
                 codes = codes_of(physics.adc_bits)
                 rounding = tops * (reach / codes)
                 sums = np.clip(np.rint(sums / rounding), -codes, codes) * rounding
@@ -118,6 +113,13 @@ class Crossbar:
             for image, rows in runs
         ]
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
+
+
+def _reach(matrix: Doubles, bound: float | None) -> Doubles:
+    """The largest number of the ADC of each column for inputs of at most 1, `[blocks, columns]`."""
+    full = np.abs(matrix).sum(1)
+    reach = full if bound is None else np.full_like(full, bound * largest(matrix))
+    return np.where(reach == 0, 1, reach)
 
 
 def _product(vectors: Doubles, matrix: Doubles) -> Doubles:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cmc.analog.normals import Normals
 
 Doubles = NDArray[np.float64]
+Floats = NDArray[np.float32]
 
 _LEAST = 1e-7
 """The least relative conductance of which a logarithm is taken."""
@@ -51,8 +52,8 @@ class Devices(ABC):
         mean, deviation = self.drift(np.maximum(r, _LEAST))
         return Programmed(
             self,
-            np.maximum(cells + self.programming(r) * error, 0).reshape(wanted.shape),
-            np.abs(mean + deviation * variation).reshape(wanted.shape),
+            _kept(np.maximum(cells + self.programming(r) * error, 0), wanted),
+            _kept(np.abs(mean + deviation * variation), wanted),
         )
 
 
@@ -61,9 +62,9 @@ class Programmed:
     """Devices as they were programmed."""
 
     devices: Devices
-    conductances: Doubles
+    conductances: Floats
     """In uS, before they drift."""
-    exponents: Doubles
+    exponents: Floats
 
     def at(self, time: float) -> tuple[Doubles, Doubles]:
         """Conductances at a time in s after programming, and the deviation of each read, in uS.
@@ -74,9 +75,16 @@ class Programmed:
         """
         devices = self.devices
         since = time + devices.first_read
-        now = self.conductances * (since / devices.first_read) ** -self.exponents
+        gone = np.log(since / devices.first_read)
+        now = self.conductances * np.exp(-gone * self.exponents.astype(np.float64))
         grown = np.sqrt(np.log((since + devices.reading) / (2 * devices.reading)))
-        return now, now * devices.flicker(self.conductances / devices.g_max) * grown
+        return now, now * devices.flicker(
+            self.conductances.astype(np.float64) / devices.g_max
+        ) * grown
+
+
+def _kept(cells: Doubles, like: Doubles) -> Floats:
+    return cells.astype(np.float32).reshape(like.shape)
 
 
 class Pcm(Devices):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from threading import Lock
 from typing import Literal
 
 import numpy as np
@@ -19,6 +20,7 @@ from cmc.errors import CmcError
 from cmc.reports.report import Report
 from cmc.simulator.blas import one_thread
 from cmc.simulator.bulk import Values
+from cmc.simulator.crossbars import NEW, Conditions
 from cmc.simulator.hazards import check
 from cmc.simulator.interpret import interpret
 from cmc.simulator.load import load
@@ -53,6 +55,7 @@ class Simulator:
 
     def __init__(self, op: ChipOp):
         self._chip = load(op)
+        self._busy = Lock()
         self._values = Values(self._chip)
         self._report: Report | None = None
 
@@ -61,6 +64,7 @@ class Simulator:
         inputs: Mapping[str, NDArray[np.float32]],
         mode: Mode = "bulk",
         track: Track = no_track,
+        conditions: Conditions = NEW,
     ) -> Result:
         """Run a stream; each input is an array `[images, ...]`, and so is each output.
 
@@ -68,15 +72,15 @@ class Simulator:
         """
         images = count_images(inputs)
         if mode == "interpret":
-            with one_thread(), np.errstate(all="ignore"):
-                outputs, times = interpret(self._chip, inputs, track)
+            with self._busy, one_thread(), np.errstate(all="ignore"):
+                outputs, times = interpret(self._chip, inputs, track, conditions)
             # Where stages share units, the last images are through sooner than in a longer stream.
             found = solve(times.flow, images, arrivals=False) if times.flow.shared else times
             return Result(outputs, summarize(self._chip, times, steady(found)))
         if self._report is None or self._report.images != images:
             self._report = self.time(images)
-        with one_thread():
-            return Result(self._values(inputs, track), self._report)
+        with self._busy, one_thread():
+            return Result(self._values(inputs, track, conditions), self._report)
 
     def time(self, images: int) -> Report:
         """How long a stream of any number of images takes, without their values."""

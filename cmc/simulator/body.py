@@ -30,6 +30,7 @@ from cmc.dialects.cmpipe import (
 )
 from cmc.erf import erf
 from cmc.errors import CmcError
+from cmc.simulator.crossbars import Rows, Tile
 from cmc.simulator.gather import Floats
 
 Ufunc = Callable[..., Floats]
@@ -155,11 +156,19 @@ def parts(op: Operation, joined: Floats) -> list[Floats]:
     ]
 
 
-def call(op: Operation, operands: Sequence[Floats], out: Floats, rows: int) -> Call:
-    """An operation on `rows` iterations as a call that fills `out`.
+def call(
+    op: Operation,
+    operands: Sequence[Floats],
+    out: Floats,
+    where: Rows,
+    tiles: Mapping[Operation, Tile],
+) -> Call:
+    """An operation on some rows as a call that fills `out`.
 
-    Arrays are `[rows, ...]`. What an operation `joins` is one operand.
+    Arrays are `[rows, ...]`. What an operation `joins` is one operand. A product that has a tile is
+    computed by that.
     """
+    rows = where.count
     ufunc = ELEMENTWISE.get(type(op))
     if ufunc in (np.maximum, np.minimum):
         # numpy wants their third argument by name, which is slower for the others.
@@ -171,6 +180,8 @@ def call(op: Operation, operands: Sequence[Floats], out: Floats, rows: int) -> C
             matrix = find_crossbar(op, op.crossbar).value.array
             vectors = operands[0].reshape(rows, *matrix.shape[:-1])
             products = out.reshape(*vectors.shape[:-1], matrix.shape[-1])
+            if op in tiles:
+                return tiles[op].multiply, (vectors, products, where)
             if matrix.ndim == 2:
                 return np.dot if rows == 1 else np.matmul, (vectors, matrix, products)
             if matrix.shape[2] == 1:

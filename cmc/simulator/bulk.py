@@ -33,6 +33,7 @@ from cmc.poly.evaluate import Ints, coefficients
 from cmc.simulator.bands import Task, even_bands, schedule
 from cmc.simulator.body import Call, call, constant, joins, parts
 from cmc.simulator.circles import Circle, runs_of
+from cmc.simulator.crossbars import NEW, Conditions, Moment, Rows, prepare
 from cmc.simulator.gather import Floats
 from cmc.simulator.load import Dataflow, LoadedProgram, Object, Read
 from cmc.simulator.memory import Pool, Scratch
@@ -174,6 +175,7 @@ class Plan:
     def __init__(self, dataflow: Dataflow, images: int, processors: int):
         self._dataflow = dataflow
         self.images = images
+        self._moment = Moment()
         self._scratch = [Scratch() for _ in range(processors)]
         self._pool = Pool()
         self._objects: dict[str, Stored] = {}
@@ -193,9 +195,17 @@ class Plan:
         self._steps = list(self._laid_out())
 
     def run(
-        self, inputs: Mapping[str, Floats], outputs: Mapping[str, Floats], pool: Executor | None
+        self,
+        inputs: Mapping[str, Floats],
+        outputs: Mapping[str, Floats],
+        first: int,
+        pool: Executor | None,
     ) -> None:
-        """Compute `images` images, each input `[images, ...]`; fill the outputs."""
+        """Compute `images` images, each input `[images, ...]`; fill the outputs.
+
+        The `first` of them is one of those of the pipeline's stream.
+        """
+        self._moment.image = first
         for step in self._steps:
             step(inputs, outputs, pool)
 
@@ -331,7 +341,8 @@ class Plan:
                 stage.shares[0] += source.prepare
                 lent += [] if source.lent is None else [source.lent]
             every = Slices(slice(0, self.images), slice(0, count))
-            stage.shares[0] += self._block(program, every, sources, self._scratch[0], target)
+            rows = self._rows(every, iterations.start)
+            stage.shares[0] += self._block(program, every, rows, sources, self._scratch[0], target)
             written = self._part(part.object.name, range(_rows(part.object)))
             elements = written.reshape(self.images, -1, part.object.vector)
             places = part.elements[iterations.start : iterations.stop]
@@ -365,7 +376,12 @@ class Plan:
         for number, block in enumerate(self._blocks(program, workers, len(rows), iterations)):
             worker = number % workers
             stage.shares[worker] += self._block(
-                program, block, sources, self._scratch[worker], target
+                program,
+                block,
+                self._rows(block, iterations // len(rows) * rows.start),
+                sources,
+                self._scratch[worker],
+                target,
             )
         for array in lent:
             self._pool.give(array)
@@ -431,10 +447,16 @@ class Plan:
             for start in range(0, iterations, whole):
                 yield Slices(images, slice(start, min(start + whole, iterations)))
 
+    def _rows(self, block: Slices, first: int) -> Rows:
+        """A block of which iteration 0 is the `first`."""
+        start, stop = block.iterations.start, block.iterations.stop
+        return Rows(block.images, slice(first + start, first + stop), self._moment)
+
     def _block(
         self,
         program: LoadedProgram,
         block: Slices,
+        rows: Rows,
         sources: Mapping[ReadOp, Source],
         scratch: Scratch,
         target: Floats,
@@ -475,7 +497,7 @@ class Plan:
                 calls += [(np.copyto, (out, under)) for under in operands if under is not out]
                 calls.append(sources[op].fill(block, out))
             else:
-                calls.append(call(op, operands, out, block.rows))
+                calls.append(call(op, operands, out, rows, program.tiles))
             arrays[value] = out
         result = arrays[write.vector]
         if not np.may_share_memory(result, written):
@@ -534,7 +556,12 @@ class Values:
         self._pipelines = [_Pipeline(part) for part in dataflow.apart()]
         self._busy = Lock()
 
-    def __call__(self, inputs: Mapping[str, Floats], track: Track = no_track) -> dict[str, Floats]:
+    def __call__(
+        self,
+        inputs: Mapping[str, Floats],
+        track: Track = no_track,
+        conditions: Conditions = NEW,
+    ) -> dict[str, Floats]:
         """All outputs of a stream, each input `[images, ...]`."""
         images = count_images(inputs)
         outputs = {
@@ -542,10 +569,10 @@ class Values:
         }
         with self._busy:
             if len(self._pipelines) == 1:
-                self._pipelines[0].fill(inputs, outputs, images, track)
+                self._pipelines[0].fill(inputs, outputs, images, conditions, track)
                 return outputs
             for pipeline in track(self._pipelines, "simulating"):
-                pipeline.fill(inputs, outputs, images, no_track)
+                pipeline.fill(inputs, outputs, images, conditions, no_track)
                 pipeline.forget()
         return outputs
 
@@ -570,14 +597,19 @@ class _Pipeline:
         inputs: Mapping[str, Floats],
         outputs: Mapping[str, Floats],
         images: int,
+        conditions: Conditions,
         track: Track,
     ) -> None:
         """Compute its images of a stream of so many, `[images, ...]` each."""
         images = self._turn.images(images)
         if not images:
             return
+        first = 0
+        if any(program.tiles for program in self._dataflow.programs.values()):
+            first = conditions.first_of(self._turn.of)
+            prepare((p.tiles for p in self._dataflow.programs.values()), conditions)
         if self._dataflow.states:
-            self._fill_one_by_one(inputs, outputs, images, track)
+            self._fill_one_by_one(inputs, outputs, images, first, track)
             return
         inputs, outputs = (
             {name: self._turn.share(array) for name, array in arrays.items()}
@@ -595,6 +627,7 @@ class _Pipeline:
             plan.run(
                 {name: array[chunk] for name, array in inputs.items()},
                 {name: array[chunk] for name, array in outputs.items()},
+                first + start,
                 pool,
             )
 
@@ -610,6 +643,7 @@ class _Pipeline:
         inputs: Mapping[str, Floats],
         outputs: Mapping[str, Floats],
         images: int,
+        first: int,
         track: Track,
     ) -> None:
         """The same, of images each of which needs what the one before gives."""
@@ -625,7 +659,7 @@ class _Pipeline:
                         name: outputs[state][image - 1 : image] for name, state in states.items()
                     }
                 found = {name: array[image : image + 1] for name, array in outputs.items()}
-                plan.run(given, found, pool)
+                plan.run(given, found, first + image, pool)
 
     def _plans_for(self, images: int) -> list[Plan]:
         """A plan for each processor that has images to itself, or one for all of them."""

@@ -24,6 +24,7 @@ from cmc.dialects.cmpipe import (
 )
 from cmc.poly.evaluate import Ints
 from cmc.simulator.body import Call, call, constant, joins, parts
+from cmc.simulator.crossbars import NEW, Conditions, Moment, Rows, prepare
 from cmc.simulator.faults import Fault
 from cmc.simulator.gather import Floats
 from cmc.simulator.hazards import missing, overwritten
@@ -295,6 +296,8 @@ class _Worker:
         "_carrying",
         "_collected",
         "_feed",
+        "_first",
+        "_moment",
         "_result",
         "_sent",
         "begun",
@@ -315,8 +318,10 @@ class _Worker:
         "writes",
     )
 
-    def __init__(self, program: LoadedProgram, process: Process, images: int):
+    def __init__(self, program: LoadedProgram, process: Process, images: int, first: int):
+        """The `first` image is one of those of the pipeline's stream."""
         self.program, self.process = program, process
+        self._first, self._moment = first, Moment()
         self.iterations = program.iterations
         self.total = program.turn.images(images) * program.iterations
         self.begun = self.done = self.earliest = self.limit = 0
@@ -396,7 +401,8 @@ class _Worker:
                     self._calls += [(np.copyto, copy) for copy in copies]
                     operands = [joined]
                 if not isinstance(op, JoinOp):
-                    self._calls.append(call(op, operands, out, 1))
+                    rows = Rows(slice(0, 1), slice(0, 1), self._moment)
+                    self._calls.append(call(op, operands, out, rows, self.program.tiles))
             if isinstance(op, ReadOp) and op.under is not None:
                 assert window is not None
                 under, out = arrays[op.under].reshape(window.out.shape), np.empty_like(window.out)
@@ -449,6 +455,8 @@ class _Worker:
         if not iteration:
             for window in self.windows:
                 window.begin_image(image)
+        self._moment.image = self._first + image
+        self._moment.iteration = iteration
         return self._run(iteration)
 
     def end(self, written: Floats, cycle: int, links: _Links) -> None:
@@ -589,15 +597,24 @@ def _turns(flow: Flow, workers: Mapping[str, _Worker]) -> list[_Turns]:
 
 
 def interpret(
-    chip: Chip, inputs: Mapping[str, Floats], track: Track = no_track
+    chip: Chip,
+    inputs: Mapping[str, Floats],
+    track: Track = no_track,
+    conditions: Conditions = NEW,
 ) -> tuple[dict[str, Floats], Times]:
     """Run a stream of images: all outputs, and when every iteration began.
 
     Raises the first fault, or a deadlock.
     """
     images = count_images(inputs)
+    prepare((program.tiles for program in chip.programs.values()), conditions)
     workers = {
-        name: _Worker(program, chip.flow.processes[name], images)
+        name: _Worker(
+            program,
+            chip.flow.processes[name],
+            images,
+            conditions.first_of(program.turn.of) if program.tiles else 0,
+        )
         for name, program in chip.programs.items()
     }
     # What lies beyond the end of an SRAM is a vector of padding.

@@ -46,6 +46,7 @@ from cmc.poly.evaluate import Ints, coefficients, contains, flat_index, size, ta
 from cmc.poly.extremes import first_point, lexmax, lexmin
 from cmc.poly.order import Box, Order, box_of, ends, in_order, lexicographic
 from cmc.poly.relations import nameless
+from cmc.simulator.crossbars import Tile, tiles_of
 from cmc.simulator.expand import read_order, visits
 from cmc.simulator.gather import Gather
 from cmc.simulator.machines import MachineReader, structure
@@ -354,6 +355,8 @@ class LoadedProgram:
     constants: tuple[Read, ...]
     places: Mapping[Operation, int]
     """Where the constants of the body lie in the core's SRAM: their first floats."""
+    tiles: Mapping[Operation, Tile]
+    """What computes products of the body that are not just that."""
     turn: Turn
     """Which images it computes, or sends."""
 
@@ -794,6 +797,7 @@ def _program(
         tuple(reads),
         tuple(constants),
         {} if stage is None else _places(stage),
+        {} if stage is None else tiles_of(stage, loops.order.count),
         turn,
     )
 

@@ -259,11 +259,12 @@ def _lines(description: Description) -> Iterator[str]:
 
 
 def explained(key: Key) -> str:
-    """What may be given for a key, and with which topologies."""
+    """What may be given for a key, and with what else."""
     allowed = f"{key.kind.allowed[:1].upper()}{key.kind.allowed[1:]}"
     parts = [f"{allowed}."]
     if key.of:
-        parts.append(f"Of topology {' or '.join(key.of)}, and needed there.")
+        chooser = key.chooser.replace("_", " ")
+        parts.append(f"Of {chooser} {' or '.join(key.of)}, and needed there.")
     return " ".join(parts)
 
 

@@ -26,7 +26,8 @@ class Key:
     """A key of a file, and the field of `Target` that holds what it says.
 
     `unit` is the last part of the key's name. A key that is not `required` may be left out, and
-    then says what `ideal` has. One that is `of` some topologies belongs to those, and to no other.
+    then says what `ideal` has. One that is `of` some topologies, or of some words of another key,
+    its `chooser`, belongs to those, and to no other.
     """
 
     name: str
@@ -36,12 +37,21 @@ class Key:
     meaning: str
     required: bool = False
     of: tuple[str, ...] = ()
+    chooser: str = "topology"
 
     @property
     def stem(self) -> str:
         """The name without its unit."""
         return self.name.removesuffix(f"_{self.unit}")
 
+
+WEIGHT_MODELS = ("ideal", "quantised", "pcm", "hermes")
+
+DRIFTING = ("pcm", "hermes")
+"""Of these, the ones that do not keep what is programmed."""
+
+BITS = 24
+"""The most that a converter or a cell has, as float32 has no more."""
 
 TOPOLOGIES = ("all-to-all", "bus", "chain", "mesh", "torus", "edges")
 
@@ -185,6 +195,69 @@ GROUPS: dict[str, tuple[Key, ...]] = {
             "Whether a vector for several readers crosses a link that they share once.",
         ),
     ),
+    "Weights and converters": (
+        Key(
+            "weight_model",
+            "weight_model",
+            "",
+            Choice(WEIGHT_MODELS),
+            "How a crossbar holds weights, each as the difference of two columns of cells: exactly,"
+            " in cells of a few bits, or in phase-change devices, which are programmed inexactly, "
+            "drift, and are never read alike: those of aihwkit's PCMLikeNoiseModel, or of its "
+            "HermesNoiseModel.",
+        ),
+        Key(
+            "weight_bits",
+            "weight_bits",
+            "bits",
+            Whole(1, BITS),
+            "A weight, with its sign; the largest one of a crossbar is the largest number.",
+            of=("quantised",),
+            chooser="weight_model",
+        ),
+        Key(
+            "cell_bits",
+            "cell_bits",
+            "bits",
+            Whole(1, BITS),
+            "A cell. A weight is in as many as it needs, each on a column of its own with a "
+            "converter, whose results are shifted and added.",
+            of=("quantised",),
+            chooser="weight_model",
+        ),
+        Key(
+            "drift_compensation",
+            "drift_compensation",
+            "",
+            Flag(),
+            "Whether what a crossbar gives is multiplied by what it gave for a vector of ones when "
+            "it was programmed, over what it gives now.",
+        ),
+        Key(
+            "dac_bits",
+            "dac_bits",
+            "bits",
+            Whole(1, BITS, limit=True),
+            "The inputs of a crossbar, with their sign; the largest one of each vector is the "
+            "largest number.",
+        ),
+        Key(
+            "adc_bits",
+            "adc_bits",
+            "bits",
+            Whole(1, BITS, limit=True),
+            "What a column gives, with its sign, before anything is added to it.",
+        ),
+        Key(
+            "adc_bound",
+            "adc_bound",
+            "",
+            Measure(),
+            "The largest number of an ADC, in products of the crossbar's largest weight with the "
+            "vector's largest input; what is beyond is clipped. Where it is left out, it is for "
+            "each column what that can give, so that nothing is.",
+        ),
+    ),
     "Energy and area": (
         Key("mxv_pj", "mxv_pj", "pj", Measure(), "A product of a whole crossbar."),
         Key("lane_pj", "lane_pj", "pj", Measure(), "One digital operation on one element."),
@@ -219,12 +292,19 @@ def misfits(target: Target) -> Iterator[tuple[Key, str]]:
     """Keys of a target whose values do not fit to those of others, and what is expected."""
     for key in KEYS:
         given = getattr(target, key.field) is not None
-        if key.of and given != (target.topology in key.of):
-            what = "of another topology:" if given else "missing for this topology:"
-            yield key, f"{what} it belongs to {' and '.join(key.of)}"
-    grid, edges = (next(k for k in KEYS if k.field == name) for name in ("grid", "edges"))
+        if key.of and given != (getattr(target, key.chooser) in key.of):
+            what = (
+                f"{'of another' if given else 'missing for this'} {key.chooser.replace('_', ' ')}"
+            )
+            yield key, f"{what}: it belongs to {' and '.join(key.of)}"
+    by_field = {key.field: key for key in KEYS}
+    grid, edges = by_field["grid"], by_field["edges"]
     if target.grid is not None and target.grid[0] * target.grid[1] != target.cores:
         yield grid, f"expected all cores, and cores is {shown_limit(target.cores)}"
     for edge in target.edges or ():
         if target.cores is not None and max(edge) >= target.cores:
             yield edges, f"expected cores from 0 to {target.cores - 1}, not {max(edge)}"
+    if target.drift_compensation and target.weight_model not in DRIFTING:
+        yield by_field["drift_compensation"], f"it belongs to weight model {' and '.join(DRIFTING)}"
+    if target.adc_bound is not None and target.adc_bits is None:
+        yield by_field["adc_bound"], "it belongs to converters of so many adc_bits"

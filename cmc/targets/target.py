@@ -40,6 +40,13 @@ class Target:
     link_bytes_per_cycle: Fraction | None = None
     hop: int = 0
     multicast: bool = False
+    weight_model: str = "ideal"
+    weight_bits: int | None = None
+    cell_bits: int | None = None
+    drift_compensation: bool = False
+    dac_bits: int | None = None
+    adc_bits: int | None = None
+    adc_bound: float | None = None
     mxv_pj: float | None = None
     lane_pj: float | None = None
     sram_pj_per_byte: float | None = None

@@ -1,0 +1,147 @@
+"""The crossbars of a program: what is between an operation and what `cmc.analog` computes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from xdsl.ir import Operation
+
+from cmc.analog.crossbar import Crossbar, Physics
+from cmc.analog.devices import Hermes, Pcm
+from cmc.analog.weights import Conductances, Digits, Exact, Model
+from cmc.dialects.cmpipe import CrossbarOp, MxvOp, StageOp, find_crossbar, target_of
+from cmc.errors import CmcError
+from cmc.simulator.gather import Floats
+from cmc.targets import Target
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """When a stream runs, on which chip of all that were made alike. CmcError for what is none."""
+
+    seed: int = 0
+    """Which chip: what is random follows from it, and from where it is needed."""
+    time: float = 0.0
+    """Seconds since its crossbars were programmed."""
+    first: int = 0
+    """Which image of a longer stream the first one is."""
+
+    def __post_init__(self) -> None:
+        if not self.time >= 0:
+            raise CmcError(f"a time is 0 s or more after programming, not {self.time:g} s")
+        if not self.time < float("inf"):
+            raise CmcError("a time after programming is finite")
+        if self.first < 0:
+            raise CmcError(f"images are counted from 0, not from {self.first}")
+
+    def first_of(self, pipelines: int) -> int:
+        """Which of its own images the first one is for each of some pipelines that take turns."""
+        if self.first % pipelines:
+            raise CmcError(
+                f"{pipelines} pipelines take turns: the first image of a part of a stream is a "
+                f"multiple of {pipelines}, not {self.first}"
+            )
+        return self.first // pipelines
+
+
+NEW = Conditions()
+"""A chip that has just been programmed."""
+
+
+@dataclass
+class Moment:
+    """From which image and iteration on those of `Rows` are counted, at the time of a call."""
+
+    image: int = 0
+    iteration: int = 0
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a call: some iterations of some images, image by image."""
+
+    images: slice
+    iterations: slice
+    moment: Moment = field(default_factory=Moment)
+
+    @property
+    def count(self) -> int:
+        images, iterations = self.images, self.iterations
+        return (images.stop - images.start) * (iterations.stop - iterations.start)
+
+
+class Tile:
+    """A crossbar as one `cmpipe.mxv` drives it."""
+
+    def __init__(self, op: CrossbarOp, crossbar: Crossbar):
+        self._op = op
+        self._crossbar = crossbar
+        self._seed: int | None = None
+        self._time = 0.0
+
+    def prepare(self, conditions: Conditions) -> None:
+        """Program it, and let time go by."""
+        if conditions.seed != self._seed:
+            matrix = self._op.value.array
+            self._crossbar.program(matrix.reshape(-1, *matrix.shape[-2:]), conditions.seed)
+            self._seed, self._time = conditions.seed, 0.0
+        if conditions.time != self._time:
+            self._crossbar.at(conditions.time)
+            self._time = conditions.time
+
+    def multiply(self, vectors: Floats, products: Floats, rows: Rows) -> None:
+        """Fill products of vectors, one of each of the rows."""
+        image, iteration = rows.moment.image, rows.moment.iteration
+        self._crossbar.multiply(
+            vectors if vectors.ndim == 3 else vectors[:, np.newaxis],
+            products if products.ndim == 3 else products[:, np.newaxis],
+            range(image + rows.images.start, image + rows.images.stop),
+            range(iteration + rows.iterations.start, iteration + rows.iterations.stop),
+        )
+
+
+def tiles_of(stage: StageOp, iterations: int) -> dict[Operation, Tile]:
+    """What the products of a stage are computed with; nothing where they are just products."""
+    physics = physics_of(target_of(stage))
+    if physics.exact:
+        return {}
+    products = [op for op in stage.computed() if isinstance(op, MxvOp)]
+    tiles: dict[Operation, Tile] = {}
+    for number, op in enumerate(products):
+        crossbar = find_crossbar(op, op.crossbar)
+        name = f"{stage.sym_name.data}/{crossbar.sym_name.data}"
+        tiles[op] = Tile(crossbar, Crossbar(physics, name, number, iterations))
+    return tiles
+
+
+def prepare(programs: Iterable[Mapping[Operation, Tile]], conditions: Conditions) -> None:
+    """Program the crossbars of some programs, and let time go by."""
+    for tiles in programs:
+        for tile in tiles.values():
+            tile.prepare(conditions)
+
+
+def physics_of(target: Target) -> Physics:
+    """How the crossbars of a target compute."""
+    return Physics(
+        _model(target),
+        target.dac_bits,
+        target.adc_bits,
+        target.adc_bound,
+        target.drift_compensation,
+    )
+
+
+def _model(target: Target) -> Model:
+    match target.weight_model:
+        case "quantised":
+            assert target.weight_bits is not None and target.cell_bits is not None
+            return Digits(target.weight_bits, target.cell_bits)
+        case "pcm":
+            return Conductances(Pcm())
+        case "hermes":
+            return Conductances(Hermes())
+        case _:
+            return Exact()

@@ -1,0 +1,213 @@
+"""Crossbars as targets describe them, in chips: the same noise however a stream is computed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import helper
+
+import cmc
+from cmc import Program
+from cmc.compiler.standard import standard_pipeline
+from cmc.errors import CmcError
+from cmc.importer import import_model
+from cmc.simulator.crossbars import physics_of
+from cmc.simulator.pipeline import Pipeline, pipeline_of
+from cmc.targets import IDEAL, find_target
+from cmc.tools.cmc import main
+from end_to_end import lower
+from onnx_models import chain_model, normal
+from test_turns import TARGET
+
+Floats = NDArray[np.float32]
+
+NOISY = "weight_model=pcm,dac_bits=8,adc_bits=8"
+
+TARGET_NAME = f"ideal:{NOISY},rows=64,columns=24"
+
+
+@pytest.fixture(scope="module")
+def images(digits: Path) -> Floats:
+    with np.load(digits.with_name("digits_test.npz")) as file:
+        return file["image"][:5]
+
+
+@pytest.fixture(scope="module")
+def exact(digits: Path) -> Program:
+    return cmc.compile(digits)
+
+
+@pytest.fixture(scope="module")
+def noisy(digits: Path) -> Program:
+    """Matrices are cut by rows and by columns."""
+    return cmc.compile(digits, target=TARGET_NAME)
+
+
+def scores(
+    program: Program, images: Floats, seed: int = 0, time: float = 0, first: int = 0
+) -> Floats:
+    result = program.run({"image": images}, seed=seed, time=time, first=first)
+    return result.outputs["scores"]
+
+
+def error(found: Floats, expected: Floats) -> float:
+    return float(np.abs(found - expected).max() / np.abs(expected).max())
+
+
+def test_ideal_is_exact(exact: Program, images: Floats):
+    assert physics_of(IDEAL).exact
+    assert physics_of(find_target("pcm-64")).exact
+    plain = scores(exact, images)
+    assert np.array_equal(scores(exact, images, seed=7, time=3600, first=3), plain)
+
+
+def test_both_modes_have_the_same_noise(noisy: Program, exact: Program, images: Floats):
+    found = noisy.run({"image": images}, seed=2, time=60)
+    again = noisy.run({"image": images}, seed=2, time=60, mode="interpret")
+    assert error(again.outputs["scores"], found.outputs["scores"]) < 1e-6
+    assert again.cycles == found.cycles
+    assert error(found.outputs["scores"], scores(exact, images)) > 0.01
+
+
+def test_a_stream_cut_in_two_has_the_same_noise(noisy: Program, images: Floats):
+    whole = scores(noisy, images, seed=2, time=60)
+    parts = [
+        scores(noisy, images[:2], seed=2, time=60),
+        scores(noisy, images[2:], seed=2, time=60, first=2),
+    ]
+    assert error(np.concatenate(parts), whole) < 1e-6
+    other = scores(noisy, images[2:], seed=2, time=60)
+    assert error(other, whole[2:]) > 1e-4
+
+
+def test_noise_is_that_of_the_chip_and_of_the_time(noisy: Program, images: Floats):
+    before = scores(noisy, images, seed=2, time=60)
+    for seed, time in ((3, 60), (2, 3600), (2, 0)):
+        assert error(scores(noisy, images, seed=seed, time=time), before) > 1e-3
+    assert np.array_equal(scores(noisy, images, seed=2, time=60), before)
+
+
+def test_a_pipeline_computes_what_its_chip_does(noisy: Program, digits: Path, images: Floats):
+    module = import_model(digits)
+    for one in standard_pipeline("throughput", TARGET_NAME, "none"):
+        if "cmctrl" in one:
+            break
+        lower(module, one)
+    found = Pipeline(pipeline_of(module)).run({"image": images})["scores"]
+    assert error(found, scores(noisy, images)) < 1e-6
+
+
+def gemm(rows: int, columns: int) -> onnx.ModelProto:
+    node = helper.make_node("MatMul", ["x", "w"], ["y"])
+    return chain_model([1, rows], node, constants={"w": normal(rows, columns)})
+
+
+def test_sums_are_rounded_before_they_are_added():
+    """Each of two tiles of rows has converters of its own."""
+    program = cmc.compile(gemm(8, 3), target="ideal:rows=4,dac_bits=5,adc_bits=4")
+    weights, x = normal(8, 3).astype(np.float64), normal(6, 8, seed=1)
+    total = np.zeros((6, 3))
+    for rows in (slice(0, 4), slice(4, 8)):
+        top = np.abs(x[:, rows]).max(1, keepdims=True).astype(np.float64)
+        inputs = np.rint(x[:, rows] / top * 15) * top / 15
+        step = top * np.abs(weights[rows]).sum(0) / 7
+        total += np.rint(inputs @ weights[rows] / step) * step
+    found = program.run({"x": x}).outputs["y"]
+    assert np.abs(found - total).max() < 1e-5
+
+
+def test_sixteen_bits_are_nearly_exact(digits: Path, images: Floats):
+    path = digits.with_name("separable.onnx")
+    plain = scores(cmc.compile(path), images)
+    program = cmc.compile(path, target="ideal:dac_bits=16,adc_bits=16")
+    assert 0 < error(scores(program, images), plain) < 1e-3
+    drawn = cmc.compile(path, target=f"ideal:{NOISY},rows=32")
+    found = scores(drawn, images[:2])
+    again = drawn.run({"image": images[:2]}, mode="interpret").outputs["scores"]
+    assert error(again, found) < 1e-6
+
+
+def test_parts_of_a_stream_begin_with_the_first_pipeline(tmp_path: Path):
+    target = tmp_path / "small.toml"
+    target.write_text(TARGET + 'weight_model = "hermes"\n')
+    program = cmc.compile(gemm(16, 16), target=target)
+    count = program.time(100).pipelines
+    assert count > 1
+    x = normal(3 * count + 1, 16)
+    whole = program.run({"x": x}).outputs["y"]
+    cut = 2 * count
+    parts = [
+        program.run({"x": x[:cut]}).outputs["y"],
+        program.run({"x": x[cut:]}, first=cut, mode="interpret").outputs["y"],
+    ]
+    assert error(np.concatenate(parts), whole) < 1e-6
+    for mode in ("bulk", "interpret"):
+        with pytest.raises(CmcError, match=f"{count} pipelines take turns: .* not {cut + 1}"):
+            program.run({"x": x}, first=cut + 1, mode=mode)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "message"),
+    [
+        ({"time": -1.0}, "a time is 0 s or more after programming, not -1 s"),
+        ({"time": float("nan")}, "a time is 0 s or more after programming, not nan s"),
+        ({"time": float("inf")}, "a time after programming is finite"),
+        ({"first": -1}, "images are counted from 0, not from -1"),
+    ],
+)
+def test_conditions_that_there_are_not(
+    exact: Program, images: Floats, conditions: dict[str, float], message: str
+):
+    with pytest.raises(CmcError, match=message):
+        scores(exact, images, 0, conditions.get("time", 0), int(conditions.get("first", 0)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--time=-1s"], "-1s is before the crossbars are programmed"),
+        (["--time", "1fortnight"], "expected a time as in 1h, in one of s, min, h, d, y, got"),
+        (["--time", "1e400s"], "expected a time as in 1h"),
+        (["--target", "ideal:dac_bits=0"], "dac_bits: expected a whole number from 1 to 24 or"),
+        (["--target", "ideal:adc_bits=25"], "adc_bits: expected a whole number from 1 to 24 or"),
+        (["--target", "ideal:adc_bits=8,adc_bound=0"], "adc_bound: expected a number above 0"),
+        (["--target", "ideal:adc_bound=3"], "adc_bound: it belongs to converters of so many"),
+        (["--target", "ideal:weight_model=quantised"], "weight_bits: missing for this weight mod"),
+        (["--target", "ideal:cell_bits=3"], "cell_bits: of another weight model: it belongs to"),
+        (["--target", "ideal:drift_compensation=true"], "drift_compensation: it belongs to weight"),
+    ],
+)
+def test_words_about_what_is_refused(
+    digits: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["run", str(digits), "--random", "1", *arguments]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and message in lines[0]
+    assert main(["run", str(digits), "--timing", "--seed", "3"]) == 1
+    assert "--timing computes no values, which --seed" in capsys.readouterr().err
+
+
+def test_cmc_run_has_conditions(digits: Path, tmp_path: Path, images: Floats, noisy: Program):
+    written = tmp_path / "scores.npz"
+    more = [
+        "--target",
+        TARGET_NAME,
+        "--seed",
+        "2",
+        "--time",
+        "1min",
+        "--first",
+        "2",
+        "-o",
+        str(written),
+    ]
+    given = tmp_path / "images.npz"
+    np.savez(given, image=images[2:])
+    assert main(["run", str(digits), "--input", str(given), *more]) == 0
+    with np.load(written) as file:
+        found = file["scores"]
+    assert error(found, scores(noisy, images, seed=2, time=60)[2:]) < 1e-6
