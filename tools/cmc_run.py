@@ -91,7 +91,7 @@ def run_stream(options: Options) -> None:
             first,
             mode=options.mode,
             track=track,
-            seed=options.seed or 0,
+            seed=options.chip or 0,
             time=options.time or 0.0,
             first=options.first or 0,
         )
@@ -119,7 +119,7 @@ def run_stream(options: Options) -> None:
 
 
 def _conditions(options: Options) -> bool:
-    return any(given is not None for given in (options.seed, options.time, options.first))
+    return any(given is not None for given in (options.chip, options.time, options.first))
 
 
 def _times(options: Options) -> bool:

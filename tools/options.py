@@ -39,7 +39,7 @@ class Options(argparse.Namespace):
     html: Path | None
     trace: Path | None
     mode: Literal["bulk", "interpret"]
-    seed: int | None
+    chip: int | None
     time: float | None
     first: int | None
     timing: bool
@@ -108,6 +108,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
     )
     run.add_argument(
         "--seed",
+        dest="chip",
         type=natural,
         metavar="SEED",
         help="which chip, where no two of a target are alike (default: 0)",
