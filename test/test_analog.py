@@ -23,7 +23,7 @@ CELLS = 100_000
 BINS = np.linspace(0.1, 1.0, 10)
 
 
-def expect_moments(samples: Doubles, mean: float, deviation: float):
+def expect_moments(samples: NDArray[np.floating], mean: float, deviation: float):
     """Mean and deviation are those of a normal distribution, within five standard errors."""
     error = deviation / np.sqrt(samples.size)
     assert abs(samples.mean() - mean) < 5 * error
