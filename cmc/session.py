@@ -164,7 +164,7 @@ class InferenceSession:
             model.CopyFrom(self._model)
             inputs = {info.name: info for info in model.graph.input}
             for info, shape in zip(self._inputs, shapes, strict=True):
-                if shape is not None:
+                if shape is not None and info.type.HasField("tensor_type"):
                     kind = info.type.tensor_type.elem_type
                     fixed = helper.make_tensor_type_proto(kind, shape)
                     inputs[info.name].type.CopyFrom(fixed)
