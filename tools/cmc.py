@@ -37,6 +37,10 @@ def _carry_out(arguments: Sequence[str]) -> int:
             from cmc.tools.cmc_compress import compress_network
 
             compress_network(options)
+        case "explain":
+            from cmc.tools.cmc_explain import explain
+
+            explain(options)
         case "explore":
             from cmc.tools.cmc_explore import explore_designs
 

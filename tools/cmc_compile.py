@@ -40,12 +40,12 @@ def make_program(options: Options) -> cmc.Program:
         copies=options.copies or AUTO,
         place=options.place or AUTO,
         host=not options.no_host,
-        states=_states(options.state),
+        states=states_of(options.state),
         track=track,
     )
 
 
-def _states(given: Sequence[tuple[str, str]]) -> dict[str, str]:
+def states_of(given: Sequence[tuple[str, str]]) -> dict[str, str]:
     """Inputs by the outputs of the image before that they are."""
     states: dict[str, str] = {}
     for output, input in given:

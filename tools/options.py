@@ -18,7 +18,7 @@ class Options(argparse.Namespace):
     Of it each command has what its parser is given.
     """
 
-    command: Literal["compile", "run", "compress", "explore", "targets"]
+    command: Literal["compile", "run", "compress", "explain", "explore", "targets"]
     model: Path
     output: Path | None
     shape: list[tuple[str, int]]
@@ -53,6 +53,8 @@ class Options(argparse.Namespace):
     seed: int
     csv: Path | None
     parquet: Path | None
+    only: list[str]
+    json: Path | None
 
 
 def parse_options(arguments: Sequence[str]) -> Options:
@@ -151,6 +153,23 @@ def parse_options(arguments: Sequence[str]) -> Options:
     _add_shape(compress)
     _add_target(compress, "what crossbars are counted on (default: none, only numbers)")
     compress.add_argument("--debug", action="store_true", help=_DEBUG_HELP)
+
+    explain = commands.add_parser(
+        "explain", help="why images take as long as they do, and what of the target would help"
+    )
+    explain.add_argument("model", type=Path, metavar="MODEL.onnx|MODULE.mlir")
+    explain.add_argument(
+        "--images", type=positive, metavar="N", help="of a stream of how many (default: 1)"
+    )
+    explain.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="try a step of this figure of the target, or of `rings` (repeatable; default: all)",
+    )
+    explain.add_argument("--json", type=Path, metavar="FILE.json", help="write all of it")
+    _add_compilation(explain)
 
     explore = commands.add_parser(
         "explore", help="try networks, figures of a target and options, each with each"

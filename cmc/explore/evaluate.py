@@ -75,7 +75,7 @@ class Evaluator:
         start = perf_counter()
         figures, reason = None, None
         try:
-            report = self._program(point).time(point.images)
+            report = self.program(point).time(point.images)
             figures = {**figures_of_target(point.target), **figures_of(report)}
         except CmcError as error:
             reason = str(error)
@@ -85,7 +85,8 @@ class Evaluator:
             reason = f"internal error: {type(error).__name__}: {error}"
         return Outcome(figures, reason, round(perf_counter() - start, 3))
 
-    def _program(self, point: Point) -> Program:
+    def program(self, point: Point) -> Program:
+        """A design as a chip; CmcError where it cannot be one."""
         cut, *passes = passes_to_chip(**point.to_chip)
         module = self._tiled.get(
             (point.network, point.to_stages, what_cuts(find_target(point.target))),

@@ -17,6 +17,7 @@ from cmc.simulator.load import Chip, LoadedProgram
 from cmc.simulator.trace import trace
 from cmc.simulator.usage import around, bound_by, cells, copies, interval_bound, links, loads
 from cmc.targets import Target
+from cmc.timing.flow import Flow
 from cmc.timing.load import bound
 from cmc.timing.solver import solve
 from cmc.timing.times import Times
@@ -78,6 +79,16 @@ def _alone(times: Times) -> Times:
     """The first image: alone, where pipelines work on others at the same time."""
     one = times.flow.turns == 1 or times.images == 1
     return times if one else solve(times.flow, 1, arrivals=False)
+
+
+def latency_of(flow: Flow) -> int:
+    """Cycles until an image is through that is alone."""
+    return int(solve(flow, 1, arrivals=False).ends(1)[0])
+
+
+def interval_of(flow: Flow) -> float | None:
+    """Cycles from one image's end to the next one's in a long stream."""
+    return _interval(solve(flow, LONG, arrivals=False))
 
 
 def _interval(times: Times) -> float | None:

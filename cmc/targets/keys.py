@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from cmc.targets.kinds import (
     Choice,
@@ -20,6 +21,10 @@ from cmc.targets.kinds import (
 )
 from cmc.targets.target import SRAM_BYTES, Target
 
+StepKind = Literal["double", "halve", "more", "column", "on"]
+"""What a step to a better chip is: twice or half of a figure, one thing more, a column of cores
+more, or that something is so."""
+
 
 @dataclass(frozen=True)
 class Key:
@@ -27,7 +32,8 @@ class Key:
 
     `unit` is the last part of the key's name. A key that is not `required` may be left out, and
     then says what `ideal` has. One that is `of` some topologies, or of some words of another key,
-    its `chooser`, belongs to those, and to no other.
+    its `chooser`, belongs to those, and to no other. What a `step` to a better chip is, `cmc
+    explain` tries; some keys have none.
     """
 
     name: str
@@ -38,6 +44,7 @@ class Key:
     required: bool = False
     of: tuple[str, ...] = ()
     chooser: str = "topology"
+    step: StepKind | None = None
 
     @property
     def stem(self) -> str:
@@ -65,8 +72,17 @@ GROUPS: dict[str, tuple[Key, ...]] = {
             Measure(),
             "The clock. Whatever happens takes a whole number of its cycles: times are rounded up.",
             required=True,
+            step="double",
         ),
-        Key("cores", "cores", "", Whole(limit=True), "How many cores there are.", required=True),
+        Key(
+            "cores",
+            "cores",
+            "",
+            Whole(limit=True),
+            "How many cores there are.",
+            required=True,
+            step="more",
+        ),
         Key(
             "activation_bits",
             "activation_bits",
@@ -74,6 +90,7 @@ GROUPS: dict[str, tuple[Key, ...]] = {
             Whole(1, 32),
             "The width of a number that travels. In SRAM it takes whole bytes.",
             required=True,
+            step="halve",
         ),
         Key(
             "sram_bytes",
@@ -82,10 +99,19 @@ GROUPS: dict[str, tuple[Key, ...]] = {
             Whole(1, SRAM_BYTES, limit=True),
             "The memory of a core: for the rings of what arrives, and for constants.",
             required=True,
+            step="double",
         ),
     ),
     "Crossbars": (
-        Key("crossbars", "crossbars", "", Whole(), "How many a core has.", required=True),
+        Key(
+            "crossbars",
+            "crossbars",
+            "",
+            Whole(),
+            "How many a core has.",
+            required=True,
+            step="more",
+        ),
         Key(
             "rows",
             "rows",
@@ -93,6 +119,7 @@ GROUPS: dict[str, tuple[Key, ...]] = {
             Whole(limit=True),
             "The rows of a crossbar: of the inputs of a matrix, as many as fit at once.",
             required=True,
+            step="double",
         ),
         Key(
             "columns",
@@ -101,6 +128,7 @@ GROUPS: dict[str, tuple[Key, ...]] = {
             Whole(limit=True),
             "The columns of a crossbar, for the outputs: logical ones, each with a whole weight.",
             required=True,
+            step="double",
         ),
         Key(
             "mxv_ns",
@@ -109,6 +137,7 @@ GROUPS: dict[str, tuple[Key, ...]] = {
             Time(),
             "A matrix-vector product, from its start to its result.",
             required=True,
+            step="halve",
         ),
         Key(
             "mxv_interval_ns",
@@ -117,6 +146,7 @@ GROUPS: dict[str, tuple[Key, ...]] = {
             Time(),
             "A crossbar begins one product every so often.",
             required=True,
+            step="halve",
         ),
         Key(
             "issue_interval_ns",
@@ -125,6 +155,7 @@ GROUPS: dict[str, tuple[Key, ...]] = {
             Time(0),
             "A core's issue port accepts one product every so often: one issue drives all crossbars"
             " of the core that hold other columns for the same input. 0 where there is no port.",
+            step="halve",
         ),
     ),
     "Digital unit and memory": (
@@ -135,14 +166,23 @@ GROUPS: dict[str, tuple[Key, ...]] = {
             Whole(limit=True),
             "Elements that a core's digital unit works on at once. Without a limit its work takes "
             "no time.",
+            step="double",
         ),
-        Key("lane_ns", "lane_cycles", "ns", Time(), "One operation on one element in a lane."),
+        Key(
+            "lane_ns",
+            "lane_cycles",
+            "ns",
+            Time(),
+            "One operation on one element in a lane.",
+            step="halve",
+        ),
         Key(
             "sram_bytes_per_ns",
             "sram_bytes_per_cycle",
             "bytes_per_ns",
             Rate(),
             "What an iteration reads and writes in SRAM. Without a limit that takes no time.",
+            step="double",
         ),
         Key(
             "gcu_bytes_per_ns",
@@ -151,6 +191,7 @@ GROUPS: dict[str, tuple[Key, ...]] = {
             Rate(),
             "What the global control unit streams in, all inputs together. Without a limit it is "
             "one vector of each input a cycle.",
+            step="double",
         ),
     ),
     "Links": (
@@ -162,6 +203,7 @@ GROUPS: dict[str, tuple[Key, ...]] = {
             Whole(),
             "In a chain, how far a core's links lead: to so many cores on each side.",
             of=("chain",),
+            step="more",
         ),
         Key(
             "grid",
@@ -170,6 +212,7 @@ GROUPS: dict[str, tuple[Key, ...]] = {
             Grid(),
             "The rows and columns of cores in a mesh or a torus: all cores, row by row.",
             of=("mesh", "torus"),
+            step="column",
         ),
         Key(
             "edges",
@@ -185,14 +228,23 @@ GROUPS: dict[str, tuple[Key, ...]] = {
             "bytes_per_ns",
             Rate(),
             "The width of a link, or of the bus.",
+            step="double",
         ),
-        Key("hop_ns", "hop", "ns", Time(0), "The latency of a link."),
+        Key(
+            "hop_ns",
+            "hop",
+            "ns",
+            Time(0),
+            "The latency of a link.",
+            step="halve",
+        ),
         Key(
             "multicast",
             "multicast",
             "",
             Flag(),
             "Whether a vector for several readers crosses a link that they share once.",
+            step="on",
         ),
     ),
     "Weights and converters": (
@@ -259,14 +311,29 @@ GROUPS: dict[str, tuple[Key, ...]] = {
         ),
     ),
     "Energy and area": (
-        Key("mxv_pj", "mxv_pj", "pj", Measure(), "A product of a whole crossbar."),
-        Key("lane_pj", "lane_pj", "pj", Measure(), "One digital operation on one element."),
+        Key(
+            "mxv_pj",
+            "mxv_pj",
+            "pj",
+            Measure(),
+            "A product of a whole crossbar.",
+            step="halve",
+        ),
+        Key(
+            "lane_pj",
+            "lane_pj",
+            "pj",
+            Measure(),
+            "One digital operation on one element.",
+            step="halve",
+        ),
         Key(
             "sram_pj_per_byte",
             "sram_pj_per_byte",
             "pj_per_byte",
             Measure(),
             "A byte read or written in SRAM.",
+            step="halve",
         ),
         Key(
             "link_pj_per_byte",
@@ -274,8 +341,16 @@ GROUPS: dict[str, tuple[Key, ...]] = {
             "pj_per_byte",
             Measure(),
             "A byte over one link.",
+            step="halve",
         ),
-        Key("idle_mw", "idle_mw", "mw", Measure(), "The chip, when it does nothing."),
+        Key(
+            "idle_mw",
+            "idle_mw",
+            "mw",
+            Measure(),
+            "The chip, when it does nothing.",
+            step="halve",
+        ),
         Key("core_mm2", "core_mm2", "mm2", Measure(), "A core."),
         Key("chip_mm2", "chip_mm2", "mm2", Measure(), "The whole chip."),
     ),

@@ -1,0 +1,133 @@
+"""Why, and what would help, as text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from cmc.explain.circuit import Circuit, CriticalPath, Link, repeated
+from cmc.explain.figures import Figures
+from cmc.explain.help import Help, Row
+from cmc.reports.report import Report
+
+_LINES = 24
+"""Of a chain, how many are shown."""
+
+
+def format_why(report: Report) -> str:
+    """The waits that rule the interval, and those that make the latency."""
+    return "\n\n".join([_format_circuit(report), _format_path(report.critical_path)])
+
+
+def _format_circuit(report: Report) -> str:
+    circuit = report.critical
+    if circuit is None:
+        return (
+            f"why an interval of {report.interval or 0:,g} cycles: no steady state is known in "
+            "which the same comes again"
+        )
+    images = "1 image" if circuit.images == 1 else f"{circuit.images} images"
+    return "\n".join(
+        [
+            f"why an interval of {report.interval or 0:,g} cycles: a circle of waits, "
+            f"{circuit.cycles:,} cycles for {images}",
+            *_format_links(circuit, circuit.links),
+        ]
+    )
+
+
+def _format_path(path: CriticalPath | None) -> str:
+    if path is None:
+        return "why the latency: not known"
+    return "\n".join(
+        [
+            f"why a latency of {path.cycles:,} cycles: from the end of the first image back to the "
+            "first vector that was sent",
+            *_format_links(path, path.links),
+        ]
+    )
+
+
+def _format_links(chain: Circuit | CriticalPath, links: Sequence[Link]) -> list[str]:
+    """A line for each run of like links."""
+    keys = [(link.stage, link.kind, link.what, link.on) for link in links]
+    lines: list[tuple[str, int]] = []
+    for place, count, times in repeated(keys):
+        words = ", which ".join(_words(link) for link in links[place : place + count])
+        cycles = sum(link.cycles for link in links[place : place + count * times])
+        stage = f"@{links[place].stage} " if not lines else "which "
+        lines.append((f"{stage}{words}{f', {times} times' if times > 1 else ''}", cycles))
+    shown = lines[:_LINES]
+    if len(lines) > _LINES:
+        rest = lines[_LINES - 1 :]
+        shown = [*lines[: _LINES - 1], (f"... {len(rest)} more", sum(n for _, n in rest))]
+    width = max(len(text) for text, _ in shown)
+    return [f"  {text:<{width}}  {n:>9,} of {chain.cycles:,} cycles" for text, n in shown]
+
+
+def _words(link: Link) -> str:
+    match link.kind:
+        case "data":
+            return f"waits for what @{link.on} writes"
+        case "input":
+            return f"waits for what @{link.on} sends"
+        case "room":
+            return f"waits for room in @{link.on}'s ring"
+        case "pace":
+            return "waits for its own iteration before"
+        case "unit":
+            return f"waits for {link.what}, which is at work for @{link.on}"
+        case "link":
+            return f"waits with a vector for {link.what}, which one of @{link.on} crosses"
+        case "end":
+            return "ends"
+
+
+def format_help(found: Help) -> str:
+    """A table of what changes anything, and what does not in a line."""
+    changed = [row for row in found.rows if row.figures not in (None, found.base)]
+    same = [row.title for row in found.rows if row.figures == found.base]
+    lines = _table(changed, found.base) if changed else []
+    lines += [f"  {row.title}: cannot be, {row.reason}" for row in found.rows if not row.figures]
+    if same:
+        lines.append(f"  no change: {', '.join(same)}")
+    if found.others:
+        lines.append(f"  {found.others}")
+    return "\n".join(["what would help, one step at a time, each compiled and timed", *lines])
+
+
+def _table(rows: Iterable[Row], base: Figures) -> list[str]:
+    columns: list[tuple[str, Callable[[Figures], float | None], str]] = [
+        ("interval", lambda one: one.interval_ns, "ns"),
+        ("latency", lambda one: one.latency_ns, "ns"),
+        ("SRAM", lambda one: one.sram_bytes, "bytes"),
+        ("energy", _nanojoules, "nJ"),
+    ]
+    columns = [column for column in columns if column[1](base) is not None]
+    table = [("", *(title for title, _, _ in columns))]
+    table.append(("as it is", *(f"{get(base):,.6g} {unit}" for _, get, unit in columns)))
+    for row in rows:
+        cells: list[str] = []
+        for _, get, unit in columns:
+            new, old = None if row.figures is None else get(row.figures), get(base)
+            cells.append("" if new == old else _change(new, old, unit))
+        table.append((row.title, *cells))
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return [
+        "  "
+        + "  ".join(
+            cell.rjust(width) if place else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in table
+    ]
+
+
+def _nanojoules(one: Figures) -> float | None:
+    return None if one.energy_pj is None else one.energy_pj / 1e3
+
+
+def _change(new: float | None, old: float | None, unit: str) -> str:
+    if new is None:
+        return "unknown"
+    share = f" {new / old - 1:+.1%}" if old else ""
+    return f"{new:,.6g} {unit}{share}"

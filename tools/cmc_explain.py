@@ -1,0 +1,50 @@
+"""`cmc explain`: why a stream of images takes as long as it does, and what would help."""
+
+import json
+
+import cmc
+from cmc.errors import CmcError
+from cmc.explain.help import find_help, keys_of, point_of
+from cmc.explain.text import format_help, format_why
+from cmc.files.output import check_output, replacing_text
+from cmc.targets import IDEAL
+from cmc.tools.cmc_compile import make_program, states_of
+from cmc.tools.options import Options
+from cmc.tools.progress_bar import track
+
+
+def explain(options: Options) -> None:
+    """Carry the command out; raises `CmcError` for what cannot be compiled."""
+    if options.json is not None:
+        check_output(options.json, [options.model])
+    target = options.target or IDEAL.name
+    of_network = options.model.suffix != ".mlir"
+    known = keys_of(target) if of_network else ["rings"]
+    for key in options.only:
+        if key not in known:
+            raise CmcError(f"there is no step of '{key}'; there is {', '.join(known)}", "--only")
+    program = make_program(options) if of_network else cmc.load(options.model)
+    report = program.time(options.images or 1)
+    print(format_why(report), flush=True)
+    point = point_of(options.model, target, _options(options)) if of_network else None
+    found = find_help(program, report, point, options.only, track)
+    print(f"\n{format_help(found)}")
+    if options.json is not None:
+        with replacing_text(options.json) as file:
+            circuit, path = report.critical, report.critical_path
+            why = {
+                "circuit": None if circuit is None else circuit.as_json(),
+                "path": None if path is None else path.as_json(),
+            }
+            file.write(json.dumps({**why, "help": found.as_json()}, indent=2) + "\n")
+
+
+def _options(options: Options) -> dict[str, object]:
+    """What is not of the target, by the names that explorations have for it."""
+    given: dict[str, object] = {
+        "shape": dict(options.shape),
+        "state": states_of(options.state),
+        "host": not options.no_host,
+    }
+    named = {"buffers": options.buffers, "copies": options.copies, "place": options.place}
+    return given | {name: value for name, value in named.items() if value is not None}
