@@ -43,6 +43,7 @@ from cmc.fitting.mapped import mapping_of
 from cmc.fitting.mapping import write_mapping
 from cmc.host.turns import NOTHING, Cores, Turns
 from cmc.passes.on_target import put_target
+from cmc.reports.html.notebook import rows_of, table
 from cmc.reports.report import Report
 from cmc.semantics.network import Network
 from cmc.semantics.tensors import Floats
@@ -178,6 +179,15 @@ class Program:
         if not self.has_chip:
             raise CmcError("nothing of the network is on the cores, so that there is no time")
         return replace(self._simulator.time(images), host=self._turns.reports())
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: what goes in and comes out, and how long an image takes."""
+        ports = {
+            f"{what} {name}": str(list(shape))
+            for what, shapes in (("input", self.inputs), ("output", self.outputs))
+            for name, shape in shapes.items()
+        }
+        return table({**ports, **(rows_of(self.time(1)) if self.has_chip else {})})
 
     def save_mapping(self, path: str | PathLike[str]) -> None:
         """Write copies, cores and places as a file, from which `compile` makes the same chip."""

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from html.parser import HTMLParser
 from itertools import pairwise
+from operator import methodcaller
 from pathlib import Path
 from typing import cast
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 import cmc
 from browser import open_browser
 from cmc.reports.html.bars import bars_of
+from cmc.reports.html.critical import Critical
 from cmc.reports.html.memory import most_taken
 from cmc.reports.html.page import find, shown
 from cmc.reports.html.plan import Plan
@@ -219,3 +221,23 @@ def test_places_and_links(digits: Path, tmp_path: Path):
 def test_a_report_of_nothing():
     """The page of a stream that nothing is known of has numbers, and no figures."""
     assert "<figure" not in Report(1, 0, None, ()).to_html()
+
+
+def test_critical_circuit(report: Report):
+    """It is drawn from an iteration to the same one some images before."""
+    rows = {program.name: (row, program) for row, program in enumerate(report.programs)}
+    critical = Critical(report)
+    line, circuit = critical.line(rows), report.critical
+    assert line is not None and circuit is not None
+    assert line["x"][0] - line["x"][-1] == circuit.cycles
+    assert line["y"][0] == line["y"][-1]
+    assert critical.stages == {link.on for link in circuit.links}
+    assert sum(int(row[-1].replace(",", "")) for row in critical.rows) == circuit.cycles
+
+
+def test_notebooks(digits: Path):
+    program = cmc.compile(digits)
+    result = program.run({"image": np.zeros((2, 1, 8, 8), np.float32)})
+    show = methodcaller("_repr_html_")
+    assert "<td style='text-align:left'>64 ns, bound by @image_stream</td>" in show(program)
+    assert "float32 [2, 10]" in show(result)

@@ -17,6 +17,7 @@ from xdsl.dialects.builtin import ModuleOp
 
 from cmc.dialects.cmctrl import ChipOp
 from cmc.errors import CmcError
+from cmc.reports.html.notebook import rows_of, table
 from cmc.reports.report import Report
 from cmc.simulator.blas import one_thread
 from cmc.simulator.bulk import Values
@@ -45,6 +46,13 @@ class Result:
     def cycles(self) -> int:
         """From the first vector sent to the last iteration's end."""
         return self.report.cycles
+
+    def _repr_html_(self) -> str:
+        """What notebooks show."""
+        outputs = {
+            name: f"{array.dtype} {list(array.shape)}" for name, array in self.outputs.items()
+        }
+        return table({**rows_of(self.report), **outputs})
 
 
 class Simulator:

@@ -9,7 +9,8 @@ from bokeh.models import HoverTool, Quad, Text
 from numpy.typing import NDArray
 
 from cmc.reports.details import Matrix
-from cmc.reports.html.figures import BOX, Columns, Figure, joined, make_plot, source_of, span
+from cmc.reports.html.critical import Critical
+from cmc.reports.html.figures import BOX, Columns, Figure, joined, make_plot, rims, source_of, span
 from cmc.reports.html.palette import BLUE, GREY
 from cmc.reports.html.plan import Plan, boxes
 from cmc.reports.report import Report
@@ -21,7 +22,7 @@ _CORE, _HEAD, _CROSSBAR = 0.86, 0.16, 0.88
 """The part of its place that a core is drawn in, of that its name, and of the rest a crossbar."""
 
 
-def crossbars(report: Report) -> Figure | None:
+def crossbars(report: Report, critical: Critical) -> Figure | None:
     """Each crossbar of the cores in use, with its matrix in it."""
     if report.details is None or not report.details.matrices:
         return None
@@ -38,7 +39,10 @@ def crossbars(report: Report) -> Figure | None:
     )
     plot.axis.visible = False
     plot.grid.visible = False
-    plot.add_glyph(source_of(plan.boxes(_CORE)), Quad(**BOX, fill_color=None, line_color=GREY))
+    cores = {place: name in critical.cores for name, place in plan.places.items()}
+    rimmed = rims([cores.get(place, False) for place in range(plan.cores)])
+    rim = Quad(**BOX, fill_color=None, line_color="rim", line_width="thick")
+    plot.add_glyph(source_of({**plan.boxes(_CORE), **rimmed}), rim)
     corners = {name: _corners(plan, place, number, side) for name, place in plan.places.items()}
     size = _size(side)
     all = np.concatenate(list(corners.values()))
@@ -62,7 +66,7 @@ def crossbars(report: Report) -> Figure | None:
     plot.add_glyph(source_of(_names(plan)), _name())
     tooltips = [("stage", "@stage"), ("cells", "@cells")]
     plot.add_tools(HoverTool(renderers=[filled], tooltips=tooltips))
-    return Figure("Crossbars", plot, _caption(report))
+    return Figure("Crossbars", plot, _caption(report) + critical.marked)
 
 
 def _name() -> Text:

@@ -11,6 +11,7 @@ from bokeh.models import ColumnDataSource, CustomJS, NumeralTickFormatter, Range
 from bokeh.plotting import figure
 from numpy.typing import NDArray
 
+from cmc.reports.html.palette import CRITICAL, GREY
 from cmc.reports.report import Report
 
 Columns = dict[str, NDArray[np.generic]]
@@ -120,6 +121,14 @@ def shown_cycles(report: Report) -> tuple[int, int]:
 def joined(parts: Sequence[Columns]) -> Columns:
     """The columns of all parts, one below the other."""
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def rims(critical: Sequence[bool]) -> Columns:
+    """How things are rimmed that are in the critical circuit, and others."""
+    return {
+        "rim": np.where(critical, CRITICAL, GREY),
+        "thick": np.where(critical, 4.0, 1.0),
+    }
 
 
 def source_of(columns: Columns) -> ColumnDataSource:

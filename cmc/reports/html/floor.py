@@ -12,7 +12,8 @@ from bokeh.transform import linear_cmap
 from numpy.typing import NDArray
 
 from cmc.reports.details import LinkDetails
-from cmc.reports.html.figures import BOX, Columns, Figure, make_plot, source_of, span
+from cmc.reports.html.critical import Critical
+from cmc.reports.html.figures import BOX, Columns, Figure, make_plot, rims, source_of, span
 from cmc.reports.html.palette import GREY
 from cmc.reports.html.plan import Plan, boxes
 from cmc.reports.report import Report
@@ -30,7 +31,7 @@ _ASIDE = 0.06
 _OF_LINKS = [("link", "@title"), ("bytes an image", "@bytes{0,0}"), ("busy", "@share{0.0%}")]
 
 
-def floor(report: Report) -> Figure:
+def floor(report: Report, critical: Critical) -> Figure:
     """Cores at their places, with links between them."""
     plan = Plan.of(report)
     links = [] if report.details is None else list(report.details.links)
@@ -48,15 +49,16 @@ def floor(report: Report) -> Figure:
     _draw_links(plot, report, plan, [link for link in links if link.ends.source is not None])
     free = Quad(**BOX, fill_color=None, line_color=GREY)
     plot.add_glyph(source_of(plan.boxes(_SIZE)), free)
-    taken = source_of(_cores(report, plan))
-    cores = plot.add_glyph(taken, Quad(**BOX, fill_color=_shade("share"), line_color=GREY))
+    taken = source_of(_cores(report, plan, critical))
+    box = Quad(**BOX, fill_color=_shade("share"), line_color="rim", line_width="thick")
+    cores = plot.add_glyph(taken, box)
     plot.add_glyph(taken, _text("name", 0))
     plot.add_glyph(taken, _text("percent", 12))
     tooltips = [("core", "@name"), ("stages", "@stages"), ("busy", "@share{0.0%}")]
     plot.add_tools(HoverTool(renderers=[cores], tooltips=tooltips))
     for link in bus:
         _draw_bus(plot, report, plan, link)
-    return Figure("Floor plan", plot, _caption(report, len(links)))
+    return Figure("Floor plan", plot, _caption(report, len(links)) + critical.marked)
 
 
 def _caption(report: Report, links: int) -> str:
@@ -105,7 +107,7 @@ def _text(column: str, below: int) -> Text:
     )
 
 
-def _cores(report: Report, plan: Plan) -> Columns:
+def _cores(report: Report, plan: Plan, critical: Critical) -> Columns:
     """Those that have programs."""
     cores = report.cores[1:]
     corners = np.array([plan.left_top(plan.places[core.name]) for core in cores]).reshape(-1, 2)
@@ -116,6 +118,7 @@ def _cores(report: Report, plan: Plan) -> Columns:
         "y": corners[:, 1] + 0.5,
         "name": np.array([core.name for core in cores]),
         "stages": np.array([", ".join(p.name for p in core.programs) for core in cores]),
+        **rims([core.name in critical.cores for core in cores]),
         **_shares(shares),
     }
 

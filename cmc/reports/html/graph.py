@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from bokeh.models import Bezier, FixedTicker, HoverTool, NoOverlap, Scatter
 from bokeh.palettes import Cividis256
+from bokeh.plotting import figure
 from bokeh.transform import linear_cmap
 
 from cmc.reports.details import Details
-from cmc.reports.html.figures import Columns, Figure, make_plot, source_of, span
-from cmc.reports.html.palette import BLUE, GREY
+from cmc.reports.html.critical import Critical
+from cmc.reports.html.figures import Columns, Figure, make_plot, rims, source_of, span
+from cmc.reports.html.palette import BLUE, CRITICAL
 from cmc.reports.report import CoreReport, ProgramReport, Report
 
 _ROW, _LEAST, _MOST = 20, 200, 1500
@@ -26,6 +28,15 @@ _CAPTION = (
     "number of copies. The shade of a stage, from dark to bright, is the part of the interval for "
     "which an image takes it: of copies, the one that takes longest. A line goes down from the "
     "stage that writes to the one that reads, its triangle is in the middle."
+)
+
+
+_LEFT = 0.25
+"""How far the waits of the critical circuit are drawn to the left, where the lines go to 1."""
+
+_WAITS = (
+    " Dashed lines on the left are waits of the critical circuit: from the stage that is waited "
+    "for to the one that waits, with the triangle in the middle pointing there."
 )
 
 
@@ -44,7 +55,7 @@ class _Node:
         return f"{self.name}{copies} · {', '.join(cores[:_LISTED])}{more}"
 
 
-def graph(report: Report) -> Figure | None:
+def graph(report: Report, critical: Critical) -> Figure | None:
     """One row a stage, lines for what is sent."""
     details = report.details
     if details is None or not details.origins:
@@ -54,7 +65,7 @@ def graph(report: Report) -> Figure | None:
     plot = make_plot(
         "graph",
         min(max(_ROW * len(nodes) + 50, _LEAST), _MOST),
-        span(-0.05, 1.05),
+        span(-_LEFT - 0.05 if critical.links else -0.05, 1.05),
         span(len(nodes) - 0.5, -0.5),
         "ypan,ywheel_zoom,box_zoom,reset",
     )
@@ -84,15 +95,16 @@ def graph(report: Report) -> Figure | None:
         Scatter(x="middle", y="half", marker="inverted_triangle", size=7, fill_color=BLUE,
                 line_color=BLUE),
     )  # fmt: skip
+    _draw_waits(plot, details, critical, [node.name for node in nodes])
     circles = plot.add_glyph(
-        source_of(_columns(report, nodes)),
+        source_of(_columns(report, nodes, critical)),
         Scatter(
             x="x",
             y="y",
             size=14,
             fill_color=linear_cmap("share", Cividis256, 0, 1),
-            line_color=GREY,
-            line_width=1.5,
+            line_color="rim",
+            line_width="thick",
         ),
     )
     plot.add_tools(
@@ -109,7 +121,7 @@ def graph(report: Report) -> Figure | None:
             tooltips=[("sends", "@what"), ("rings", "@rings{0,0}, with @slots{0,0} slots")],
         ),
     )
-    return Figure("Network", plot, _CAPTION)
+    return Figure("Network", plot, _CAPTION + (_WAITS + critical.marked if critical.links else ""))
 
 
 def _nodes(cores: Iterable[CoreReport], details: Details) -> list[_Node]:
@@ -164,7 +176,30 @@ def _lines(edges: Sequence[_Edge]) -> Columns:
     }
 
 
-def _columns(report: Report, nodes: Sequence[_Node]) -> Columns:
+def _draw_waits(plot: figure, details: Details, critical: Critical, names: Sequence[str]):
+    """The critical circuit, as far as it goes from stage to stage."""
+    rows = {name: row for row, name in enumerate(names)}
+    pairs = {(details.origins[link.on], details.origins[link.stage]) for link in critical.links}
+    edges = [
+        _Edge(rows[one], rows[other], f"@{other} waits for @{one}")
+        for one, other in sorted(pairs)
+        if one != other
+    ]
+    lines = _lines(edges)
+    for name in ("bulge", "middle"):
+        lines[name] = -_LEFT * np.maximum(lines[name], 0.3)
+    lines["turned"] = np.array([0 if one.reader > one.writer else np.pi for one in edges])
+    source = source_of(lines)
+    curve = Bezier(x0="x", y0="y0", x1="x", y1="y1", cx0="bulge", cy0="y0", cx1="bulge", cy1="y1")
+    curve.line_color, curve.line_width, curve.line_dash = CRITICAL, 2.5, "dashed"
+    plot.add_glyph(source, curve)
+    mark = Scatter(x="middle", y="half", marker="inverted_triangle", size=9, angle="turned")
+    mark.fill_color = mark.line_color = CRITICAL
+    marks = plot.add_glyph(source, mark)
+    plot.add_tools(HoverTool(renderers=[marks], tooltips="@what"))
+
+
+def _columns(report: Report, nodes: Sequence[_Node], critical: Critical) -> Columns:
     loads = [max(program.load for _, program in node.copies) for node in nodes]
     iterations = [sum(program.iterations for _, program in node.copies) for node in nodes]
     return {
@@ -173,4 +208,5 @@ def _columns(report: Report, nodes: Sequence[_Node]) -> Columns:
         "label": np.array([node.label for node in nodes]),
         "iterations": np.array(iterations, float),
         "share": np.array([report.share(load) or 0 for load in loads]),
+        **rims([any(one.name in critical.stages for _, one in node.copies) for node in nodes]),
     }

@@ -10,6 +10,7 @@ from bokeh.plotting import figure
 
 from cmc.poly.evaluate import Ints
 from cmc.reports.details import RingDetails
+from cmc.reports.html.critical import Critical
 from cmc.reports.html.figures import (
     Choices,
     Columns,
@@ -17,6 +18,7 @@ from cmc.reports.html.figures import (
     joined,
     label_glyph,
     make_plot,
+    rims,
     shown_cycles,
     source_of,
     span,
@@ -43,14 +45,14 @@ _ELEMENTS = 4_000_000
 """What is sent into all rings, up to which more than one image is shown."""
 
 
-def memory(report: Report, timeline: figure) -> Figure | None:
+def memory(report: Report, critical: Critical, timeline: figure) -> Figure | None:
     """The map of one core, the fullest at first, along the time of the timeline."""
     if report.details is None or not report.details.rings:
         return None
     cores = [core for core in report.cores if core.sram_bytes]
     rings = {core.name: [r for r in report.details.rings if r.core == core.name] for core in cores}
     fills = _fills(report, rings)
-    frames = [_frames(core, shown_cycles(report)) for core in cores]
+    frames = [_frames(core, shown_cycles(report), critical) for core in cores]
     fullest = max(range(len(cores)), key=lambda number: cores[number].sram_bytes)
     plot = make_plot(
         "memory",
@@ -72,7 +74,8 @@ def memory(report: Report, timeline: figure) -> Figure | None:
             top="top",
             fill_color=GREY,
             fill_alpha="alpha",
-            line_color=GREY,
+            line_color="rim",
+            line_width="thick",
             hatch_color=GREY,
             hatch_pattern="hatch",
             hatch_alpha=0.6,
@@ -94,7 +97,7 @@ def memory(report: Report, timeline: figure) -> Figure | None:
     )
     choices = Choices([core.name for core in cores], fullest)
     choices.choose(plot, shown, [frames, fills], [core.sram_bytes for core in cores])
-    return Figure("SRAM", plot, _CAPTION, choices)
+    return Figure("SRAM", plot, _CAPTION + critical.marked, choices)
 
 
 def _fills(report: Report, rings: Mapping[str, Sequence[RingDetails]]) -> list[Columns]:
@@ -149,7 +152,7 @@ def most_taken(begun: Ints, freed: Ints, bounds: Ints) -> Ints:
     return most
 
 
-def _frames(core: CoreReport, cycles: tuple[int, int]) -> Columns:
+def _frames(core: CoreReport, cycles: tuple[int, int], critical: Critical) -> Columns:
     """Where rings and constants lie: over all time."""
     names = [
         f"ring of {ring.channel}: {ring.slots:,} slots, {ring.bytes:,} bytes at {ring.address:,}"
@@ -171,6 +174,7 @@ def _frames(core: CoreReport, cycles: tuple[int, int]) -> Columns:
         "alpha": np.where(constant, 0.3, 0.08),
         "hatch": np.where(constant, "/", " "),
         "what": np.array(names),
+        **rims([label in critical.rings for label in labels]),
         "middle": bottom + sizes / 2,
         "label": np.where(sizes >= core.sram_bytes / _LABELLED, labels, ""),
     }

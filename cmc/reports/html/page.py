@@ -13,7 +13,9 @@ from bokeh.resources import Resources
 from jinja2 import Environment
 from markupsafe import Markup
 
+from cmc.reports.html.critical import Critical
 from cmc.reports.html.crossbars import crossbars
+from cmc.reports.html.energy import energy
 from cmc.reports.html.figures import Figure
 from cmc.reports.html.floor import floor
 from cmc.reports.html.graph import graph
@@ -29,7 +31,8 @@ def make_page(report: Report, title: str) -> str:
     """The report as HTML: every number of its text is one of the JSON report, which is in it."""
     text = report.to_json()
     fields = json.loads(text)
-    figures = _figures(report)
+    critical = Critical(report)
+    figures = _figures(report, critical)
     script, divs = (
         components({figure.name: figure.plot for figure in figures}) if figures else ("", {})
     )
@@ -40,6 +43,7 @@ def make_page(report: Report, title: str) -> str:
         divs={name: Markup(div) for name, div in divs.items()},
         units=sorted({unit for core in report.cores for unit in core.loads}),
         waited=_waited,
+        critical=critical,
         json=Markup(text.replace("<", "\\u003c")),
         style=Markup(_file("page.css")),
         library=Markup(_library()),
@@ -48,11 +52,18 @@ def make_page(report: Report, title: str) -> str:
     )
 
 
-def _figures(report: Report) -> list[Figure]:
+def _figures(report: Report, critical: Critical) -> list[Figure]:
     if not any(program.shown.length for program in report.programs):
         return []
-    time = timeline(report)
-    found = [time, graph(report), floor(report), memory(report, time.plot), crossbars(report)]
+    time = timeline(report, critical)
+    found = [
+        time,
+        graph(report, critical),
+        floor(report, critical),
+        memory(report, critical, time.plot),
+        crossbars(report, critical),
+        energy(report),
+    ]
     return [one for one in found if one is not None]
 
 

@@ -11,13 +11,16 @@ from bokeh.models import (
     FixedTicker,
     GlyphRenderer,
     HoverTool,
+    Line,
     NoOverlap,
     Quad,
+    Scatter,
 )
 from bokeh.transform import linear_cmap
 
 from cmc.reports.details import Details
 from cmc.reports.html.bars import Bars, bars_of
+from cmc.reports.html.critical import Critical
 from cmc.reports.html.figures import (
     Columns,
     Figure,
@@ -28,7 +31,7 @@ from cmc.reports.html.figures import (
     source_of,
     span,
 )
-from cmc.reports.html.palette import IMAGES
+from cmc.reports.html.palette import CRITICAL, IMAGES
 from cmc.reports.report import CoreReport, ProgramReport, Report
 
 Row = tuple[CoreReport, ProgramReport]
@@ -36,11 +39,16 @@ Row = tuple[CoreReport, ProgramReport]
 _ROW, _LEAST, _MOST = 18, 220, 1300
 """Pixels of a row, and of the whole picture."""
 
+_CIRCUIT = (
+    " The red-orange line is the critical circuit, once: each piece of it leads from an iteration "
+    "back to the one that it waits for."
+)
+
 _HEIGHT = 0.84
 """Of a bar, in rows."""
 
 
-def timeline(report: Report) -> Figure:
+def timeline(report: Report, critical: Critical) -> Figure:
     """One row a program, core after core, time to the right."""
     rows = [(core, one) for core in report.cores for one in core.programs if one.shown.length]
     bars, longest = bars_of([program for _, program in rows])
@@ -79,8 +87,13 @@ def timeline(report: Report) -> Figure:
     quads("above", 0.3)
     filled = quads("top", 1)
     plot.add_glyph(source_of(_first_of_images(rows, bars)), label_glyph("begin", "row", "image"))
+    line = critical.line({one.name: (row, one) for row, (_, one) in enumerate(rows)})
+    if line is not None:
+        chain = source_of(line)
+        plot.add_glyph(chain, Line(x="x", y="y", line_color=CRITICAL, line_width=2))
+        plot.add_glyph(chain, Scatter(x="x", y="y", size=5, fill_color=CRITICAL, line_color=None))
     plot.add_tools(_hover(filled, rows, words))
-    return Figure("Timeline", plot, _caption(bars, longest))
+    return Figure("Timeline", plot, _caption(bars, longest, line is not None))
 
 
 def _labels(rows: Sequence[Row]) -> list[str]:
@@ -92,7 +105,7 @@ def _labels(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def _caption(bars: Sequence[Bars], longest: int) -> str:
+def _caption(bars: Sequence[Bars], longest: int, circuit: bool) -> str:
     bar = (
         f"with waits of at most {longest:,} cycles between them; its filled height is the part of "
         "its time in which iterations ran"
@@ -108,6 +121,7 @@ def _caption(bars: Sequence[Bars], longest: int) -> str:
         f"image, {bar}. The number at the first bar of an image, and the colour, say which one. "
         f"{count:,} bars hold all {iterations:,} iterations of the first images. Drag to move, "
         "turn the wheel to zoom; a bar under the pointer says what it is, and what it waited for."
+        f"{_CIRCUIT if circuit else ''}"
     )
 
 
