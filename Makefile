@@ -17,7 +17,7 @@ demo: $(VENV)/.installed
 	  --model $(DIGITS)/digits.onnx --check
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
 # Tests of random examples, five times as many as in `make test` and others in every run.
 fuzz: $(VENV)/.installed-test

@@ -5,6 +5,7 @@ asks for five times as many, and others each time: `make fuzz`, which is how to 
 do not show.
 """
 
+import gc
 import os
 import subprocess
 import sys
@@ -16,6 +17,9 @@ from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = Path(sys.executable).parent
+
+# Modules are millions of small objects, of which hardly any is garbage.
+gc.set_threshold(100_000, 10, 10)
 
 FUZZ = int(os.environ.get("CMC_FUZZ", "0"))
 

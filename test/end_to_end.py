@@ -54,10 +54,11 @@ def compile_with(
 
 def run_levels(
     model: Path | onnx.ModelProto, buffers: BufferPolicy, inputs: Arrays, expected: Arrays
-) -> Result:
+) -> tuple[Program, Result]:
     """Compute a stream by every level on the way down, and compare each with the one above.
 
-    The network is compared with what is expected, and the chip's two modes with each other.
+    The network is compared with what is expected, and the chip's two modes with each other. Returns
+    the program, and what it computes.
     """
     module = import_model(model)
     above = Network(module).run(inputs)
@@ -73,7 +74,7 @@ def run_levels(
     assert_close(result.outputs, above)
     assert_close(result.outputs, expected)
     assert_same(program.run(inputs, mode="interpret"), result)
-    return result
+    return program, result
 
 
 def assert_close(found: Arrays, expected: Arrays) -> None:

@@ -8,16 +8,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from xdsl.dialects.builtin import ModuleOp
 
 import cmc
 from cmc.compiler.standard import BufferPolicy
+from cmc.dialects.cmpipe import StageOp
 from cmc.importer import import_model
 from cmc.proof.chip import prove
 from cmc.simulator import chip_of
-from cmc.simulator.pipeline import pipeline_of
 from conftest import examples
-from end_to_end import lower, run_levels
+from end_to_end import run_levels
 from networks import Network, concatenated_networks, random_inputs, reference
 from networks.graph import Graph, Value
 from networks.layout import cut
@@ -182,12 +181,6 @@ BUILT: dict[str, tuple[Callable[[Graph], None], int]] = {
 }
 
 
-def stages_of(network: Graph) -> ModuleOp:
-    module = import_model(network.model(open_batch=True))
-    lower(module, "nn-canonicalize", "nn-fold-batch-norm", "convert-nn-to-cmpipe")
-    return module
-
-
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("case", BUILT)
 def test_parts_are_read_where_they_are(case: str, policy: BufferPolicy):
@@ -196,9 +189,10 @@ def test_parts_are_read_where_they_are(case: str, policy: BufferPolicy):
     build(graph)
     model = graph.model(open_batch=True)
     inputs = random_inputs(model, images=4, seed=1)
-    run_levels(model, policy, inputs, reference(model, inputs))
-    assert len(list(pipeline_of(stages_of(graph)).stages())) == stages
-    prove(chip_of(cmc.compile(model, buffers=policy).module))
+    program, _ = run_levels(model, policy, inputs, reference(model, inputs))
+    chip = chip_of(program.module)
+    assert sum(isinstance(op, StageOp) for op in chip.walk()) == stages
+    prove(chip)
 
 
 def test_numbers_that_are_none_stay_where_they_are():
@@ -225,5 +219,5 @@ def test_numbers_that_are_none_stay_where_they_are():
 @given(concatenated_networks(), st.sampled_from(POLICIES))
 def test_networks_of_concatenations(network: Network, policy: BufferPolicy):
     inputs = random_inputs(network.model, images=3, seed=1)
-    run_levels(network.model, policy, inputs, reference(network.model, inputs))
-    prove(chip_of(cmc.compile(network.model, buffers=policy).module))
+    program, _ = run_levels(network.model, policy, inputs, reference(network.model, inputs))
+    prove(chip_of(program.module))

@@ -32,7 +32,7 @@ def test_streams_of_different_images(trained: Path, policy: BufferPolicy, images
     inputs = random_stream(cmc.Network(import_model(trained)).inputs, images, seed=1)
     reference = Reference(trained)
     assert reference.engine.startswith("onnxruntime")
-    bulk = run_levels(trained, policy, inputs, reference(inputs))
+    _, bulk = run_levels(trained, policy, inputs, reference(inputs))
     if policy != "minimal":
         assert bulk.report.cycles_per_image == bound(bulk.report)
 
