@@ -9,6 +9,7 @@ import islpy as isl
 import pytest
 
 from cmc.dialects.poly import MapAttr, SetAttr, text_of
+from cmc.poly.relations import progress
 
 
 def random_piece(random: Random) -> isl.Map:
@@ -65,3 +66,13 @@ def test_hashes_do_not_tell_apart_what_means_the_same(
     attributes = kind.from_text(one), kind.from_text(other)
     assert attributes[0] == attributes[1]
     assert hash(attributes[0]) == hash(attributes[1])
+
+
+def test_progress_is_found_where_coalescing_leaves_out_bounds_of_floors():
+    """Two steps serve a pair of rows each, four apart."""
+    rows = isl.Set("{ [h, 0] : 0 <= h <= 7 }")
+    pairs = "4s = h - 2 and 2 <= h <= 6; [h, 0] -> [s, 4] : 4s = h - 3 and 3 <= h <= 7"
+    needs = isl.Map(f"{{ [h, 0] -> [s, 4] : {pairs} }}")
+    found = progress(needs, rows)
+    assert found.steps.is_equal(isl.Map("{ [0, 4] -> [5, 0]; [1, 4] -> [7, 0] }"))
+    assert found.initial.is_equal(isl.Set("{ [1, 0] }"))

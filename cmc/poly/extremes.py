@@ -3,11 +3,17 @@
 isl's own answer is not taken on trust: in relations between tiles it may lose points, or give up,
 depending on how the relation came about. Another form of the same relation mends that, so each
 answer is checked, which needs no extremes, and found from another form if it is wrong.
+
+Coalescing leaves out the bounds of a floor where others imply them, `q = floor(w / 4)` without
+`4q <= w <= 4q + 3`. Looking for an extreme may then rewrite those others, in the relation itself,
+by what q stands for: nothing bounds q any more, and no form of that relation is right. Its text
+still says what q is, and a relation that is read has all bounds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 from typing import TypeVar
 
 import islpy as isl
@@ -53,15 +59,21 @@ def coordinates(point: Point) -> str:
 
 def _extreme(relation: isl.Map, find: Callable[[isl.Map], isl.Map], beyond: isl.Map) -> isl.Map:
     """`find`'s answer: an image of each point, such that the relation has no others `beyond` it."""
-    for form in _FORMS:
+    for read, form in product((isl.Map.copy, _read_again), _FORMS):
+        known = read(relation)
         try:
-            found = find(form(relation)).coalesce()
+            found = find(form(known)).coalesce()
         except isl.Error:
             continue
         if (
-            found.is_subset(relation)
-            and found.apply_range(beyond).is_disjoint(relation)
-            and relation.domain().coalesce().is_subset(found.domain().coalesce())
+            found.is_subset(known)
+            and found.apply_range(beyond).is_disjoint(known)
+            and known.domain().coalesce().is_subset(found.domain().coalesce())
         ):
             return found
     raise ArithmeticError(f"isl finds no extremes of {relation}")
+
+
+def _read_again(relation: isl.Map) -> isl.Map:
+    """The same relation, with the bounds of all its floors."""
+    return isl.Map(str(relation))
