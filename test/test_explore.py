@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import shlex
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from html import escape
 from pathlib import Path
@@ -22,8 +22,9 @@ from onnx import helper
 
 from cmc.errors import CmcError
 from cmc.explore.cluster import Cluster
-from cmc.explore.evaluate import Evaluator, Outcome
+from cmc.explore.evaluate import Evaluator
 from cmc.explore.objectives import figures_of_target, front
+from cmc.explore.outcome import Outcome
 from cmc.explore.page import write_page
 from cmc.explore.point import Point
 from cmc.explore.results import Result, results_in
@@ -34,6 +35,7 @@ from cmc.explore.table import Table
 from cmc.explore.workers import Done, Evaluate, Processes
 from cmc.tools.cmc import main
 from conftest import examples
+from exploring import Killer
 from onnx_models import float_type, graph_model, normal
 
 SPACE = """
@@ -47,7 +49,7 @@ designs = [
 
 [target]
 base = "pcm-64"
-cores = 6
+cores = 2
 mxv_ns = [50, 100.5]
 mxv_interval_ns = { from = 50, to = 100, step = 50 }
 
@@ -66,8 +68,8 @@ def space_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         helper.make_node("Relu", ["a"], ["b"]),
         helper.make_node("Conv", ["b", "w2"], ["y"]),
     ]
-    weights = {"w1": normal(4, 2, 3, 3), "w2": normal(4, 4, 3, 3, seed=1)}
-    image, result = float_type("x", [1, 2, 8, 8]), float_type("y", [1, 4, 4, 4])
+    weights = {"w1": normal(4, 2, 2, 2), "w2": normal(4, 4, 2, 2, seed=1)}
+    image, result = float_type("x", [1, 2, 4, 4]), float_type("y", [1, 4, 2, 2])
     model = graph_model(nodes, [image], [result], weights)
     (folder / "two.onnx").write_bytes(model.SerializeToString())
     path = folder / "two.toml"
@@ -125,7 +127,7 @@ def test_a_space_is_its_grid_for_each_of_its_designs(space: Space):
     first = next(iter(space))
     assert first["target.mxv_interval_ns"] == 50
     point = Point.of(first, space.images)
-    assert point.target == ("pcm-64:cores=6,rows=16,columns=8,mxv_ns=50,mxv_interval_ns=50")
+    assert point.target == ("pcm-64:cores=2,rows=16,columns=8,mxv_ns=50,mxv_interval_ns=50")
     assert point.options == {"buffers": "minimal", "copies": "none"}
 
 
@@ -214,11 +216,7 @@ def test_a_killed_exploration_goes_on_where_it_was(
     assert path.read_bytes().count(b"\n") == len(whole)
     assert kept >= 2
     # Nobody is left behind.
-    for _ in range(500):
-        if not any(is_running(child) for child in children):
-            return
-        time.sleep(0.02)
-    raise AssertionError(children)
+    wait_until(lambda: not any(is_running(child) for child in children))
 
 
 def is_running(process: str) -> bool:
@@ -226,17 +224,6 @@ def is_running(process: str) -> bool:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-
-
-class Killer:
-    """Ends its process for some designs: always, or the first time."""
-
-    def __call__(self, point: Point) -> Outcome:
-        once = Path(point.network)
-        if point.target == "always" or (point.target == "once" and not once.exists()):
-            once.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-        return Outcome({"number": point.images}, None)
 
 
 def test_a_process_that_ends_is_a_result(tmp_path: Path):
@@ -261,20 +248,47 @@ def test_a_process_that_ends_is_a_result(tmp_path: Path):
 def test_a_cluster_loses_a_worker(space: Space, whole: list[Result], tmp_path: Path):
     distributed = pytest.importorskip("distributed")
     with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, scheduler_port=0
-        ) as local,
+        distributed.LocalCluster(n_workers=0, dashboard_address=None, scheduler_port=0) as local,
         results_in(tmp_path / "two.jsonl") as results,
+        worker_of(local.scheduler_address) as lost,
+        worker_of(local.scheduler_address),
     ):
-        nannies = list(local.workers.values())
+
+        class Losing(Cluster):
+            """Loses a worker as soon as both have something to do."""
+
+            def start(self, point: Point) -> None:
+                super().start(point)
+                busy = [one for one in local.scheduler.workers.values() if one.processing]
+                if len(busy) == 2 and lost.poll() is None:
+                    lost.kill()
+                    lost.wait()
+
+        wait_until(lambda: len(local.scheduler.workers) == 2)
         source = Each(space, results)
-
-        def kill() -> None:
-            if len(results.found) == 2:
-                os.kill(nannies[0].pid, signal.SIGKILL)
-
-        run(source, Cluster(local.scheduler_address), results, kill)
+        run(source, Losing(local.scheduler_address), results, lambda: None)
+        assert lost.returncode == -signal.SIGKILL
         assert timeless(found_of(source.points, results)) == timeless(whole)
+
+
+@contextmanager
+def worker_of(scheduler: str) -> Generator[subprocess.Popen[bytes]]:
+    """A worker of a Dask cluster that nobody replaces."""
+    options = ["--no-nanny", "--no-dashboard", "--nthreads", "1"]
+    command = [sys.executable, "-m", "distributed.cli.dask_worker", scheduler, *options]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    for _ in range(3000):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("this has not come about in 30 s")
 
 
 def test_no_scheduler(space_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

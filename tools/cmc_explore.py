@@ -4,13 +4,12 @@ import os
 from pathlib import Path
 
 from cmc.errors import CmcError
-from cmc.explore.evaluate import Evaluator
 from cmc.explore.extra import extra
 from cmc.explore.results import Results, results_in
 from cmc.explore.run import Each, Source, found_of, run
 from cmc.explore.space import Space, read_space
 from cmc.explore.table import Table
-from cmc.explore.workers import Processes, Workers
+from cmc.explore.workers import Processes, Workers, compiling
 from cmc.files.output import beside, check_output
 from cmc.tools.options import Options
 from cmc.tools.progress_bar import counting
@@ -62,7 +61,7 @@ def _source(options: Options, space: Space, results: Results) -> tuple[Source, i
 
 def _workers(options: Options, most: int) -> Workers:
     if options.scheduler is None:
-        return Processes(min(most, options.jobs or os.cpu_count() or 1), Evaluator)
+        return Processes(min(most, options.jobs or os.cpu_count() or 1), compiling)
     from cmc.explore.cluster import Cluster
 
     return Cluster(options.scheduler)

@@ -8,10 +8,10 @@ from threading import Lock
 from typing import Protocol
 
 from cmc.errors import CmcError
-from cmc.explore.evaluate import Evaluator, Outcome
 from cmc.explore.extra import extra
+from cmc.explore.outcome import Outcome
 from cmc.explore.point import Point, version_of_program
-from cmc.explore.workers import Done
+from cmc.explore.workers import Done, Evaluate, compiling
 
 _PATIENCE = 60
 """Seconds until a cluster that has no workers is given up."""
@@ -100,5 +100,5 @@ def tried(point: Point, version: str) -> Outcome:
 
 
 @cache
-def _evaluator() -> Evaluator:
-    return Evaluator()
+def _evaluator() -> Evaluate:
+    return compiling()

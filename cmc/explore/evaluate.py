@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Generic, TypeVar
@@ -17,22 +16,14 @@ from cmc.compiler.fewer import apply_all
 from cmc.compiler.stages import passes_to_chip, staged
 from cmc.dialects.cmpipe import PipelineOp
 from cmc.errors import CmcError
-from cmc.explore.objectives import Figures, figures_of, figures_of_target
+from cmc.explore.objectives import figures_of, figures_of_target
+from cmc.explore.outcome import Outcome
 from cmc.explore.point import Point
 from cmc.passes.cmpipe_tile_crossbars import what_cuts
 from cmc.passes.on_target import put_target
 from cmc.targets import find_target
 
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a design: figures, or a reason why there are none."""
-
-    figures: Figures | None
-    reason: str | None
-    seconds: float = 0
 
 
 class _Kept(Generic[_T]):

@@ -6,14 +6,17 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from xdsl.utils.hints import isa
 
 from cmc.reports.energy import Energy
-from cmc.reports.report import Report
 from cmc.targets import IDEAL, describe
 from cmc.targets.keys import KEYS
 from cmc.targets.kinds import Measure, Rate, Time, Whole
+
+if TYPE_CHECKING:
+    from cmc.reports.report import Report
 
 Figures = Mapping[str, float | int | str | None]
 """What is known of a design, by name."""
@@ -78,6 +81,8 @@ def _is_flag(value: object) -> bool:
 
 def known_figures() -> list[str]:
     """The names of all figures that an objective may be: of any report, and of targets."""
+    from cmc.reports.report import Report
+
     numbers = [key.name for key in KEYS if isinstance(key.kind, Whole | Time | Rate | Measure)]
     energy = {f"energy.{name}": one for name, one in _flat(Energy(IDEAL, {}, None).as_json(), "")}
     figures = {**figures_of(Report(1, 0, None, ())), **energy}

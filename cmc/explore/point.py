@@ -13,8 +13,6 @@ from pathlib import Path
 from shlex import join
 from typing import TypedDict, cast
 
-import onnx
-from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 from xdsl.utils.hints import isa
 
 from cmc.compiler.standard import AUTO, BufferPolicy
@@ -146,6 +144,9 @@ def _digest(path: str) -> str:
 @cache
 def _digest_of_network(path: str) -> str:
     """That of a network's file, and of those that it has its weights in."""
+    import onnx
+    from onnx.external_data_helper import ExternalDataInfo, uses_external_data
+
     digests = [_digest(path)]
     try:
         model = onnx.load_model_from_string(Path(path).read_bytes())

@@ -14,8 +14,8 @@ from pathlib import Path
 from xdsl.utils.hints import isa
 
 from cmc.errors import CmcError
-from cmc.explore.evaluate import Outcome
 from cmc.explore.objectives import Figures
+from cmc.explore.outcome import Outcome
 from cmc.explore.point import Point
 from cmc.explore.space import Choices
 from cmc.files.output import check_output, naming

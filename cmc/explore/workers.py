@@ -12,12 +12,20 @@ from multiprocessing.process import BaseProcess
 from threading import Thread
 from typing import Protocol
 
-from cmc.explore.evaluate import Outcome
+from cmc.explore.outcome import Outcome
 from cmc.explore.point import Point
 
 Done = tuple[Point, Outcome]
 
 Evaluate = Callable[[Point], Outcome]
+
+
+def compiling() -> Evaluate:
+    """Compiles and times designs. What that takes is imported here, where it is done."""
+    from cmc.explore.evaluate import Evaluator
+
+    return Evaluator()
+
 
 TRIES = 2
 """How often a design is tried whose process ends."""

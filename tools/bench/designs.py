@@ -9,7 +9,8 @@ from random import Random
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from cmc.explore.evaluate import Evaluator, Outcome
+from cmc.explore.evaluate import Evaluator
+from cmc.explore.outcome import Outcome
 from cmc.explore.point import Point
 from cmc.explore.results import results_in
 from cmc.explore.run import Each, run
