@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -37,6 +38,7 @@ def pages() -> Mapping[str, str]:
         "dialects": _contents("Dialects", _DIALECTS, [f"dialect-{name}" for name in _dialects()]),
         **{f"dialect-{name}": _dialect(name) for name in _dialects()},
         "passes": _passes(),
+        "report": _report(),
         "library": _library(),
     }
     return {name: "\n".join(lines) + "\n" for name, lines in written.items()}
@@ -150,6 +152,20 @@ def _help(*command: str) -> Iterator[str]:
     with redirect_stdout(text), suppress(SystemExit):
         parse_options([*command, "--help"])
     yield from ("```text", *text.getvalue().rstrip().splitlines(), "```")
+
+
+def _report() -> Iterator[str]:
+    schema = json.loads((Path(__file__).parent / "report.schema.json").read_text())
+    yield from ("# Report", "", schema["description"], *_keys(schema["properties"]))
+    for name, one in schema["$defs"].items():
+        yield from ("", f"## {name}", "", one["description"], *_keys(one.get("properties", {})))
+
+
+def _keys(properties: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    if properties:
+        yield from ("", "| key | meaning |", "| --- | --- |")
+    for key, one in properties.items():
+        yield f"| `{key}` | {one.get('description', '')} |"
 
 
 def _library() -> Iterator[str]:
