@@ -49,7 +49,7 @@ idle_mw = 5
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("help") / "network.onnx"
-    path.write_bytes(convolutions(2, 5).SerializeToString())
+    path.write_bytes(convolutions(2, 3).SerializeToString())
     return path
 
 
