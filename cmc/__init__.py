@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """A compiler from ONNX to pipelines of computational-memory cores.
 
 What `__all__` names is that of `cmc.api` and of `cmc.session`, imported when it is first used: the

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The library in three steps: `compile` a network, `run` the program, look at the result.
 
 ```python

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The cores as a backend of onnx: `onnx.backend.base.Backend`, and its tests, can use it."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Look for garbage less often while much is made that stays: looking at all of it takes a while."""
 
 from __future__ import annotations

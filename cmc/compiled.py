@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Functions over flat arrays as machine code; modules of such are imported where they run."""
 
 from __future__ import annotations

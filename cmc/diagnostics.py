@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Errors for people: which operation, where it stands, what is wrong, in one line."""
 
 from xdsl.dialects.builtin import FileLineColLoc, ModuleOp, NameLoc

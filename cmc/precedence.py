@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """In what order things stand of which each reads what others write, or itself."""
 
 from __future__ import annotations

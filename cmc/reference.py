@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What a network computes by somebody else's account: onnxruntime, or onnx's own evaluator."""
 
 from collections.abc import Mapping, Sequence

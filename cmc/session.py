@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """`InferenceSession`: a network as onnxruntime has it, for programs that were written for that.
 
 ```python

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Streams of images: one float32 array per input of a network, images along the leading axis."""
 
 from collections.abc import Container, Mapping, Sized

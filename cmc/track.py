@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """How long work tells how far it is."""
 
 from collections.abc import Iterable, Sequence

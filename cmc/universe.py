@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What stock `xdsl-opt` sees of this package (entry point group `xdsl.universe`).
 
 Only tables are imported here: an error while this module loads would break every `xdsl-opt` of

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """How many bits the arithmetic of loops needs, so that nothing on the way leaves them.
 
 Control is proved over the integers, and computed in words of a control unit. So the values of all

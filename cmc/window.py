@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Windows that slide over the spatial axes of a tensor, for convolutions and pools."""
 
 from collections.abc import Sequence

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The dialects by name. Nothing is imported before a dialect is used."""
 
 from collections.abc import Callable

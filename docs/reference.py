@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The reference pages, as the code says them: dialects, passes, commands, library.
 
 `make docs` writes them before it builds the site.

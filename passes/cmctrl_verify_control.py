@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """`cmctrl-verify-control`: prove that the control of chips is sound, tight and live.
 
 Nothing is changed. A chip whose control is wrong is an error that names the machine, the iteration

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """`cmpipe-annotate-timing`: what an iteration of each stage and input takes on the target.
 
 All of it follows from the target and the body, in cycles of the target's clock, rounded up:

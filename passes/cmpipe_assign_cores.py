@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """`cmpipe-assign-cores`: say which core of the target runs which stages.
 
 Each core has crossbars and SRAM enough for its stages, and no core has much more to do than others.

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """`cmpipe-balance`: give slow stages as many copies as the chip has room for.
 
 First the shortest interval is found that the crossbars and the units of the chip allow, whatever

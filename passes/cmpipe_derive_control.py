@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """`cmpipe-derive-control`: find out what waits for what, and make it the channels of a pipeline.
 
 Only access relations are looked at. For a stage and a writer of something that it reads, iterations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """`cmpipe-place-cores`: give each core a place on the chip.
 
 Cores that send each other much come near each other. Where places make no difference, there are

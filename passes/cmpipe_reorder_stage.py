@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """`cmpipe-reorder-stage`: run the iterations of a stage in another order.
 
 A stage runs its domain in lexicographic order, so an order is a relation from its iterations to new

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """`cmpipe-replicate-pipeline`: several pipelines of a network, which take turns with images.
 
 All that a pipeline consists of is there so many times, under names of its own: objects, ports,

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """`cmpipe-replicate-stage`: let several copies of a stage share its iterations.
 
 Each copy runs some of the iterations, those of a box, as a domain of its own that begins at 0, and

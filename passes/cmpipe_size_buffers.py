@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """`cmpipe-size-buffers`: give every channel the slots of its ring.
 
 Slots that a channel already has stay as they are; if there are any, or machines that do not go on

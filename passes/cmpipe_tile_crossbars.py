@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """`cmpipe-tile-crossbars`: cut every matrix to the rows and columns of the target's crossbars.
 
 Pieces of the rows are added up: by the stages of a chain, each of which reads the partial sum of

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """`convert-cmpipe-to-cmctrl`: configure a chip for a pipeline whose channels have their slots.
 
 A stage moves into its core as it is, with a program that starts its iterations; channels become

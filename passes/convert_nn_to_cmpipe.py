@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """`convert-nn-to-cmpipe`: cut a network into stages, one core each.
 
 An operator with a domain of its own begins a stage; elementwise operators join the stage that

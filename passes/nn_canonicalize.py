@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """One form for what can be said in several ways, and nothing that has no effect.
 
 All rewrites are exact: none rounds otherwise than what it replaces.

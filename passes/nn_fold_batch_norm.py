@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Batch normalisation goes into the weights before it, or becomes arithmetic with constants.
 
 So do the multiplications and additions of a constant for each channel that follow it: some

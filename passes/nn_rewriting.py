@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What the passes on the `nn` dialect have in common."""
 
 import numpy as np

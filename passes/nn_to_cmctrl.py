@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """`nn-to-cmctrl`: the whole way from a network to a configured chip, as the passes that it is."""
 
 from dataclasses import dataclass

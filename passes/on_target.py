@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The option `target` of passes that ask what a pipeline is for."""
 
 from xdsl.dialects.builtin import ModuleOp

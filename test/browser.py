@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """A real browser without a window, for pages that are made."""
 
 import shutil

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What the tests of the whole project share.
 
 Tests of random examples draw the same ones in every run, unless `CMC_FUZZ=5` in the environment

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Single changes to what control is about: ports, names, addresses, widths and bodies of a chip."""
 
 from __future__ import annotations

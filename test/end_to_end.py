@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """From a model to a program, with changes on the way, and how programs are compared."""
 
 from __future__ import annotations

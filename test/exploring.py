@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What processes of tests of `cmc explore` import: little, as each one does so anew."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Networks of which the host computes parts: before the cores, between and after them."""
 
 from __future__ import annotations

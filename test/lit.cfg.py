@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What lit does with the files of this folder.
 
 The tools run as processes of their own, with pipes and exit codes, but as forks of lit's workers,

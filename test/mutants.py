@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Single small changes to the control of a compiled chip: most of them are wrong."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Small ONNX models for tests."""
 
 from collections.abc import Mapping, Sequence

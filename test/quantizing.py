@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Small networks of kinds that are quantised, and what onnxruntime's quantizer makes of them."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Objects of a pipeline get several writers: stages are split, and vectors cut into blocks."""
 
 from __future__ import annotations

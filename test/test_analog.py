@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What crossbars compute: statistics of devices, converters, and numbers that have addresses."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Rings for machines that no network has: any steps that end where they must."""
 
 from __future__ import annotations

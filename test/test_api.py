@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The library refuses in one line what is not a whole number, and takes numpy's integers."""
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Stages go to cores that have room for them, and no core has much more to do than others."""
 
 from __future__ import annotations

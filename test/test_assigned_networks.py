@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Random networks on chips of few cores that share units: right, in step in both modes, proved."""
 
 from __future__ import annotations

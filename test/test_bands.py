@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Large images are computed in bands of rows: in an order that works, with few rows at a time."""
 
 from __future__ import annotations

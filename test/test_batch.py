@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """A batch of more than one: a stream of images where all carry it, and one image elsewhere."""
 
 from collections.abc import Sequence

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The benchmarks run: what they measure is for people to judge, not for a test."""
 
 import json

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The counting bound against all mappings of small pipelines, and the sharing of boxes."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The `cmc` command as a person meets it, on the digits network."""
 
 import json

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """cmc-opt as a person meets it: pipelines, errors in one line, output files whole or untouched."""
 
 import sys

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Networks with matrices of lower rank: what they compute, how exact, and what they take."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Tensors in several parts: a concatenation costs no stage, whoever reads it and however."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """A part of what `make conformance` runs, and the page that it wrote."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Operators of the domain `com.microsoft`, beside onnxruntime, which has them."""
 
 from __future__ import annotations

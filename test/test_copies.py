@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Stages in several copies: values, times, proof, and how little of them is stored."""
 
 from __future__ import annotations

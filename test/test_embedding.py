@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The dialects without the rest of the compiler: lowered into from linalg, and edited by hand."""
 
 from collections.abc import Sequence

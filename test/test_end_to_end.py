@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Every operator as a network of its own, from ONNX to outputs."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What an image takes of energy: counts against those of every iteration, and figures."""
 
 import json

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Processes that share units, against what happens in each cycle."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What copies would send each other, before they are made, and what they do when they are."""
 
 from __future__ import annotations

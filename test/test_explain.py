@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Why a stream takes as long as it does: chains of waits, against the times that they explain."""
 
 from __future__ import annotations

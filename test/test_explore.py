@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """`cmc explore`: spaces, what comes of designs, and a file that outlives who writes it."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Fewer copies, or none, where those that were chosen do not fit, whichever pass finds that."""
 
 from __future__ import annotations

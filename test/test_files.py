@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Output files appear whole or not at all."""
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Stages that send each other much share a core: as much as that can be, where there are few."""
 
 from __future__ import annotations

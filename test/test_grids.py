@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Which of many sets may meet: never fewer than isl finds, and no more for copies of a stage."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What would help: each step, against a compilation and a simulation with that change."""
 
 from __future__ import annotations

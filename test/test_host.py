@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Parts of networks on the host: what is cut out, when it runs, and what is said of it."""
 
 from __future__ import annotations

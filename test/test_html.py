@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Reports as pages: their numbers, and what a browser makes of them."""
 
 import json

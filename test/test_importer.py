@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Importing whole models: files, shapes, constants, and what is wrong with some of them."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Random networks: imported, simplified, printed and parsed, they mean what the model means."""
 
 from collections.abc import Mapping

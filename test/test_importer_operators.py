@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What imported operators compute, beside onnxruntime: every form of each in every opset."""
 
 import itertools

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Integers and truth values of a model, which are numbers of float32 on the cores."""
 
 from collections.abc import Mapping

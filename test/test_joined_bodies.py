@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Bodies that take vectors together: products of several vectors, and joined ones."""
 
 import numpy as np

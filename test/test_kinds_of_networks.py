@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Small networks of the kinds that people bring: readers of text in images, encoders of tokens."""
 
 from __future__ import annotations

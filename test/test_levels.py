@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Every level runs, and computes the same: networks in ONNX are in the tests of each kind."""
 
 from __future__ import annotations

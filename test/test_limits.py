@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """A chip has no more of anything than its target: what has is refused, and says what it needs."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Cores at places of a chip, and what vectors wait for on their ways between these."""
 
 from __future__ import annotations

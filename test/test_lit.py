@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The lit tests, each a test of pytest's."""
 
 import fcntl

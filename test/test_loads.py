@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What bounds a stream: a process by itself, or a unit that several share."""
 
 from cmc.timing.flow import Flow, Process

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Loops run the steps that they are made for, in order: as executed, not as isl sees them."""
 
 from __future__ import annotations

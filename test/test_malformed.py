@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """A few of the damaged models of `make malformed`."""
 
 from __future__ import annotations

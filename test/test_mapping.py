@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Mapping files are read back as they were written, and what is wrong with one is named."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Minimal rings are minimal: one slot less on any of them, and nothing comes through."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The random networks are valid, tame, and of every kind that tests of the compiler rely on."""
 
 from collections import Counter

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Orders of stages: control in any order against its definition, and the pass that changes them."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """A wheel of the project works in an empty environment, away from the checkout."""
 
 import os

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Crossbars as targets describe them, in chips: the same noise however a stream is computed."""
 
 from __future__ import annotations

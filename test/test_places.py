@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Cores come to the best places there are, and no places cost less than the bound."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The sources are formatted, free of lint, and typed, by the tools' own judgement."""
 
 import subprocess
@@ -12,6 +14,14 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False
     )
+
+
+def test_every_source_says_its_licence():
+    folders = ("cmc", "dialects", "passes", "tools", "docs", "examples", "test")
+    sources = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    assert len(sources) > 300
+    licence = "# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception\n"
+    assert [path for path in sources if not path.read_text().startswith(licence)] == []
 
 
 def test_ruff_format():

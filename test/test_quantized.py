@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Quantised networks: integers on crossbars, and results as onnxruntime has them."""
 
 from __future__ import annotations

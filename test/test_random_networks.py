@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Random networks from ONNX to outputs: values, and times, in both modes and with all rings."""
 
 from __future__ import annotations

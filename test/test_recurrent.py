@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """LSTM, GRU and RNN: what they compute, in all their variants."""
 
 from __future__ import annotations

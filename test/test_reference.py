@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The other side of `--check`: who evaluates, and how far results are apart."""
 
 import sys

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The order in which a stage runs its iterations is a choice: all that follows goes with it."""
 
 from __future__ import annotations

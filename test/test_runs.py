@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Sequences in runs do what numpy does with all their members."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What it takes to compile many copies of a stage: as many derivations as of few, in counts."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Reports as JSON are what their schema says."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """`InferenceSession` and the backend: what was written for onnxruntime, or for onnx, runs."""
 
 from __future__ import annotations

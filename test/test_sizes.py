@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """How many slots rings have, how soon stages start, how fast streams run: to the last one."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """A core's SRAM is one array: what lies in one place is one thing."""
 
 from dataclasses import replace

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Step functions as counts: all steps are there, and rows of any length cost the same."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Chips and pipelines in the hands of xDSL's own passes, and of other people's placements."""
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Arrays of images are checked before anything is simulated."""
 
 import numpy as np

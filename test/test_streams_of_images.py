@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Trained networks on streams of different images, against onnxruntime."""
 
 from __future__ import annotations

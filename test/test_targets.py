@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Targets: their files, what is refused of them, and where they go."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Matrices cut to crossbars: what is computed stays the same, and how many crossbars it takes."""
 
 from __future__ import annotations

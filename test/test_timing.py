@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """When iterations begin: what it costs to know, and that both modes of execution agree on it."""
 
 from __future__ import annotations

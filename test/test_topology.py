@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Which links lead from one core to another."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Traces, read by the rules of the trace-event format."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Throughput's rings in small pipelines: one slot less on any of them, and an image comes later."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Pipelines that take turns with images: values in order, times, faults and what is refused."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Stages that share the units of a core."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The tables of dialects and passes say what is there."""
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The proof accepts what the compiler makes, and nothing that the simulator shows to be wrong."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Arrays of weights: equal by content, exact as text, checked in files."""
 
 import tracemalloc

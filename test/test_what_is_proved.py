@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What the proof covers beside control: ports, names, bodies and what can be counted."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Objects with several writers: values, times and proof, by every level and in both modes."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Arrays in files: images in, outputs out."""
 
 import zipfile

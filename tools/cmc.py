@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """`cmc`: compile ONNX networks for chips of computational-memory cores, and run them.
 
 Most of the work is done by `cmc.api`. It is imported when the command line is known to be right.

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """`cmc compile`: from an ONNX network to a configured chip."""
 
 from collections.abc import Sequence

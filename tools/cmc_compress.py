@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """`cmc compress`: give a network's matrices a lower rank, and say what that costs."""
 
 from collections.abc import Iterator, Sequence

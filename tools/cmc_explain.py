@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """`cmc explain`: why a stream of images takes as long as it does, and what would help."""
 
 import json

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """`cmc explore`: try all designs of a space, and show which are best."""
 
 import os

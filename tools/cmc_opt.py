@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """`cmc-opt`: an `xdsl-opt` that knows this package's dialects and passes, and reads ONNX.
 
 The work is done by `cmc.tools.opt_driver`, which is imported when an interrupt can end it.

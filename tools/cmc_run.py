@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """`cmc run`: execute a stream of images, show what happened, check what came out.
 
 A chip is simulated; a module of a higher level has values, and no time.

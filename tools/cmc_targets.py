@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """`cmc targets`: what there is to compile for, and the files that describe it."""
 
 from collections.abc import Sequence

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What the command-line tools share: their argument parser, and errors in one line."""
 
 import argparse

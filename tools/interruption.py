@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What an interrupt does to a tool: it ends it in one line, whatever is being imported or done."""
 
 import signal

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Progress bars, for work longer than a second and on a terminal only."""
 
 from collections.abc import Callable, Generator, Iterable, Sequence

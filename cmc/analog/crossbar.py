@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """A crossbar with its converters: a matrix is programmed into it, and multiplied with vectors."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Phase-change devices: how exactly they are programmed, how they drift, how they are read.
 
 Both models are those that were published with aihwkit (M. Rasch et al., A Flexible and Fast PyTorch

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Normal numbers that have addresses, so that they do not depend on who asks for them, and when."""
 
 from __future__ import annotations

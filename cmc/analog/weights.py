@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """How a matrix is held in cells: exactly, in digits, or as conductances of devices."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The way down, with fewer copies where those that were chosen do not fit the chip after all.
 
 Copies are chosen for crossbars and units. What they need of SRAM is known once their control is

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Pass pipelines as text: MLIR's `builtin.module(a,b{x=1})` and xDSL's `a,b{x=1}`."""
 
 import dataclasses

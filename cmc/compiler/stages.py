@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The way down in two parts: to stages, whatever the target is, and from them to a chip."""
 
 from collections.abc import Mapping

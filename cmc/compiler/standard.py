@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The standard way down from `nn` to `cmctrl`, as the list of passes that it is."""
 
 from typing import Literal

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What is said of ranks where the crossbars of a chip are too few for a network."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Which matrices are replaced by two, and of which rank."""
 
 from __future__ import annotations

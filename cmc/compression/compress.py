@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """A network made smaller: its matrices cut to the ranks that an error, or a chip, allows."""
 
 from __future__ import annotations

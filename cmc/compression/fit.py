@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The least error of ranks with which the crossbars of a network fit a chip."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The matrices of an ONNX network: weights of Conv, ConvTranspose, Gemm and MatMul nodes."""
 
 from __future__ import annotations

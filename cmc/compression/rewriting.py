@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """An ONNX network in which two nodes of lower rank take the place of one."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """How far a matrix is from the nearest one of lower rank, and the two factors of that one."""
 
 from __future__ import annotations

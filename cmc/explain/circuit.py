@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Chains of waits, each of which ends when the next one of the chain does, some cycles later."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """When the iterations of a stream begin: in steady state, and at its beginning."""
 
 from __future__ import annotations

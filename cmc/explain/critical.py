@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The circuit of waits that rules the interval, and the path of waits that makes the latency.
 
 Each iteration begins when the last of all that it waits for is there. So from an iteration one can

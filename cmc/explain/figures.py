@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What designs are compared by when one step of them changes."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What would help: each figure of a target one step better, and rings with more room."""
 
 from __future__ import annotations

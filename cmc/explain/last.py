@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What each iteration of a stream waited for last."""
 
 from __future__ import annotations

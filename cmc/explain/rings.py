@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What more room in a ring would change: the equations are solved again."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """One step of each figure of a target that makes it better."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Why, and what would help, as text for a terminal."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Designs tried by the workers of a Dask cluster, which read the same files."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What comes of a design, and what of the work for it is kept for the next one."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Libraries that are wanted for some of what there is to do."""
 
 from importlib import import_module

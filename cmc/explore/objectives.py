@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What designs are compared by: figures of a report, or of the target, by their names."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What a space may say of a compilation beside its target: one table, as of a target's keys."""
 
 from __future__ import annotations

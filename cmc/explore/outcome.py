@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What comes of a design; whoever waits for it needs nothing of what compiles."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Designs as a page to look at: one file that needs nothing else."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """One design: a network, a target and options, and what is compiled and timed for it."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The file of results: a line of JSON for each design, of which only whole ones count."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Trying all designs of a space that have no result yet."""
 
 from __future__ import annotations

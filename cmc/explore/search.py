@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Designs that Optuna chooses, by what came of others."""
 
 from __future__ import annotations

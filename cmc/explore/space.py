@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Spaces of designs: what a TOML file says of networks, figures of a target, and options.
 
 ```toml

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Designs as tables: of text for a terminal, as CSV, as Parquet."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Who tries designs: processes on this machine."""
 
 from __future__ import annotations

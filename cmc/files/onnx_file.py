@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """ONNX files, with arrays in them or in one file beside them."""
 
 from __future__ import annotations

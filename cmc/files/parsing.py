@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Parsing of MLIR text, with the file, line and column of every operation kept."""
 
 import re

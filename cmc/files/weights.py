@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Arrays of weights: float32, read-only, bytes from the importer to the simulator.
 
 An array is in memory, or in a safetensors file that is read when it is first needed and checked

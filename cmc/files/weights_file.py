@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Safetensors files of float32 arrays, of which integers of a few bits are kept as such."""
 
 from collections.abc import Mapping

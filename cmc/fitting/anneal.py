@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Stages change cores at random, the less likely the more is sent for it: a compiled loop."""
 
 from __future__ import annotations

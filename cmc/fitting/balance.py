@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """How many copies of each stage there are to be, and which of its iterations each of them runs.
 
 For an interval that is wanted, a stage is cut into as few parts as there can be of which none takes

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """How fast images may follow each other on a chip at best, whichever stages get how many copies.
 
 Counted is what an image takes. A copy of a stage begins at most so many iterations in an interval

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Stages to cores: within what a core has, and so that no unit has much more to do than others.
 
 Which assignment is best is a packing problem that is hard to solve exactly. What is done here

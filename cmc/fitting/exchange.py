@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What copies of stages would send each other, found without making them.
 
 Which iteration of which stage reads what which other one wrote is looked at once. Then an iteration

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Stages that send each other much come on one core, as far as the cores have room for that.
 
 What is sent within a core crosses no link. Stages are merged, those that send each other most

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Stages of busy cores change places with those of others, as long as that leaves less to do."""
 
 from __future__ import annotations

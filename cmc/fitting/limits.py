@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Whether a chip is one that its target describes: what it holds is no more than there is."""
 
 from __future__ import annotations

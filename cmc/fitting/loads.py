@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What images take of the units of a pipeline's cores."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What a mapping file says of a chip, from which the same one comes again."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Where a network is on a chip, as a TOML file: copies of stages, stages of cores, cores' places.
 
 ```toml

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """How copies of a stage share its iterations: each runs a box of them.
 
 An image arrives row by row. So copies that have a block of columns each work on all of it at the

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Cores to places: so that what they send each other goes over few links.
 
 This is the quadratic assignment problem. An answer is there at once: cores one after the other,

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Places of a few cores as a model for a solver of constraints, which proves what it finds."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What is said of a network that needs more of a resource than there is."""
 
 from __future__ import annotations

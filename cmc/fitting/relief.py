@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Places with which no link carries more than it can, where those that cost least do not do."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What travels between cores, and over which links."""
 
 from __future__ import annotations

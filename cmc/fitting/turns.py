@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """For how long stages keep others of their core from beginning.
 
 An iteration takes all its units at once. While one has the digital unit for long, no other begins

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The ways of channels between the cores of a pipeline or a chip, as its target has links."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Who computes an ONNX model on the host: onnxruntime, or else onnx's reference evaluator."""
 
 from collections.abc import Callable, Mapping, Sequence

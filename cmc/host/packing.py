@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """An ONNX model as text, its large arrays as weights beside it."""
 
 from base64 import b64decode, b64encode

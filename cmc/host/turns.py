@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """A network of which the host computes parts, and the cores the others: who computes when."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """From ONNX to the `nn` dialect."""
 
 from cmc.importer.graph import import_model

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """A batch of images, followed through the network: every operation must carry it untouched.
 
 The network is imported as it was written, for a batch of N images. If all operations compute each

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Evaluation of nodes whose inputs are all known."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

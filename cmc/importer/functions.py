@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Operators that ONNX itself defines by others: their bodies, in place of their nodes."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Shapes of a model's inputs: every dimension is known."""
 
 from collections.abc import Mapping, Sequence, Set

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Integers of the model among numbers of float32: which operators compute with them as they are.
 
 They are exact up to 2^24. Those of 8 and of 16 bits wrap around, as they do in the model.

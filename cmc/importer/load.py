@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Reading a model and the arrays in it, with errors that a person can use."""
 
 from collections.abc import Mapping

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """How large the integers of a network can get, which float32 counts to 2^24 only.
 
 Every integer that is computed has a largest magnitude, which follows from those of what it is

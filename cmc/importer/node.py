@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """An ONNX node as the importers of operators see it."""
 
 from collections.abc import Sequence

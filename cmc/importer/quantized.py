@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Quantised tensors: integers times a factor.
 
 Products take the integers as they are, so that a crossbar holds the integer matrix of the model,

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What ONNX itself says of a model: names that occur once, and nodes as their operators declare."""
 
 from collections import Counter

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Cutting out what no core can have, for the host.
 
 The nodes of a network take turns: parts on the cores, and between them parts on the host. What of

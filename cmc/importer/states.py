@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """States: inputs that are what outputs were for the image before."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What ONNX infers of the types and shapes of tensors that are not translated."""
 
 from collections.abc import Mapping

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Functions between integer points as counts: how many points come before, on both sides.
 
 A function's pieces are affine, and so are its counts along each row of a box of points, as far as a

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Evaluate isl functions: on numpy arrays, or on expressions such as xDSL's `AffineExpr`."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The lexicographically first and last points of sets and relations.
 
 isl's own answer is not taken on trust: in relations between tiles it may lose points, or give up,

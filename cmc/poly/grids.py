@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Which of many sets may meet, told by the values that their points have on each axis.
 
 Copies of a stage write blocks of an object, or every other row of it. Whoever reads from a few of

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """From isl's loops to `affine` and `scf`: one perfect order of steps becomes a loop nest."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Relations in coordinates of a part's own: what copies of a stage do is alike but for a place."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Integer points in lexicographic order, and the number of each."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """How many points a set has, exactly: of dimensions that no constraint links, by multiplication."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What waits for what, computed from access relations.
 
 Two sides work through their steps in lexicographic order: one *waits*, the other *signals*. A

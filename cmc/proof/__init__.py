@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The proof that a chip's control is sound, tight and live, from the chip alone.
 
 It reads the loops of programs and machines as relations, and holds them against what the bodies

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The proof of a whole chip."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """With the rings that there are, every iteration of every image begins in the end.
 
 Once control is sound and tight, an iteration waits for the one before it, for the writes of its own

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Read loops: what a nest of `affine`'s and `scf`'s visits, and in which order, as isl's text.
 
 Each visit of an operation at a point gets a *time*, a tuple: the place of the operation or loop in

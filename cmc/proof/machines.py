@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """A machine lets things happen exactly when they may: neither earlier nor later.
 
 A machine awaits *signals* and *drives* something: a ready machine awaits elements and enables

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Every element of an object is written by one program, and comes into a ring where it is read."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Points of relations, for checks that name the first one that is wrong."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """A program's loops run what they claim to, in order, and write elements of an object once each."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What is in SRAM lies in it, and apart, and the writer's credits are the slots that a ring has."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What of a simulated chip is only for figures, and found when one asks for it."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What an image takes of energy: counts of what is done, times the target's figures."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What of a network is on the host, and why."""
 
 from collections.abc import Sequence

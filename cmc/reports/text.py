@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """A report as text for a terminal: a table of the cores, and a picture of the pipeline."""
 
 from collections import Counter

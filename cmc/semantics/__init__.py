@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What each operator of `nn` means: for whole tensors, and for a pipeline.
 
 Each operator is one entry in one of three tables, which says what it computes of arrays, and how a

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Which operators of a recurrence are computed by one stage.
 
 A step waits for the step before, by way of all stages that lie between. So there are as few as can

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Elementwise operators: what they do to arrays, and to one vector."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Networks of `nn` operators as functions of xDSL's `Interpreter`.
 
 ```python

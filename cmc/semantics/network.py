@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What a network of `nn` operators computes of a stream of images, one operator after the other."""
 
 from __future__ import annotations

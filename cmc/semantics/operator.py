@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What there is to say of an operator: what it computes, and how a pipeline computes it."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """All operators of `nn`, and what they compute."""
 
 from __future__ import annotations

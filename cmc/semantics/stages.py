@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Operators with an iteration domain of their own: one stage each."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Where tensors live: a tensor as a view of an object, element by element."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The interpreter of `cmctrl`: the hardware model.
 
 It executes the state machines and programs of a chip and nothing else: what a machine enables runs,

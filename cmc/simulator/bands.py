@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """In what order tasks run through large images, a band of rows at a time.
 
 A task runs as soon as the rows that it needs are made, the tasks nearest to the outputs first: so

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """One thread for each product: the simulator itself shares work among the processors."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What the operations of a body compute, on arrays with any number of leading axes."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What a stream of images computes, stage by stage, over all iterations of some images at once.
 
 Everything is laid out before the first image: where each object lies, how each window is gathered,

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """In what order iterations run of programs that read from each other, or from themselves."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What the cores of a chip do for an image: exact counts, from bodies and relations alone."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The crossbars of a program: what is between an operation and what `cmc.analog` computes of it."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Find what figures show of a chip that was simulated."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Run loops all at once: what `affine`'s and `scf`'s loops visit, row by row, in order.
 
 A row is what an innermost loop visits: places and times that grow evenly from visit to visit. Where

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What goes wrong on a chip whose control is wrong, by name."""
 
 from __future__ import annotations

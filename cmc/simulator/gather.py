@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Windows as index arrays: which elements and channels of an object each iteration reads."""
 
 from __future__ import annotations

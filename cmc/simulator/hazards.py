@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Find reads of what is not there, from the times of all iterations."""
 
 from __future__ import annotations

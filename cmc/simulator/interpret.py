@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Execute a chip one cycle after the other, every iteration and every snooped write by itself.
 
 Everything static is laid out when the chip is loaded: an LCU's machine is a list of counts and a

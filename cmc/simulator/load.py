@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Load a chip: what its loops, machines and accesses come to.
 
 What a chip computes, its dataflow, a pipeline has as well.

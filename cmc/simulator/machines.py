@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Read a machine's loops as steps: what each advance has awaited, and how far it goes."""
 
 from __future__ import annotations

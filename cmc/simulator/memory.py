@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Arrays that are used again and again."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What a pipeline computes, without control: stage after stage, each over all its iterations."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Tensors of the network to and from the elements of objects."""
 
 from __future__ import annotations

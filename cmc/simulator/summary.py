@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Make a report of a simulated stream from the times of its iterations."""
 
 from __future__ import annotations

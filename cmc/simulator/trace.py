@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What the iterations of a stream's first images did, as a trace in the trace-event format.
 
 Its format is that of Chrome's tracing, which Perfetto opens: objects of JSON, one a line. Each core

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What a chip has, and what of it an image takes."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """How the windows of a read are gathered: as views of its object, or by index."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Whether a pipeline gets through a stream with the slots that it has."""
 
 from __future__ import annotations

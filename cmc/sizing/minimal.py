@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The fewest slots: rings of which none can lose a slot without a deadlock.
 
 An iteration waits for the one before it, for the writes that it needs, and for slots that are freed

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What sizing looks at: who reads from whom in a pipeline, as counts of iterations."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Rings with which a stream is as fast as the most loaded unit allows, where units are shared.
 
 The periodic schedule that `throughput` takes rings from knows nothing of turns: two processes may

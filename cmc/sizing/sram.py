@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Rings that fit the SRAM of their cores: as long as asked for, or as long as there is room."""
 
 from __future__ import annotations

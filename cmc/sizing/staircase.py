@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Step functions of channels as counts: how many signals each step awaits, how far it reaches."""
 
 from __future__ import annotations

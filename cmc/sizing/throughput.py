@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Rings with which no stage waits for room longer than the slowest stage makes it wait anyway.
 
 The largest load of any unit bounds a stream: one image every P cycles. A periodic schedule is the

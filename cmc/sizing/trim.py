@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Rings without a slot to spare: with one less on any of them, some image would come later.
 
 The schedule that `throughput` sizes are taken from is one of many, and need not be the one that

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Targets: the chips that there is to compile for, described by TOML files.
 
 A file gives times in ns and figures with their sources; a `Target` holds what passes and simulator

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Targets from TOML files, and as such files again."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The keys of a target's file: one table, from which checks, printing and documentation follow."""
 
 from __future__ import annotations

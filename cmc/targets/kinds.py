@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What kinds of values the keys of a target have: how they are read, and what is allowed."""
 
 from __future__ import annotations

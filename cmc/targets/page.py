@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The page of documentation about the files of targets.
 
 `python -m cmc.targets.page > docs/targets.md` writes it.

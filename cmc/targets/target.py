@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What a chip is made of, as the passes and the simulator see it: times are in cycles."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """How the cores of a target are connected, and by which links one of them reaches another.
 
 Cores are known by their places, 0, 1, …: in a grid row by row. Each direction of a link is a link

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Objects whose vectors are cut into blocks, each written by a stage of its own."""
 
 from __future__ import annotations

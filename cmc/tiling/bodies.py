@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The bodies of the stages that a matrix is cut onto."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """How the matrix of a stage is cut: the way that costs least."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What a way to cut rows costs: rings in the readers, and what is sent to them."""
 
 from __future__ import annotations

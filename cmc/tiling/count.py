@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """How many crossbars a matrix takes, whatever stage it belongs to."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Ways to cut the rows of a matrix: orders of its rows by the window that they come from."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Which crossbars a matrix takes, and which of them one stage drives: numbers alone."""
 
 from __future__ import annotations

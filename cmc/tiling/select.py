@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Parts of the vectors of a body: the operations that compute them, and no others."""
 
 from __future__ import annotations

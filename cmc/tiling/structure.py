@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The parts of a matrix that lie on its diagonal: rows and columns that only meet each other."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Processes that read from each other in a circle, or from themselves: how long an image takes.
 
 An iteration waits for earlier ones by way of the circle, so an image takes some time from its first

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """When iterations begin where units or links are shared: event after event, until states repeat.
 
 What happens depends on the state alone: on where each process is, what is in flight, when units and

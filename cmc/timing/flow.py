@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Who waits for whom: a pipeline as counts of iterations, without data, places or loops.
 
 Iterations of a process are counted from 0 in the order in which they run, elements of a channel in

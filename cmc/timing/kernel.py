@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The events of processes that share units or links, one after the other: a compiled loop.
 
 Numbers stand for processes, waits, units and cores, in flat arrays. What an event changes is a few

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """A flow as the flat arrays that its events are found in."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What an image takes of each unit, link and circle: no stream is faster than the most of it."""
 
 from __future__ import annotations

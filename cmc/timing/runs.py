@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Sequences of integers as arithmetic progressions: what they cost depends on their shape alone."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """When does every iteration of a stream begin?
 
 No iteration waits for itself through any chain of signals unless the pipeline deadlocks, so the

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """When the iterations of a stream begin: what is found once, whoever finds it."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What iterations waited for, from the times at which they and others begin."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What a chip is configured with: SRAM maps, crossbars, iteration programs and state machines.
 
 ```mlir

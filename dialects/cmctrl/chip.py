@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Chips: the GCU, the cores, and what these consist of."""
 
 from __future__ import annotations

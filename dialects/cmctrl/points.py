@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What happens at a point of a loop nest: starts of iterations, and the steps of machines."""
 
 from __future__ import annotations

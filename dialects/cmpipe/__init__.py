@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """A network as a pipeline of stages: objects, crossbars, cores and channels.
 
 ```mlir

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The operations of a stage's body that only this machine has."""
 
 from __future__ import annotations

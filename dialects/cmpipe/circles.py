@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Stages that read from each other in a circle, or from themselves: iterations that come before.
 
 What one iteration reads has to be there before it begins, so no iteration may wait for itself. All

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What a stage holds and what travels between stages: objects, crossbars and channels."""
 
 from __future__ import annotations

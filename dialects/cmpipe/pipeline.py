@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Pipelines: their ports, cores, stages and channels."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The target of a pipeline or a chip, as an attribute."""
 
 from __future__ import annotations

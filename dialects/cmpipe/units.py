@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What the stages of a core share beside its SRAM: its units, and for how long they are taken."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The `nn` dialect: a graph of tensor operators with ONNX's meaning, for one inference.
 
 Every value is a float32 tensor of static shape. The first axis of inputs and outputs is the batch,

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What all operations on tensors have in common."""
 
 from abc import ABC, abstractmethod

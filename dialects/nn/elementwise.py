@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Operations on each element: unary, and binary with numpy's broadcasting."""
 
 from abc import ABC

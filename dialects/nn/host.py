@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What a module holds of a network that is not on the cores: parts for the host, and all ports."""
 
 from collections.abc import Iterable, Sequence

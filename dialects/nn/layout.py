@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Operations that move elements and compute nothing, and constants."""
 
 from collections.abc import Sequence

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Matrix products, and operations that normalise along channels."""
 
 from xdsl.dialects.builtin import I64, Float32Type, FloatAttr, IntegerAttr, f32, i64

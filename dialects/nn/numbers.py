@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Float32 numbers in text: the shortest decimals that read back as the same bits."""
 
 import numpy as np

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What depends on itself, a step before."""
 
 from __future__ import annotations

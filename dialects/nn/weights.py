@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """`#nn.weights`: the attribute that holds an array of weights."""
 
 from collections.abc import Iterator

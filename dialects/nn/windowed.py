@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Operations that slide a window over the spatial axes: convolution and pools."""
 
 from abc import ABC, abstractmethod

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Classify digits: a program for onnxruntime, but for its import.
 
 python examples/digits/classify.py

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The layers of a small convolutional network in plain numpy: forward, backward, and as ONNX nodes.
 
 Activations are float32 arrays [images, channels, height, width]. A layer's `backward` takes the

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Layers as other networks have them: any window, strides, groups, shortcuts of other shapes."""
 
 import numpy as np

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Train a small residual network on scikit-learn's handwritten digits and write it as ONNX.
 
     python examples/digits/train.py

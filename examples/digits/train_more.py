@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Train three more networks on the digits, each with what others have that `train.py` has not.
 
     python examples/digits/train_more.py

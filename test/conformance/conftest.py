@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Gather what came of onnx's tests, from all processes of pytest, and write the page."""
 
 from __future__ import annotations

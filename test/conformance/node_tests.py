@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """All of onnx's tests of operators: none is wrong, and none crashes; run by `make conformance`."""
 
 from __future__ import annotations

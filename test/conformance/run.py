@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """One of onnx's tests of an operator: bound to constants but for one input, compiled, compared."""
 
 from __future__ import annotations

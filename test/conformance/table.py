@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """`docs/operators.md`: what came of onnx's tests, by operator."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Damage to a model: changed, missing and repeated fields of its protobuf, and changed bytes."""
 
 from __future__ import annotations

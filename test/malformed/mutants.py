@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Thousands of damaged models; run by `make malformed`."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What comes of models that may be malformed."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Random networks for end-to-end tests of the compiler, and what they should compute.
 
 In a test:

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """A short `repr` for dataclasses with many defaults."""
 
 from dataclasses import fields, is_dataclass

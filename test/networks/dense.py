@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Steps that multiply by a matrix."""
 
 from dataclasses import dataclass

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What a model should compute, image by image, by an evaluator that is not ours."""
 
 from collections.abc import Callable, Mapping

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """An ONNX graph that is built node by node, each result's shape inferred by onnx at once."""
 
 from collections.abc import Sequence

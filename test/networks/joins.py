@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Steps where paths fork and meet again, and where tensors enter and leave on the way."""
 
 from dataclasses import dataclass

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What a network is an example of, so that a test can tell when a kind is no longer drawn."""
 
 from collections import Counter

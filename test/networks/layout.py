@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Steps that move elements about without computing anything new."""
 
 from dataclasses import dataclass

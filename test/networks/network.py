@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """A random network: a recipe that a person can read, and the ONNX model made by it."""
 
 from dataclasses import dataclass

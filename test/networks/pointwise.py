@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Steps that compute every element from few others: activations, constants, normalisation."""
 
 from dataclasses import dataclass

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Models of one LSTM, GRU or RNN with random attributes."""
 
 from __future__ import annotations

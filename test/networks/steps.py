@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Steps: what a network does to a tensor, described apart from the tensor's shape.
 
 A step is a small value that a person can read and paste into a test. It fits itself to whatever it

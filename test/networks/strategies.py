@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Hypothesis strategies for random networks: structure is drawn, the weights follow from a seed."""
 
 from hypothesis import strategies as st

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Steps that slide a window: convolution and pooling, over images and signals."""
 
 from dataclasses import dataclass, replace

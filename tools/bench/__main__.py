@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Measure, and print tables. What is heavy is imported when it is used, after the children ran."""
 
 import json

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Time several things side by side, so that what else the machine does hits all of them."""
 
 import statistics

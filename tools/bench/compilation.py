@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Where the time of a compilation goes, and how it grows with images and layers."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """A thousand designs of one network: how many a minute are tried, of a sample of them."""
 
 from __future__ import annotations

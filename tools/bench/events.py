@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Timing stages that share units: how long until the times of any stream are known."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Networks on the chips of others, beside what their authors report."""
 
 from __future__ import annotations

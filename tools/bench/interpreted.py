@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The interpreter's speed by itself: a residual pair of convolutions with bounded rings."""
 
 import cmc.api

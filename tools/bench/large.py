@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Three convolutions on images of 2048x2048 pixels: what depends on points, not on layers."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """One network: compiled, simulated in both modes, and run by others."""
 
 from dataclasses import dataclass

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The networks that are measured: the project's own, trained ones beside it, those of onnx."""
 
 from collections.abc import Sequence

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """A process for one network: `python -m cmc.tools.bench.process MODEL.onnx`.
 
 It compiles the network, runs one image, and prints its `Footprint` as JSON.

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Residual networks of any size: pairs of 3x3 convolutions, the input added to the second."""
 
 from collections.abc import Sequence

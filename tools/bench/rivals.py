@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Who else computes a network: onnxruntime, and plain numpy."""
 
 from collections.abc import Callable

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What large inputs cost a whole process: its seconds, and the most memory that it ever has."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Tables of text: names to the left, numbers to the right."""
 
 from collections.abc import Sequence

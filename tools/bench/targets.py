@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What must hold, and what was measured."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The operators that can be imported, by name.
 
 Each module has a family of them: functions from a node to what its outputs stand for, in a table.

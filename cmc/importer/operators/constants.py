@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Operators whose results are always known: constants, and shapes."""
 
 from math import prod

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Einsum: sums of products along named axes, as matrix products."""
 
 from collections.abc import Mapping, Sequence

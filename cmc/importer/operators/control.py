@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Operators that choose what is computed, and how often: their graphs, in place of their nodes."""
 
 from collections.abc import Callable, Sequence

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Operators that pick, and put, elements by known indices: all of them are relations."""
 
 from collections import defaultdict

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Operators of the domain `com.microsoft`: what onnxruntime's quantizer and optimizer write.
 
 https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md

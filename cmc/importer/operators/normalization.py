@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Operators that normalise: over a batch, over channels, to a sum of one."""
 
 from collections.abc import Callable

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Quantisation: into integers, out of them, and products of integers."""
 
 from collections.abc import Callable, Sequence

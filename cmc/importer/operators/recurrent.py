@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Recurrent operators: LSTM, GRU, RNN.
 
 What all steps need of their inputs is one product. A step adds what it needs of the state, and

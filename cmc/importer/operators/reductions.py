@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Reductions over axes: as pools, and as products of halves."""
 
 from collections.abc import Callable, Sequence

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Interpolation: along one axis after the other, as a sum of elements with constant factors."""
 
 from dataclasses import dataclass

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Operators whose elements sum up what comes before: in steps of 1, 2, 4…, as many as doublings."""
 
 from collections.abc import Callable

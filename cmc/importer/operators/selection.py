@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Operators that find elements: the largest, and where they are."""
 
 from collections.abc import Callable, Sequence

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Fourier transforms, as products with known matrices, and samples between pixels."""
 
 from collections.abc import Sequence

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Iterations of programs as bars: exact, and not too many of them to be drawn."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The circuit of waits that rules the interval, to be marked in all figures."""
 
 from __future__ import annotations

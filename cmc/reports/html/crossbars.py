@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Crossbars: which of their cells hold a weight."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What an image takes of energy in each core, by what takes it."""
 
 from __future__ import annotations

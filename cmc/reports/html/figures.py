@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What all figures of a page have in common."""
 
 from __future__ import annotations

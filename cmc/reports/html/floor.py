@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The chip from above: what an image takes of cores and links."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The network as stages, in the order in which data goes, with the cores of each."""
 
 from __future__ import annotations

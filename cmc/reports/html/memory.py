@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """The SRAM of a core: where its rings and constants lie, and how full the rings are over time."""
 
 from __future__ import annotations

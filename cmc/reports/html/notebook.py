@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """What notebooks show of programs and results: a small table each."""
 
 from __future__ import annotations

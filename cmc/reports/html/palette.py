@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """Colours that colour-blind people can tell apart, on light and on dark ground.
 
 Source: M. Okabe and K. Ito, Color Universal Design, 2008.

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 """When each program of each core was at which image."""
 
 from __future__ import annotations
