@@ -4,6 +4,7 @@
 
 from collections.abc import Sequence
 
+from cmc.reports.columns import aligned
 from cmc.targets import Target, describe, find_target, format_description, presets
 from cmc.tools.options import Options
 
@@ -36,14 +37,7 @@ def _table(targets: Sequence[Target]) -> list[str]:
             for target in targets
         ),
     ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            cell.rjust(width) if i else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
+    return aligned(rows)
 
 
 def _count(number: int | None) -> str:

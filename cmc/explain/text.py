@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from cmc.explain.circuit import Circuit, CriticalPath, Link, repeated
 from cmc.explain.figures import Figures
 from cmc.explain.help import Help, Row
+from cmc.reports.columns import aligned
 from cmc.reports.report import Report
 
 _LINES = 24
@@ -113,15 +114,7 @@ def _table(rows: Iterable[Row], base: Figures) -> list[str]:
             new, old = None if row.figures is None else get(row.figures), get(base)
             cells.append("" if new == old else _change(new, old, unit))
         table.append((row.title, *cells))
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return [
-        "  "
-        + "  ".join(
-            cell.rjust(width) if place else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in table
-    ]
+    return [f"  {line}" for line in aligned(table)]
 
 
 def _nanojoules(one: Figures) -> float | None:

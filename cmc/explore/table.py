@@ -15,6 +15,7 @@ from cmc.explore.extra import extra
 from cmc.explore.objectives import Figures, Objective, front
 from cmc.explore.results import Result
 from cmc.files.output import replacing, replacing_text
+from cmc.reports.columns import aligned
 from cmc.targets.files import shown
 
 Cell = str | int | float | bool | None
@@ -127,7 +128,7 @@ class Table:
                 [str(number), *(shown_cell(row.get(name)) for name in names)]
                 for number, row in enumerate(rows, 1)
             ]
-            parts.append(_aligned([["", *map(heading, names)], *cells]))
+            parts.append("\n".join(aligned([["", *map(heading, names)], *cells], left=())))
         if reasons:
             lines = [f"  {count:,} x {_short(reason)}" for reason, count in reasons[:_REASONS]]
             rest = len(reasons) - _REASONS
@@ -165,9 +166,3 @@ def shown_cell(cell: Cell) -> str:
 
 def _short(text: str) -> str:
     return text if len(text) <= 160 else f"{text[:157]}..."
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)

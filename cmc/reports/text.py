@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cmc.reports.columns import aligned
 from cmc.reports.energy import FIGURES, Energy, Kind
 from cmc.reports.host import format_host
 from cmc.reports.report import CoreReport, ProgramReport, Report
@@ -48,7 +49,8 @@ def format_table(report: Report) -> str:
         )
         for core in report.cores
     ]
-    return "\n".join(_align([(*header, "waiting on"), *rows]))
+    lines = aligned([(*header, "waiting on"), *rows], left=(0, 1, len(header)))
+    return "\n".join(lines)
 
 
 def format_picture(report: Report, width: int) -> str:
@@ -275,19 +277,6 @@ def _format_some(items: Sequence[str], rest: str) -> str:
     """The first few of some items, and how many more there are."""
     more = len(items) - _LISTED
     return ", ".join(items) if more <= 0 else f"{', '.join(items[:_LISTED])}, {more} {rest}"
-
-
-def _align(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """The first two columns and the last one to the left, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    last = len(widths) - 1
-    return [
-        "  ".join(
-            cell if i == last else cell.ljust(width) if i < 2 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
 
 
 def _draw(program: ProgramReport, starts: Runs, bounds: NDArray[np.int64]) -> str:
