@@ -29,7 +29,6 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from difflib import get_close_matches
 from fractions import Fraction
 from itertools import product
 from math import prod
@@ -41,6 +40,7 @@ from xdsl.utils.hints import isa
 from cmc.errors import CmcError
 from cmc.explore.objectives import MOST, Objective, known_figures, read_objective
 from cmc.explore.options import OPTIONS
+from cmc.spelling import hint
 from cmc.targets import IDEAL, describe
 from cmc.targets.files import shown
 from cmc.targets.keys import KEYS
@@ -317,9 +317,8 @@ class _Reader:
         known = known_figures()
         for position, one in enumerate(objectives):
             if one.name not in known:
-                close = get_close_matches(one.name, known, 1)
-                hint = f"did you mean {close[0]}?" if close else f"there is {', '.join(known)}"
-                self._fail("objectives", f"there is no figure {one.name}; {hint}")
+                close = hint(one.name, known, quote="")
+                self._fail("objectives", f"there is no figure {one.name}; {close}")
             if one.name in (other.name for other in objectives[:position]):
                 self._fail("objectives", f"{one.name} is there twice")
         return objectives
@@ -332,9 +331,7 @@ class _Reader:
 
     def _check_known(self, key: str, prefix: str, known: Sequence[str]) -> None:
         if key not in known:
-            close = get_close_matches(key, known, 1)
-            hint = f"did you mean {close[0]}?" if close else f"there is {', '.join(known)}"
-            self._fail(f"{prefix}{key}", f"unknown key; {hint}")
+            self._fail(f"{prefix}{key}", f"unknown key; {hint(key, known, quote='')}")
 
     def _fail(self, key: str, message: str) -> NoReturn:
         line = self._line(key)

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, StringAttr
 from xdsl.dialects.func import FuncOp, ReturnOp
@@ -13,6 +12,7 @@ from xdsl.dialects.func import FuncOp, ReturnOp
 from cmc.dialects import nn
 from cmc.errors import CmcError
 from cmc.semantics.tensors import tensor_names
+from cmc.spelling import hint
 
 
 def set_states(module: ModuleOp, states: Mapping[str, str]) -> None:
@@ -52,6 +52,4 @@ def set_states(module: ModuleOp, states: Mapping[str, str]) -> None:
 
 def _expect(name: str, known: Mapping[str, object], what: str, where: str) -> None:
     if name not in known:
-        close = get_close_matches(name, known, 1)
-        hint = f"did you mean '{close[0]}'?" if close else f"there is {', '.join(known)}"
-        raise CmcError(f"the network has no {what} '{name}'; {hint}", where)
+        raise CmcError(f"the network has no {what} '{name}'; {hint(name, known)}", where)

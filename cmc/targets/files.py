@@ -10,7 +10,6 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from difflib import get_close_matches
 from fractions import Fraction
 from importlib.resources import files
 from pathlib import Path
@@ -19,6 +18,7 @@ from textwrap import wrap
 from xdsl.utils.hints import isa
 
 from cmc.errors import CmcError
+from cmc.spelling import hint
 from cmc.targets.keys import GROUPS, KEYS, SOURCED, Key, misfits
 from cmc.targets.kinds import UNLIMITED, Value, WrongValue
 from cmc.targets.target import IDEAL, Target
@@ -114,9 +114,8 @@ def _text(name: str) -> tuple[str, str]:
         text = files("cmc.targets").joinpath("presets", name + _SUFFIX).read_text("utf-8")
         return text, f"target {name}"
     if not name or (not name.endswith(_SUFFIX) and not Path(name).exists()):
-        close = get_close_matches(name, presets(), 1)
-        hint = f"did you mean '{close[0]}'?" if close else f"there is {', '.join(presets())}"
-        raise CmcError(f"no such target, and no file of this name; {hint}", f"target {name}")
+        message = f"no such target, and no file of this name; {hint(name, presets())}"
+        raise CmcError(message, f"target {name}")
     try:
         content = Path(name).read_bytes()
     except OSError as error:
@@ -208,9 +207,7 @@ def _unknown(name: str) -> str:
         alike = ("_per_" in unit) == ("_per_" in key.unit) and (not unit or _is_unit(unit))
         if key.unit and name.startswith(key.stem) and alike:
             return f"{name}: this is given in {_spelled(key.unit)}, as {key.name}"
-    close = get_close_matches(name, [key.name for key in KEYS], 1)
-    hint = f"did you mean {close[0]}?" if close else f"there is {', '.join(k.name for k in KEYS)}"
-    return f"unknown key {name}; {hint}"
+    return f"unknown key {name}; {hint(name, (key.name for key in KEYS), quote='')}"
 
 
 def _is_unit(text: str) -> bool:

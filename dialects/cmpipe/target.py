@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from decimal import Decimal
-from difflib import get_close_matches
 from fractions import Fraction
 
 from xdsl.ir import Data
@@ -15,6 +14,7 @@ from xdsl.parser import AttrParser
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
 
+from cmc.spelling import hint
 from cmc.targets import IDEAL, Target, target_of_values
 from cmc.targets.keys import KEYS, SOURCED, misfits
 from cmc.targets.kinds import UNLIMITED, Value, WrongValue
@@ -90,9 +90,8 @@ def _parse_entry(parser: AttrParser) -> tuple[int, str, Value, str | None]:
     start = parser.pos
     field = parser.parse_identifier(" of a target")
     if field not in _BY_FIELD:
-        close = get_close_matches(field, _BY_FIELD, 1)
-        hint = f"did you mean {close[0]}?" if close else f"there is {', '.join(_BY_FIELD)}"
-        parser.raise_error(f"a target has no {field}; {hint}", start, start + len(field))
+        message = f"a target has no {field}; {hint(field, _BY_FIELD, quote='')}"
+        parser.raise_error(message, start, start + len(field))
     parser.parse_punctuation("=")
     at = parser.pos
     value = _parse_value(parser)

@@ -3,11 +3,11 @@
 """The networks that are measured: the project's own, trained ones beside it, those of onnx."""
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 
 from cmc.errors import CmcError
+from cmc.spelling import hint
 
 _ROOT = Path(__file__).resolve().parents[2]
 _LIGHT = Path("backend", "test", "data", "light")
@@ -34,7 +34,5 @@ def choose_networks(names: Sequence[str]) -> dict[str, Path]:
         elif Path(name).is_file():
             chosen[Path(name).stem] = Path(name)
         else:
-            close = get_close_matches(name, found, 1)
-            hint = f"did you mean '{close[0]}'?" if close else f"there is {', '.join(found)}"
-            raise CmcError(f"no network or file is named '{name}'; {hint}")
+            raise CmcError(f"no network or file is named '{name}'; {hint(name, found)}")
     return chosen or found
