@@ -44,7 +44,7 @@ from cmc.importer.operators import (
     VALUE_OPERATORS,
 )
 from cmc.importer.quantized import QuantizedValues
-from cmc.importer.schema import check_names, check_node, result_kind
+from cmc.importer.schema import check_names, check_node, result_kind, undefined
 from cmc.importer.states import set_states
 
 _MALFORMED = (ArithmeticError, LookupError, TypeError, ValueError)
@@ -238,7 +238,7 @@ class Graph:
         """The tensor or array that `name` stands for, which `node` reads."""
         value = self._find(name)
         if value is None:
-            raise node.malformed(f"{name!r} is used before any node or input defines it")
+            raise node.malformed(undefined(name))
         return value
 
     def kind(self, name: str) -> np.dtype[np.generic]:

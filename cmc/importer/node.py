@@ -15,7 +15,7 @@ from cmc.dialects import nn
 from cmc.errors import CmcError, Malformed
 from cmc.files.weights import ArrayWeights, Float32Array
 from cmc.importer.load import Array
-from cmc.importer.schema import describe_node, node_name
+from cmc.importer.schema import describe_node, malformed, node_name
 
 if TYPE_CHECKING:
     from cmc.importer.graph import Graph
@@ -49,7 +49,7 @@ class Node:
 
     def malformed(self, message: str) -> Malformed:
         """An error about this node for whoever would compute it."""
-        return Malformed(message, self.where, self.name)
+        return malformed(self.proto, message)
 
     # Attributes
 

@@ -25,6 +25,16 @@ def describe_node(node: onnx.NodeProto) -> str:
     return f"{node.op_type} node {node_name(node)!r}"
 
 
+def malformed(node: onnx.NodeProto, message: str, within: str = "") -> Malformed:
+    """An error about a node for whoever would compute it."""
+    return Malformed(message, describe_node(node) + within, node_name(node))
+
+
+def undefined(name: str) -> str:
+    """What is wrong with a name that a node reads, and nothing gives it."""
+    return f"{name!r} is used before any node or input defines it"
+
+
 def check_names(graph: onnx.GraphProto) -> None:
     """CmcError if inputs, outputs, arrays or results share a name, or an input has none."""
     if not all(info.name for info in graph.input):
@@ -67,11 +77,7 @@ def _check_graph(
     for node in graph.node:
         for name in filter(None, node.input):
             if name not in known:
-                raise Malformed(
-                    f"{name!r} is used before any node or input defines it",
-                    f"{describe_node(node)} in {where}",
-                    node_name(node),
-                )
+                raise malformed(node, undefined(name), f" in {where}")
         check_nodes([node], opsets, known)
         known.update(node.output)
     for info in graph.output:
@@ -93,7 +99,7 @@ def check_node(node: onnx.NodeProto, opset: int) -> None:
     try:
         _check_node(node, schema, opset)
     except CmcError as error:
-        raise Malformed(error.message, describe_node(node), node_name(node)) from None
+        raise malformed(node, error.message) from None
 
 
 def _check_node(node: onnx.NodeProto, schema: OpSchema, opset: int) -> None:

@@ -26,7 +26,7 @@ from cmc.importer.graph import Graph, hint, import_model, live_nodes, names_read
 from cmc.importer.inputs import NUMBERS, type_name
 from cmc.importer.load import Array, Model, load_model
 from cmc.importer.node import Value
-from cmc.importer.schema import check_names, describe_node, node_name
+from cmc.importer.schema import check_names, malformed, node_name, undefined
 from cmc.importer.types import infer_node, infer_values, static_shape
 
 _MALFORMED = (ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
@@ -212,11 +212,7 @@ class _Split(Graph):
             if not done:
                 node = next(iter(pending.values()))
                 lost = next(n for n in sorted(names_read(node)) if n not in self._level)
-                raise Malformed(
-                    f"{lost!r} is used before any node or input defines it",
-                    describe_node(node),
-                    node_name(node),
-                )
+                raise malformed(node, undefined(lost))
             for index in done:
                 del pending[index]
             self._now += 1
@@ -252,11 +248,7 @@ class _Split(Graph):
         for name, type_ in found.items():
             shape = static_shape(type_) or ()
             if (elements := prod(shape)) > nn.LARGEST:
-                raise Malformed(
-                    f"{name!r}: {nn.too_large(shape, elements)}",
-                    describe_node(node),
-                    node_name(node),
-                )
+                raise malformed(node, f"{name!r}: {nn.too_large(shape, elements)}")
             self._types[name] = type_
             self._level[name] = level
             self._kinds[name] = type_.tensor_type.elem_type
@@ -531,7 +523,7 @@ class _Split(Graph):
                 try:
                     array = self.model.array(tensor)
                 except CmcError as error:
-                    raise Malformed(error.message, describe_node(node), result.name) from error
+                    raise malformed(node, error.message) from error
                 tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
         return result
 
