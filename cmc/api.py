@@ -51,6 +51,7 @@ from cmc.semantics.network import Network
 from cmc.semantics.tensors import Floats
 from cmc.simulator import Mode, Result, Simulator, chip_of
 from cmc.simulator.crossbars import Conditions
+from cmc.simulator.load import Chip
 from cmc.simulator.pipeline import Pipeline, pipeline_of
 from cmc.simulator.ports import largest_integers, port_shapes
 from cmc.streams import Shapes, Stream, check_magnitudes, check_stream, count_images
@@ -122,6 +123,11 @@ class Program:
     @seldom_collected()
     def _simulator(self) -> Simulator:
         return Simulator(chip_of(self.module))
+
+    @property
+    def loaded(self) -> Chip:
+        """The chip as it is executed; later changes of the module are not seen in it."""
+        return self._simulator.chip
 
     def run(
         self,

@@ -16,8 +16,6 @@ from cmc.explain.steps import Step, steps_of
 from cmc.explore.evaluate import Evaluator
 from cmc.explore.point import Point
 from cmc.reports.report import Report
-from cmc.simulator import chip_of
-from cmc.simulator.load import load
 from cmc.targets import find_target
 from cmc.targets.keys import GROUPS
 from cmc.track import Track, no_track
@@ -81,7 +79,7 @@ def find_help(
         rows.append(_with_target(evaluator, point, report, step))
     others = ""
     if not only or RINGS in only:
-        chip = load(chip_of(program.module))
+        chip = program.loaded
         tried = list(ring_steps(chip, report))
         for ring in track(tried, "trying rings"):
             found = with_ring(chip, report, ring)

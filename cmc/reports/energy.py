@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import auto
+from functools import cached_property
 
 from xdsl.utils.str_enum import StrEnum
 
@@ -101,7 +102,7 @@ class Energy:
     interval_ns: float | None
     pipelines: int = 1
 
-    @property
+    @cached_property
     def counts(self) -> Counts:
         """What all cores do, for an image of each pipeline."""
         return Counts.total(list(self.cores.values()))
@@ -120,13 +121,11 @@ class Energy:
     @property
     def total(self) -> float | None:
         """All that is known of an image; None where nothing is. More, if anything is `unknown`."""
-        known = [joules for joules in self.joules().values() if joules is not None]
-        return sum(known) if any(known) else None
+        return _known(self.joules())
 
     def core_total(self, core: str) -> float | None:
         """What is known of a core, as `total`."""
-        known = [joules for joules in self.joules(core).values() if joules is not None]
-        return sum(known) if any(known) else None
+        return _known(self.joules(core))
 
     @property
     def watts(self) -> float | None:
@@ -250,6 +249,12 @@ class Energy:
             if name != "products"
         }
         return {**rest, "products": products}
+
+
+def _known(joules: Mapping[Kind, float | None]) -> float | None:
+    """What is known in all; None where nothing is."""
+    known = [one for one in joules.values() if one is not None]
+    return sum(known) if any(known) else None
 
 
 def _per(count: int, pipelines: int) -> float:

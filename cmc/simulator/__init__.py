@@ -64,9 +64,10 @@ class Simulator:
     """
 
     def __init__(self, op: ChipOp):
-        self._chip = load(op)
+        self.chip = load(op)
+        """As it is executed."""
         self._busy = Lock()
-        self._values = Values(self._chip)
+        self._values = Values(self.chip)
         self._report: Report | None = None
 
     def run(
@@ -83,10 +84,10 @@ class Simulator:
         images = count_images(inputs)
         if mode == "interpret":
             with self._busy, one_thread(), np.errstate(all="ignore"):
-                outputs, times = interpret(self._chip, inputs, track, conditions)
+                outputs, times = interpret(self.chip, inputs, track, conditions)
             # Where stages share units, the last images are through sooner than in a longer stream.
             found = solve(times.flow, images, arrivals=False) if times.flow.shared else times
-            return Result(outputs, summarize(self._chip, times, steady(found)))
+            return Result(outputs, summarize(self.chip, times, steady(found)))
         if self._report is None or self._report.images != images:
             self._report = self.time(images)
         with self._busy, one_thread():
@@ -95,12 +96,12 @@ class Simulator:
     def time(self, images: int) -> Report:
         """How long a stream of any number of images takes, without their values."""
         times = self._times(images)
-        return summarize(self._chip, times, steady(times))
+        return summarize(self.chip, times, steady(times))
 
     def _times(self, images: int) -> Times:
         """Exact times, or the fault or deadlock that execution would end in."""
-        times = solve(self._chip.flow, images)
-        check(self._chip, times)
+        times = solve(self.chip.flow, images)
+        check(self.chip, times)
         if not times.complete:
             raise times.deadlock()
         return times

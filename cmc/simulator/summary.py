@@ -34,7 +34,7 @@ LONG = 10**6
 
 def summarize(chip: Chip, times: Times, cycles_per_image: float | None) -> Report:
     """The report of a stream that is through, and of which this is known of its `steady` state."""
-    target, waiting = target_of(chip.op), Waiting(times)
+    target, waiting, alone = target_of(chip.op), Waiting(times), _alone(times)
     stream = cache(lambda: solve(chip.flow, LONG, arrivals=False))
     programs = {
         writer.sym_name.data: _program(chip.programs[writer.sym_name.data], writer, waiting, target)
@@ -59,7 +59,7 @@ def summarize(chip: Chip, times: Times, cycles_per_image: float | None) -> Repor
         1 + max(r.last_cycle or 0 for r in programs.values()),
         cycles_per_image,
         tuple(cores),
-        int(_alone(times).ends(1)[0]),
+        int(alone.ends(1)[0]),
         bound_by(chip),
         target,
         lambda: _interval(stream()),
@@ -73,7 +73,7 @@ def summarize(chip: Chip, times: Times, cycles_per_image: float | None) -> Repor
         counted=lambda: counts(chip),
         traced=lambda: trace(chip, waiting, min(SHOWN, times.images)),
         why=lambda: critical_circuit(stream()),
-        why_late=lambda: critical_path(_alone(times)),
+        why_late=lambda: critical_path(alone),
     )
 
 
