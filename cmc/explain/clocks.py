@@ -5,15 +5,19 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from cmc.explain.last import Node
 from cmc.poly.evaluate import Ints
+from cmc.timing.flow import Flow, Process
 from cmc.timing.times import Leap, Times
 
 _Unit = tuple[str, str]
+
+_Turns = tuple[list[int], list[Node]]
 
 
 @dataclass(frozen=True)
@@ -30,9 +34,7 @@ class Steady:
     rise: int
     members: frozenset[str]
     _starts: dict[str, Ints] = field(default_factory=dict[str, Ints])
-    _turns: dict[_Unit, tuple[list[int], list[Node]]] = field(
-        default_factory=dict["_Unit", "tuple[list[int], list[Node]]"]
-    )
+    _turns: dict[_Unit, _Turns] = field(default_factory=dict["_Unit", "_Turns"])
 
     @staticmethod
     def of(times: Times) -> Steady | None:
@@ -83,18 +85,17 @@ class Steady:
             self._starts[name] = self.times.at(name, iterations)
         return self._starts[name]
 
-    def _found_turns(self, side: str, unit: str) -> tuple[list[int], list[Node]]:
+    def _found_turns(self, side: str, unit: str) -> _Turns:
         """Who takes a unit in the cycles from 0 up to the rise, in order."""
-        turns: list[tuple[int, Node]] = []
-        for process in self.times.flow.sides[side]:
-            if unit in process.occupies:
-                starts = self._of(process.name)
-                rounds, within = np.divmod(starts, self.rise)
-                numbers = np.arange(len(starts)) - rounds * len(starts) + self._begin(process.name)
-                nodes = (Node(process.name, number) for number in numbers.tolist())
-                turns += zip(within.tolist(), nodes, strict=True)
-        turns.sort()
-        return [cycle for cycle, _ in turns], [node for _, node in turns]
+
+        def taken(process: Process) -> Iterator[tuple[int, Node]]:
+            starts = self._of(process.name)
+            rounds, within = np.divmod(starts, self.rise)
+            numbers = np.arange(len(starts)) - rounds * len(starts) + self._begin(process.name)
+            nodes = (Node(process.name, number) for number in numbers.tolist())
+            return zip(within.tolist(), nodes, strict=True)
+
+        return _in_order(self.times.flow, side, unit, taken)
 
 
 def _leap(times: Times, name: str) -> Leap | None:
@@ -106,9 +107,7 @@ class Beginning:
     """The first images of a stream."""
 
     times: Times
-    _turns: dict[_Unit, tuple[list[int], list[Node]]] = field(
-        default_factory=dict["_Unit", "tuple[list[int], list[Node]]"]
-    )
+    _turns: dict[_Unit, _Turns] = field(default_factory=dict["_Unit", "_Turns"])
 
     def start(self, node: Node) -> int | None:
         if node.number < 0:
@@ -123,15 +122,23 @@ class Beginning:
         place = bisect_left(cycles, cycle) - 1
         return nodes[place] if place >= 0 else None
 
-    def _found_turns(self, side: str, unit: str) -> tuple[list[int], list[Node]]:
+    def _found_turns(self, side: str, unit: str) -> _Turns:
         """Who takes a unit, in order, before anything comes again."""
-        turns: list[tuple[int, Node]] = []
-        for process in self.times.flow.sides[side]:
-            if unit in process.occupies:
-                starts = self.times.starts[process.name]
-                leaps = self.times.leaps.get(process.name, ())
-                known = starts.head(min([starts.length, *(leap.end for leap in leaps[:1])]))
-                nodes = (Node(process.name, number) for number in range(known.length))
-                turns += zip(known.expanded().tolist(), nodes, strict=True)
-        turns.sort()
-        return [cycle for cycle, _ in turns], [node for _, node in turns]
+
+        def taken(process: Process) -> Iterator[tuple[int, Node]]:
+            starts = self.times.starts[process.name]
+            leaps = self.times.leaps.get(process.name, ())
+            known = starts.head(min([starts.length, *(leap.end for leap in leaps[:1])]))
+            nodes = (Node(process.name, number) for number in range(known.length))
+            return zip(known.expanded().tolist(), nodes, strict=True)
+
+        return _in_order(self.times.flow, side, unit, taken)
+
+
+def _in_order(
+    flow: Flow, side: str, unit: str, taken: Callable[[Process], Iterator[tuple[int, Node]]]
+) -> _Turns:
+    """The cycles in which the processes of a side take a unit, and the iterations that do."""
+    users = (process for process in flow.sides[side] if unit in process.occupies)
+    turns = sorted(turn for process in users for turn in taken(process))
+    return [cycle for cycle, _ in turns], [node for _, node in turns]

@@ -48,6 +48,12 @@ class Objective:
         return f"max {self.name}" if self.most else self.name
 
 
+def costs_of(objectives: Sequence[Objective], figures: Figures) -> tuple[float, ...] | None:
+    """What of some figures is to be small; None if any of it is not known."""
+    costs = [cost for one in objectives if (cost := one.cost(figures)) is not None]
+    return tuple(costs) if len(costs) == len(objectives) else None
+
+
 def read_objective(text: str) -> Objective:
     """`interval_ns` or `min interval_ns` is to be small, `max images_per_second` large."""
     word, _, name = text.strip().partition(" ")

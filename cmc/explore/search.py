@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from cmc.explore.extra import extra
-from cmc.explore.objectives import Figures
+from cmc.explore.objectives import costs_of
 from cmc.explore.point import Point
 from cmc.explore.results import Result, Results
 from cmc.explore.space import Axis, Choices, Range, Space
@@ -130,12 +130,9 @@ class Search:
             )
         )
 
-    def _values(self, result: Result) -> list[float] | None:
-        figures: Figures | None = result.outcome.figures
-        if figures is None:
-            return None
-        costs = [one.cost(figures) for one in self._space.objectives]
-        return None if None in costs else [cost for cost in costs if cost is not None]
+    def _values(self, result: Result) -> tuple[float, ...] | None:
+        figures = result.outcome.figures
+        return None if figures is None else costs_of(self._space.objectives, figures)
 
 
 def _chosen(axis: Axis, name: str, trial: _Trial) -> object:

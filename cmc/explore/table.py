@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 
 from cmc.explore.extra import extra
-from cmc.explore.objectives import Figures, Objective, front
+from cmc.explore.objectives import Figures, Objective, costs_of, front
 from cmc.explore.results import Result
 from cmc.files.output import replacing, replacing_text
 from cmc.reports.columns import aligned
@@ -41,18 +42,17 @@ class Table:
         chosen = {name: _cell(value) for name, value in result.choices.items()}
         return {**chosen, **(result.outcome.figures or {})}
 
-    @property
+    @cached_property
     def compared(self) -> Sequence[tuple[Result, tuple[float, ...]]]:
         """Those that have all that they are compared by, and what of it is to be small."""
         found: list[tuple[Result, tuple[float, ...]]] = []
         for result in self.results:
-            figures = self.figures(result)
-            costs = [cost for one in self.objectives if (cost := one.cost(figures)) is not None]
-            if result.outcome.figures is not None and len(costs) == len(self.objectives):
-                found.append((result, tuple(costs)))
+            costs = costs_of(self.objectives, self.figures(result))
+            if result.outcome.figures is not None and costs is not None:
+                found.append((result, costs))
         return found
 
-    @property
+    @cached_property
     def front(self) -> Sequence[Result]:
         """Those than which none is better in all objectives: the best in the first one first."""
         compared = self.compared

@@ -14,6 +14,7 @@ from cmc.poly.evaluate import Ints
 from cmc.reports.details import RingDetails
 from cmc.reports.html.critical import Critical
 from cmc.reports.html.figures import (
+    BOX,
     Choices,
     Columns,
     Figure,
@@ -70,10 +71,7 @@ def memory(report: Report, critical: Critical, timeline: figure) -> Figure | Non
     held = plot.add_glyph(
         shown[0],
         Quad(
-            left="left",
-            right="right",
-            bottom="bottom",
-            top="top",
+            **BOX,
             fill_color=GREY,
             fill_alpha="alpha",
             line_color="rim",
@@ -83,12 +81,7 @@ def memory(report: Report, critical: Critical, timeline: figure) -> Figure | Non
             hatch_alpha=0.6,
         ),
     )
-    filled = plot.add_glyph(
-        shown[1],
-        Quad(
-            left="left", right="right", bottom="bottom", top="top", fill_color=SKY, line_color=SKY
-        ),
-    )
+    filled = plot.add_glyph(shown[1], Quad(**BOX, fill_color=SKY, line_color=SKY))
     plot.add_glyph(shown[0], label_glyph("left", "middle", "label", 6))
     plot.add_tools(
         HoverTool(renderers=[held], tooltips="@what"),
