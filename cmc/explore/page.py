@@ -21,14 +21,13 @@ from bokeh.models import (
 )
 from bokeh.palettes import Cividis256
 from bokeh.plotting import figure
-from bokeh.resources import Resources
-from jinja2 import Environment
 from markupsafe import Markup
 
 from cmc.explore.objectives import Objective
 from cmc.explore.table import Table, heading, shown_cell
 from cmc.files.output import replacing_text
 from cmc.reports.html.palette import BLUE, SKY, VERMILLION
+from cmc.reports.html.shell import render
 
 _WIDE = 30
 """From how many times as large an axis is logarithmic."""
@@ -45,18 +44,14 @@ def write_page(table: Table, title: str, path: Path) -> None:
     plot = _plot(table) if table.compared else None
     script, div = ("", "") if plot is None else components(plot)
     markup = files("cmc.explore").joinpath("page.html").read_text("utf-8")
-    shared = files("cmc.reports.html")
-    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(markup)
-    text = page.render(
+    text = render(
+        markup,
+        script,
         title=title,
         counts=table.counts,
         div=Markup(div),
         caption=_caption(table.objectives),
         tables=[*_tables(table)],
-        style=Markup(shared.joinpath("page.css").read_text("utf-8")),
-        library=Markup("\n".join(Resources(mode="inline", components=["bokeh"]).js_raw)),
-        script=Markup(script),
-        behaviour=Markup(shared.joinpath("page.js").read_text("utf-8")),
     )
     with replacing_text(path) as file:
         file.write(text)

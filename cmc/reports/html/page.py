@@ -6,13 +6,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import cache, partial
+from functools import partial
 from importlib.resources import files
 from typing import cast
 
 from bokeh.embed import components
-from bokeh.resources import Resources
-from jinja2 import Environment
 from markupsafe import Markup
 
 from cmc.reports.html.critical import Critical
@@ -22,6 +20,7 @@ from cmc.reports.html.figures import Figure
 from cmc.reports.html.floor import floor
 from cmc.reports.html.graph import graph
 from cmc.reports.html.memory import memory
+from cmc.reports.html.shell import render
 from cmc.reports.html.timeline import timeline
 from cmc.reports.report import Report
 
@@ -38,7 +37,11 @@ def make_page(report: Report, title: str) -> str:
     script, divs = (
         components({figure.name: figure.plot for figure in figures}) if figures else ("", {})
     )
-    return _template().render(
+    markup = files("cmc.reports.html").joinpath("page.html").read_text("utf-8")
+    return render(
+        markup,
+        script,
+        {"raw": raw, "shown": shown},
         title=title,
         at=partial(find, fields),
         figures=figures,
@@ -47,10 +50,6 @@ def make_page(report: Report, title: str) -> str:
         waited=_waited,
         critical=critical,
         json=Markup(text.replace("<", "\\u003c")),
-        style=Markup(_file("page.css")),
-        library=Markup(_library()),
-        script=Markup(script),
-        behaviour=Markup(_file("page.js")),
     )
 
 
@@ -98,20 +97,3 @@ def _waited(core: Mapping[str, Sequence[Mapping[str, Mapping[str, int]]]]) -> st
     waits = [wait for program in core["programs"] for wait in program["waiting"].items()]
     longest = sorted(waits, key=lambda wait: -wait[1])[:_LISTED]
     return "; ".join(f"{what}: {cycles:,}" for what, cycles in longest if cycles)
-
-
-def _file(name: str) -> str:
-    return files("cmc.reports.html").joinpath(name).read_text("utf-8")
-
-
-@cache
-def _template():
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"raw": raw, "shown": shown}
-    return environment.from_string(_file("page.html"))
-
-
-@cache
-def _library() -> str:
-    """What draws plots in a browser."""
-    return "\n".join(Resources(mode="inline", components=["bokeh"]).js_raw)
