@@ -147,12 +147,13 @@ def _digest(path: str) -> str:
 def _digest_of_network(path: str) -> str:
     """That of a network's file, and of those that it has its weights in."""
     import onnx
+    from google.protobuf.message import DecodeError
     from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
     digests = [_digest(path)]
     try:
         model = onnx.load_model_from_string(Path(path).read_bytes())
-    except Exception:  # of protobuf: what is no network is refused when it is compiled
+    except DecodeError:  # what is no network is refused when it is compiled
         return digests[0]
     files = sorted(
         {
