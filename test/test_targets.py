@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from decimal import Decimal
@@ -24,7 +25,7 @@ from cmc.errors import CmcError
 from cmc.simulator import chip_of
 from cmc.targets import IDEAL, describe, find_target, format_description, presets
 from cmc.targets.files import read, with_figures
-from cmc.targets.keys import KEYS
+from cmc.targets.keys import GROUPS, KEYS
 from cmc.targets.page import page
 from cmc.tools.cmc import main
 from conftest import ROOT
@@ -47,7 +48,10 @@ sram_bytes_per_ns = 25.6
 
 
 def test_presets():
-    names = ("ideal", "pcm-512", "pcm-64", "pimcomp", "pimcomp-mesh", "puma")
+    names = (
+        *("ideal", "pcm-512", "pcm-64", "pcm-64-analog", "pimcomp", "pimcomp-mesh", "puma"),
+        "puma-analog",
+    )
     assert presets() == names
     assert find_target("ideal") == IDEAL
     assert [find_target(name).name for name in names] == list(names)
@@ -61,6 +65,33 @@ def test_presets():
         10,
     )
     assert (pimcomp.topology, mesh.topology, mesh.grid) == ("bus", "mesh", (12, 12))
+
+
+def test_presets_with_physics_are_the_same_chips():
+    for name, physics in (
+        ("pcm-64", {"weight_model": "hermes", "dac_bits": 8, "adc_bits": 8}),
+        ("puma", {"weight_model": "quantised", "weight_bits": 16, "cell_bits": 2, "dac_bits": 16}),
+    ):
+        base, analog = find_target(name), find_target(f"{name}-analog")
+        assert {key: getattr(analog, key) for key in physics} == physics
+        others = {
+            key.field: getattr(base, key.field) for key in GROUPS["Weights and converters"]
+        } | {"name": name}
+        assert replace(analog, **others) == base
+
+
+def test_a_target_based_on_a_preset(tmp_path: Path):
+    text = 'base = "pcm-64"\nrows = 128\nname = "mine"\n'
+    mine = read(text, "mine.toml").target
+    assert replace(mine, name="pcm-64", rows=256) == find_target("pcm-64")
+    file = tmp_path / "mine.toml"
+    file.write_text(text)
+    assert find_target(f"{file}:columns=64").name == "mine with columns 64"
+    for base, shown in (("pcm-63", '"pcm-63"'), (3, "3"), (str(file), "")):
+        with pytest.raises(CmcError, match=f"base: expected the name of a preset, not {shown}"):
+            read(f"base = {json.dumps(base)}", "mine.toml")
+    with pytest.raises(CmcError, match="name is missing"):
+        read('base = "pcm-64"', "mine.toml")
 
 
 NS = "mxv_ns: expected a number of ns above 0, at most 2147483647 cycles"

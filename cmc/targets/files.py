@@ -28,6 +28,9 @@ _SUFFIX = ".toml"
 _KEY = "[a-z0-9_]+"
 """What a key may look like, also one that there is not."""
 
+_BASE = "base"
+"""What a file says of the preset whose figures it has where it has none itself."""
+
 _UNITS = frozenset(
     (
         *("ps", "ns", "us", "ms", "s", "cycle", "cycles", "hz", "khz", "mhz", "ghz"),
@@ -130,12 +133,10 @@ def _text(name: str) -> tuple[str, str]:
 def read(text: str, where: str, changes: Mapping[str, object] | None = None) -> Description:
     """The target that TOML text describes, but for `changes`, by their keys.
 
-    `where` names the file in a CmcError.
+    Figures that a text with a `base` leaves out are those of that preset, but for its name. `where`
+    names the file in a CmcError.
     """
-    try:
-        table = tomllib.loads(text, parse_float=Decimal)
-    except (ValueError, RecursionError) as error:
-        raise CmcError(f"this is not TOML: {error}", where) from error
+    table = _table(text, where)
     if changes:
         named = dict(changes)
         named.setdefault("name", _changed_name(table.get("name"), changes))
@@ -168,6 +169,23 @@ def read(text: str, where: str, changes: Mapping[str, object] | None = None) -> 
     for key, expected in misfits(target):
         raise CmcError(f"{key.name}: {expected}", where)
     return Description(target, figures)
+
+
+def _table(text: str, where: str) -> dict[str, object]:
+    """What TOML text has for keys, with what it leaves to its base."""
+    try:
+        table = tomllib.loads(text, parse_float=Decimal)
+    except (ValueError, RecursionError) as error:
+        raise CmcError(f"this is not TOML: {error}", where) from error
+    base = table.pop(_BASE, None)
+    if base is None:
+        return table
+    if not isinstance(base, str) or base not in presets():
+        message = f"{_BASE}: expected the name of a preset, not {shown(base)}"
+        raise CmcError(message, where)
+    figures = _table(*_text(base))
+    del figures["name"]
+    return figures | table
 
 
 def _changed_name(name: object, changes: Mapping[str, object]) -> object:

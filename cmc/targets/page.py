@@ -18,7 +18,10 @@ _HEAD = """\
 
 A chip to compile for is described by a TOML file. `cmc targets` lists those that come with the
 package, `cmc targets NAME` prints one as a file to start from, and `--target NAME` or `--target
-FILE` compiles for it. `--target NAME:rows=128,columns=128` is that with other figures.
+FILE` compiles for it. `--target NAME:rows=128,columns=128` is that with other figures, and so is a
+file that begins with `base = "NAME"` and has no more than these. How a crossbar computes changes
+values alone: `pcm-64` and `puma` multiply exactly, `pcm-64-analog` and `puma-analog` as their
+sources say that these chips do, in the same time.
 
 A figure is a value, or a value with where it is from; a preset says of what its source does not
 tell that it is an assumption:
