@@ -22,6 +22,10 @@ class Malformed(CmcError):
     """A model that nobody can compute, on cores or elsewhere."""
 
 
+class Disputed(Malformed):
+    """A model of which those who execute ONNX compute different results."""
+
+
 def one_line(text: str) -> str:
     """`text`, in which what ends a line, or moves a cursor, is escaped: names may hold anything."""
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)

@@ -11,7 +11,7 @@ import pytest
 from onnx import helper
 
 from cmc.errors import CmcError
-from cmc.importer import import_model
+from cmc.importer import import_model, import_network
 from cmc.reference import Reference
 from cmc.semantics.network import Network, evaluate
 from onnx_models import Array, float_type, graph_model, int64, normal, one_node_model
@@ -534,8 +534,9 @@ def test_what_depends_on_rounding_is_refused():
 def test_corners_between_elements_are_refused():
     """ONNX and its runtimes differ in which element of 2.4 is the last."""
     model = resize("align_corners", (1, 1, 1, 0.6), mode="linear")
-    with pytest.raises(CmcError, match=r"scale 0\.6 makes 2\.4 elements of the 4 of axis 3"):
-        import_model(model)
+    for translate in (import_model, import_network):
+        with pytest.raises(CmcError, match=r"scale 0\.6 makes 2\.4 elements of the 4 of axis 3"):
+            translate(model)
 
 
 def test_attributes_that_nobody_reads_are_refused():

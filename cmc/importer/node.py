@@ -12,7 +12,7 @@ from onnx import AttributeProto, TensorProto, helper
 from xdsl.ir import SSAValue
 
 from cmc.dialects import nn
-from cmc.errors import CmcError, Malformed
+from cmc.errors import CmcError, Disputed, Malformed
 from cmc.files.weights import ArrayWeights, Float32Array
 from cmc.importer.load import Array
 from cmc.importer.schema import describe_node, malformed, node_name
@@ -50,6 +50,10 @@ class Node:
     def malformed(self, message: str) -> Malformed:
         """An error about this node for whoever would compute it."""
         return malformed(self.proto, message)
+
+    def disputed(self, message: str) -> Disputed:
+        """An error about this node, of which others compute different results."""
+        return Disputed(message, self.where, self.name)
 
     # Attributes
 

@@ -30,6 +30,7 @@ def import_resize(node: Node) -> SSAValue:
     mode = node.get_string("mode", "nearest")
     node.reject(bool(node.get_int("antialias", 0)), "attribute 'antialias'")
     node.reject(mode not in _TAPS, f"mode {mode!r}")
+    _check_scales(node)
     tensor = node.tensor(0)
     outside: list[NDArray[np.bool_]] = []
     for axis in _axes(node):
@@ -135,11 +136,22 @@ def _coordinates(node: Node, axis: _Axis) -> Float32Array:
             raise node.error(f"coordinate_transformation_mode {other!r} is not supported")
 
 
+def _check_scales(node: Node) -> None:
+    """Disputed where scales may turn out to be some of which `_check_corners` is afraid."""
+    aligned = node.opset >= 11 and _transformation(node) == "align_corners"
+    if aligned and node.has_input(2) and node.constant(2) is None:
+        raise node.disputed(
+            f"its scales {node.proto.input[2]!r} depend on the network's input, and which corners "
+            "to align is agreed on only where they make whole elements: make them constants, or "
+            "give sizes"
+        )
+
+
 def _check_corners(node: Node, axis: _Axis) -> None:
-    """CmcError where the last corner is not that of a whole element."""
+    """Disputed where the last corner is that of no whole element: onnx and onnxruntime differ."""
     wanted = axis.scale * axis.before
     if axis.after > 1 and abs(wanted - axis.after) > 1e-3:
-        raise node.error(
+        raise node.disputed(
             f"scale {axis.scale:g} makes {wanted:g} elements of the {axis.before} of axis "
             f"{axis.axis}, and which of them is the corner to align is not agreed on: give sizes"
         )
