@@ -52,7 +52,9 @@ class Evaluator:
         self._names = [info.name for info in model.graph.output]
         ports = (*model.graph.input, *model.graph.output)
         of_numpy = all(info.type.tensor_type.elem_type not in _NOT_OF_NUMPY for info in ports)
-        found = _made_by_onnxruntime(model, self._names) if of_numpy else None
+        inexact = any(node.op_type in _INEXACT for node in model.graph.node)
+        taken = of_numpy and not inexact
+        found = _made_by_onnxruntime(model, self._names) if taken else None
         if found is None:
             _check_shapes(model)
         self.engine, self._evaluate = found or by_onnx(model)
@@ -121,12 +123,18 @@ _NOT_OF_NUMPY = frozenset(
 """Types of elements that onnxruntime has, and takes no arrays of."""
 
 
+_INEXACT = frozenset(("DFT",))
+"""Operators that onnx's evaluator leaves to a numpy that is as fast, and more exact."""
+
+
 def by_onnx(model: onnx.ModelProto) -> tuple[str, _Evaluate]:
     """All outputs, as onnx's evaluator computes them, and what it is called. CmcError if none."""
     from onnx.reference import ReferenceEvaluator
 
+    from cmc.host.loop import Loop
+
     try:
-        evaluator = cast("OnnxEvaluator", ReferenceEvaluator(model))
+        evaluator = cast("OnnxEvaluator", ReferenceEvaluator(model, new_ops=[Loop]))
     except Exception as error:  # of many types
         raise CmcError(f"{ONNX} does not take the network: {first_line(error)}") from error
 

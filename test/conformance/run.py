@@ -124,19 +124,6 @@ RANDOM = frozenset(
 """Operators whose results are other ones with every implementation."""
 
 
-HOST_ERRS = frozenset(
-    "test_" + name
-    for name in (
-        *("dft_inverse", "dft_inverse_opset19", "dft_irfft", "dft_irfft_opset19"),
-        "range_bfloat16_type_positive_delta_expanded",
-        "resize_downsample_scales_cubic_align_corners",
-        "resize_downsample_scales_linear_align_corners",
-    )
-)
-"""Tests that those who compute them on the host do not pass: sums of onnxruntime are less exact, it
-aligns other corners, and onnx's evaluator stacks the results of a loop otherwise."""
-
-
 def _run_with_host(test: NodeTest, refusal: str) -> tuple[Status, str]:
     """Give all inputs as they are to a session; `refusal` is why the cores alone cannot have it."""
     types = {node.op_type for node in test.model.graph.node}

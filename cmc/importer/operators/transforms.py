@@ -26,12 +26,16 @@ def import_dft(node: Node) -> SSAValue:
     axis = node.axis(axis, len(shape))
     if axis == len(shape) - 1 or shape[-1] not in (1, 2):
         raise node.error(f"the last axis of {list(shape)} does not hold real and imaginary parts")
-    (length,) = node.known_ints(1, "the length") or [shape[axis]]
-    node.reject(bool(node.get_int("inverse", 0)), "an inverse transform")
-    one_sided = bool(node.get_int("onesided", 0))
+    inverse, one_sided = (bool(node.get_int(name, 0)) for name in ("inverse", "onesided"))
+    whole = 2 * (shape[axis] - 1) if inverse and one_sided else shape[axis]
+    (length,) = node.known_ints(1, "the length") or [whole]
     if length < 1:
         raise node.error(f"a transform of length {length} is none")
-    matrix = _fourier(length, shape[axis], shape[-1], one_sided)
+    if inverse and one_sided:
+        matrix = _real_signal(length, shape[axis], shape[-1])
+    else:
+        node.reject(inverse, "an inverse transform to complex numbers")
+        matrix = _fourier(length, shape[axis], shape[-1], one_sided)
     return _transform(node, node.tensor(0), axis, matrix)
 
 
@@ -56,16 +60,30 @@ def import_stft(node: Node) -> SSAValue:
     return _transform(node, framed, 2, matrix)
 
 
-def _fourier(length: int, given: int, parts: int, one_sided: bool) -> Numbers:
-    """Factors `[given, parts, frequencies, 2]`: what is beyond the length does not count."""
+def _fourier(length: int, given: int, parts: int, one_sided: bool, *, sign: int = -1) -> Numbers:
+    """Factors `[given, parts, frequencies, 2]`: what is beyond the length does not count.
+
+    `sign` is that of the exponent.
+    """
     count = length // 2 + 1 if one_sided else length
     products = np.outer(np.arange(given), np.arange(count)) % length
-    angles = -2 * np.pi / length * products
+    angles = sign * 2 * np.pi / length * products
     cosine, sine = np.cos(angles), np.sin(angles)
     real = np.stack([cosine, sine], -1)
     imaginary = np.stack([-sine, cosine], -1)
     matrix = np.stack([real, imaginary][:parts], 1)
     matrix[length:] = 0
+    return matrix
+
+
+def _real_signal(length: int, given: int, parts: int) -> Numbers:
+    """Factors `[given, parts, length, 1]` from the lower frequencies of a real signal to itself.
+
+    Each of the upper ones is the conjugate of a lower one, which counts twice therefore.
+    """
+    matrix = _fourier(length, given, parts, False, sign=1)[..., :1] / length
+    matrix[1 : (length + 1) // 2] *= 2
+    matrix[length // 2 + 1 :] = 0
     return matrix
 
 
@@ -75,11 +93,11 @@ def _transform(node: Node, tensor: SSAValue, axis: int, matrix: Numbers) -> SSAV
     others = [a for a in range(len(shape) - 1) if a != axis]
     perm = [*others, axis, len(shape) - 1]
     moved = node.emit(nn.TransposeOp(tensor, perm))
-    rows, (given, parts, count, _) = [shape[a] for a in others], matrix.shape
+    rows, (given, parts, count, made) = [shape[a] for a in others], matrix.shape
     flat = node.emit(nn.ReshapeOp(moved, (*rows, given * parts)))
-    weights = node.emit_constant(matrix.astype(np.float32).reshape(given * parts, count * 2))
+    weights = node.emit_constant(matrix.astype(np.float32).reshape(given * parts, count * made))
     result = node.emit(nn.MatMulOp(flat, weights))
-    result = node.emit(nn.ReshapeOp(result, (*rows, count, 2)))
+    result = node.emit(nn.ReshapeOp(result, (*rows, count, made)))
     return node.emit(nn.TransposeOp(result, [perm.index(a) for a in range(len(perm))]))
 
 
