@@ -9,7 +9,7 @@ result.outputs["scores"]                 # [images, 10]
 ```
 """
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -50,7 +50,8 @@ from cmc.reports.report import Report
 from cmc.semantics.network import Network
 from cmc.semantics.tensors import Floats
 from cmc.simulator import Mode, Result, Simulator, chip_of
-from cmc.simulator.crossbars import Conditions
+from cmc.simulator.bulk import Values
+from cmc.simulator.crossbars import NEW, Conditions
 from cmc.simulator.load import Chip
 from cmc.simulator.pipeline import Pipeline, pipeline_of
 from cmc.simulator.ports import largest_integers, port_shapes
@@ -153,25 +154,49 @@ class Program:
         if mode not in get_args(Mode):
             raise CmcError(f"mode is {' or '.join(get_args(Mode))}, not {mode!r}")
         conditions = Conditions(_whole(seed, "a seed"), time, _whole(first, "the first image"))
-        if self._turns is None:
-            stream = check_stream(self.inputs, inputs, self.states)
-            return self._compute(stream, mode, track, conditions)
-        images = count_images({name: np.asarray(array) for name, array in inputs.items()})
-        report = Report(images, 0, None, ())
+        report: Report | None = None
 
         def compute(stream: Stream) -> Mapping[str, Floats]:
             nonlocal report
-            result = self._compute(stream, mode, track, conditions)
+            result = self._simulator.run(stream, mode, track, conditions)
             report = result.report
             return result.outputs
 
-        outputs = self._turns.run(inputs, self._cores, compute)
-        return Result(outputs, replace(report, host=self._turns.reports()))
+        outputs = self._outputs(inputs, compute)
+        if report is None:
+            images = count_images({name: np.asarray(array) for name, array in inputs.items()})
+            report = Report(images, 0, None, ())
+        host = () if self._turns is None else self._turns.reports()
+        return Result(outputs, replace(report, host=host))
 
-    def _compute(self, stream: Stream, mode: Mode, track: Track, conditions: Conditions) -> Result:
-        """What the chip computes of a stream of all that it takes."""
-        check_magnitudes(stream, largest_integers(chip_of(self.module).gcu.inputs()))
-        return self._simulator.run(stream, mode, track, conditions)
+    def run_with(
+        self,
+        values: Values,
+        inputs: Mapping[str, ArrayLike],
+        conditions: Conditions = NEW,
+        track: Track = no_track,
+    ) -> dict[str, Floats]:
+        """The outputs of a stream where other `values` of the chip's dataflow are computed.
+
+        Those of `loaded.with_tiles(...)`, which has other crossbars. What is raised is as for
+        `run`.
+        """
+        return self._outputs(inputs, lambda stream: values(stream, track, conditions))
+
+    def _outputs(
+        self,
+        inputs: Mapping[str, ArrayLike],
+        compute: Callable[[Stream], Mapping[str, Floats]],
+    ) -> dict[str, Floats]:
+        """All outputs, where `compute` is what the chip computes of a stream that it takes."""
+
+        def checked(stream: Stream) -> Mapping[str, Floats]:
+            check_magnitudes(stream, largest_integers(chip_of(self.module).gcu.inputs()))
+            return compute(stream)
+
+        if self._turns is None:
+            return dict(checked(check_stream(self.inputs, inputs, self.states)))
+        return self._turns.run(inputs, self._cores, checked)
 
     @seldom_collected()
     def time(self, images: int) -> Report:

@@ -39,6 +39,10 @@ def _carry_out(arguments: Sequence[str]) -> int:
             from cmc.tools.cmc_compress import compress_network
 
             compress_network(options)
+        case "accuracy":
+            from cmc.tools.cmc_accuracy import show_accuracy
+
+            show_accuracy(options)
         case "explain":
             from cmc.tools.cmc_explain import explain
 

@@ -3,7 +3,6 @@
 """`cmc compress`: give a network's matrices a lower rank, and say what that costs."""
 
 from collections.abc import Iterator, Sequence
-from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
+from cmc.accuracy.classes import is_scores
 from cmc.compression.compress import Compressible, Cut
 from cmc.compression.fit import crossbars_of_stages, error_that_fits, fits
 from cmc.errors import CmcError
@@ -53,7 +53,7 @@ def compress_network(options: Options) -> None:
     print(f"\nerrors of {images}, by {reference.engine}:")
     for name, expected in before.items():
         print(f"  {name}: {_compared(name, now[name], expected, reference)}")
-        if _is_scores(reference.shapes[name]):
+        if is_scores(reference.shapes[name][1:]):
             print(f"    {_classes(now[name], expected, labels)}")
     if options.output is not None:
         write_model(options.output, model, network.apart)
@@ -190,11 +190,6 @@ def _compared(
         f"{deviation.absolute:.3g} at most, {deviation.relative:.3g} of the largest magnitude, "
         f"{mean:.3g} on average{doubt}"
     )
-
-
-def _is_scores(shape: Sequence[int]) -> bool:
-    """Whether an output may have a score for each class: more than one number along one axis."""
-    return prod(shape[1:]) > 1 and sum(size > 1 for size in shape[1:]) == 1
 
 
 def _classes(

@@ -71,6 +71,11 @@ def time(text: str) -> float:
     raise argparse.ArgumentTypeError(f"expected a time as in 1h, in one of {units}, got '{text}'")
 
 
+def times(text: str) -> list[float]:
+    """An argument that is some times: `1s,1h,1d`."""
+    return [time(one) for one in text.split(",")]
+
+
 def dimension(text: str) -> tuple[str, int]:
     """An argument `NAME=N`."""
     name, equals, size = text.rpartition("=")

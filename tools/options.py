@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from cmc.compiler.standard import BufferPolicy
-from cmc.tools.command import ArgumentParser, dimension, natural, positive, share, state, time
+from cmc.tools.command import (
+    ArgumentParser,
+    dimension,
+    natural,
+    positive,
+    share,
+    state,
+    time,
+    times,
+)
 
 _DEBUG_HELP = "show the traceback of an error"
 
@@ -20,7 +29,7 @@ class Options(argparse.Namespace):
     Of it each command has what its parser is given.
     """
 
-    command: Literal["compile", "run", "compress", "explain", "explore", "targets"]
+    command: Literal["compile", "run", "compress", "accuracy", "explain", "explore", "targets"]
     model: Path
     output: Path | None
     shape: list[tuple[str, int]]
@@ -57,6 +66,9 @@ class Options(argparse.Namespace):
     parquet: Path | None
     only: list[str]
     json: Path | None
+    scores: str | None
+    times: list[float]
+    trials: int
 
 
 def parse_options(arguments: Sequence[str]) -> Options:
@@ -155,6 +167,60 @@ def parse_options(arguments: Sequence[str]) -> Options:
     _add_shape(compress)
     _add_target(compress, "what crossbars are counted on (default: none, only numbers)")
     compress.add_argument("--debug", action="store_true", help=_DEBUG_HELP)
+
+    accuracy = commands.add_parser(
+        "accuracy", help="how many images get their class on chips whose crossbars are not exact"
+    )
+    accuracy.add_argument("model", type=Path, metavar="MODEL.onnx|MODULE.mlir")
+    accuracy.add_argument(
+        "--inputs",
+        "--input",
+        dest="input",
+        action="append",
+        required=True,
+        metavar="FILE.npz|NAME=FILE.npy",
+        help="arrays of images, by the names of the network's inputs (repeatable)",
+    )
+    accuracy.add_argument(
+        "--labels",
+        type=Path,
+        required=True,
+        metavar="FILE.npy|FILE.npz",
+        help="the class of each image",
+    )
+    accuracy.add_argument(
+        "--output",
+        dest="scores",
+        metavar="NAME",
+        help="the output that has the scores of the classes (default: the only one that may)",
+    )
+    accuracy.add_argument(
+        "--images", type=positive, metavar="N", help="of the first N images (default: all)"
+    )
+    accuracy.add_argument(
+        "--times",
+        type=times,
+        default=[0.0],
+        metavar="TIME,...",
+        help="since crossbars were programmed, as in 1s,1h,1d,1y (default: 0)",
+    )
+    accuracy.add_argument(
+        "--trials",
+        type=positive,
+        default=10,
+        metavar="N",
+        help="how many chips, where no two of a target are alike (default: 10)",
+    )
+    accuracy.add_argument(
+        "--seed",
+        dest="seed",
+        type=natural,
+        default=0,
+        metavar="SEED",
+        help="the first of these chips; the others are those of the seeds after it (default: 0)",
+    )
+    accuracy.add_argument("--json", type=Path, metavar="FILE.json", help="write all of it")
+    _add_compilation(accuracy)
 
     explain = commands.add_parser(
         "explain", help="why images take as long as they do, and what of the target would help"

@@ -11,8 +11,8 @@ are asked for: where points are a box, times need none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import islpy as isl
@@ -422,6 +422,11 @@ class Dataflow:
         """The programs that read from each other, or from themselves, in groups."""
         groups = precedence.circles(_read_from(self.programs))
         return [{name: self.programs[name] for name in group} for group in groups]
+
+    def with_tiles(self, tiles: Callable[[LoadedProgram], Mapping[Operation, Tile]]) -> Dataflow:
+        """The same with other crossbars in each program; without any, products are just that."""
+        programs = {name: replace(p, tiles=tiles(p)) for name, p in self.programs.items()}
+        return Dataflow(self.objects, self.parts, programs, self.inputs, self.outputs)
 
     def apart(self) -> list[Dataflow]:
         """The pipelines that take turns, each by itself."""

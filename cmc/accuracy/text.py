@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+"""Accuracy as text for a terminal."""
+
+from __future__ import annotations
+
+from cmc.accuracy.measure import BEST, Accuracy, Shares
+from cmc.explain.figures import Figures
+from cmc.reports.columns import aligned
+
+_UNITS = ((365 * 86400.0, "y"), (86400.0, "d"), (3600.0, "h"), (60.0, "min"))
+
+
+def format_accuracy(found: Accuracy) -> str:
+    """A row for the network in float, one for each time, and what an image costs."""
+    best = (1, BEST)
+    rows = [("", *(f"top-{number}" for number in best))]
+    rows.append(("float", *(f"{share:.2%}" for share in (found.top1, found.top5))))
+    for moment in found.moments:
+        rows.append((format_time(moment.time), *map(format_shares, (moment.top1, moment.top5))))
+    spread = (
+        f"mean and standard deviation over {found.trials} chips"
+        if found.trials > 1
+        else "one chip"
+        if found.differ
+        else "all chips are alike, and stay as they are"
+    )
+    images = "1 image" if found.images == 1 else f"{found.images} images"
+    return "\n".join(
+        [
+            f"accuracy on {found.target.name}, of {images} by output '{found.output}': {spread}",
+            *(f"  {line}" for line in aligned(rows)),
+            _costs(Figures.of(found.report)),
+        ]
+    )
+
+
+def format_time(time: float) -> str:
+    """A number of seconds in the largest unit of which it is a whole number."""
+    for size, unit in _UNITS:
+        if time >= size and time % size == 0:
+            return f"{time / size:g}{unit}"
+    return f"{time:g}s"
+
+
+def format_shares(shares: Shares) -> str:
+    spread = f" ± {shares.deviation:.2%}" if len(shares.trials) > 1 else ""
+    return f"{shares.mean:.2%}{spread}"
+
+
+def _costs(figures: Figures) -> str:
+    known = [f"latency {figures.latency_ns:,.6g} ns"]
+    if figures.interval_ns is not None:
+        known.insert(0, f"an image every {figures.interval_ns:,.6g} ns")
+    if figures.energy_pj is not None:
+        known.append(f"{figures.energy_pj / 1e3:,.6g} nJ an image")
+    return ", ".join(known)

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+"""How many images get their class on chips whose crossbars are not exact."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from jsonschema import Draft202012Validator
+from numpy.typing import NDArray
+
+import cmc
+from cmc import Program
+from cmc.accuracy.classes import find_scores, places
+from cmc.accuracy.measure import Accuracy, Shares, measure
+from cmc.accuracy.text import format_accuracy, format_time
+from cmc.errors import CmcError
+from cmc.reference import Reference
+from cmc.tools import cmc_accuracy
+from cmc.tools.cmc import main
+from cmc.tools.options import Options
+from conftest import ROOT
+from test_schema import Validator, wrong
+
+Floats = NDArray[np.float32]
+Labels = NDArray[np.int64]
+
+IMAGES = 40
+NOISY = "ideal:weight_model=pcm,dac_bits=8,adc_bits=8"
+TIMES = [1.0, 3600.0]
+
+
+@pytest.fixture(scope="module")
+def data(digits: Path) -> Path:
+    return digits.with_name("digits_test.npz")
+
+
+@pytest.fixture(scope="module")
+def images(data: Path) -> Floats:
+    with np.load(data) as file:
+        return file["image"][:IMAGES]
+
+
+@pytest.fixture(scope="module")
+def labels(data: Path) -> Labels:
+    with np.load(data) as file:
+        return file["labels"][:IMAGES]
+
+
+@pytest.fixture(scope="module")
+def noisy(digits: Path) -> Program:
+    return cmc.compile(digits, target=NOISY)
+
+
+@pytest.fixture(scope="module")
+def found(noisy: Program, digits: Path, images: Floats, labels: Labels) -> Accuracy:
+    return measure(noisy, digits, {"image": images}, labels, TIMES, 3, seed=4)
+
+
+def share(right: NDArray[np.bool_]) -> float:
+    return np.count_nonzero(right) / len(right)
+
+
+def test_shares_are_those_of_running_each_chip(
+    noisy: Program, found: Accuracy, images: Floats, labels: Labels
+):
+    assert [moment.time for moment in found.moments] == TIMES
+    for moment in found.moments:
+        top1, top5 = list[float](), list[float]()
+        for seed in (4, 5, 6):
+            result = noisy.run({"image": images}, seed=seed, time=moment.time)
+            scores = result.outputs["scores"]
+            top1.append(share(scores.argmax(1) == labels))
+            best = np.argsort(-scores, 1)[:, :5]
+            top5.append(share((best == labels[:, None]).any(1)))
+        assert moment.top1.trials == tuple(top1)
+        assert moment.top5.trials == tuple(top5)
+        assert moment.top1.mean == pytest.approx(sum(top1) / 3)
+        assert moment.top1.deviation == pytest.approx(np.std(top1, ddof=1))
+    assert found.moments[0].top1.mean > found.moments[1].top1.mean
+
+
+def test_exact_crossbars_have_the_accuracy_of_the_network_in_float(
+    digits: Path, found: Accuracy, noisy: Program, images: Floats, labels: Labels
+):
+    scores = Reference(digits)({"image": images})["scores"]
+    right = share(scores.argmax(1) == labels)
+    exact = measure(cmc.compile(digits), digits, {"image": images}, labels, TIMES, 3)
+    assert exact.trials == 1
+    assert [moment.top1 for moment in exact.moments] == [Shares((right,))] * 2
+    assert exact.top1 == found.top1 == right
+    assert exact.top5 == found.top5 == exact.moments[0].top5.mean
+    # Of a chip alone, the network in float is not known, but what its crossbars should compute.
+    assert measure(noisy, None, {"image": images}, labels, [0.0], 1).top1 == right
+    assert "all chips are alike" in format_accuracy(exact)
+
+
+def test_places():
+    nan = float("nan")
+    scores = np.array([[1, 3, 3, 0], [1, 3, 3, 0], [2, 2, 2, 2], [nan, 1, 5, 2], [nan] * 4])
+    assert places(scores, np.array([1, 2, 3, 2, 0])).tolist() == [0, 1, 3, 4, 4]
+
+
+def test_outputs_that_may_be_scores():
+    shapes = {"scores": (1, 10, 1), "one": (1,), "map": (4, 4), "any": (-1,)}
+    assert find_scores(shapes, None) == "scores"
+    for chosen, message in (("map", "no score for each class"), ("more", "no output 'more'")):
+        with pytest.raises(CmcError, match=message):
+            find_scores(shapes, chosen)
+    with pytest.raises(CmcError, match="no output has a score for each class"):
+        find_scores({"one": (1,)}, None)
+    two = {"a": (3,), "b": (4,)}
+    with pytest.raises(CmcError, match="choose one of 'a', 'b' with --output"):
+        find_scores(two, None)
+    assert find_scores(two, "b") == "b"
+
+
+def test_times_have_the_largest_unit_that_fits():
+    times = (0, 1, 90, 3600, 86400, 365 * 86400)
+    assert [format_time(float(time)) for time in times] == ["0s", "1s", "90s", "1h", "1d", "1y"]
+
+
+def test_the_command_writes_what_its_schema_says(
+    digits: Path,
+    data: Path,
+    found: Accuracy,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+):
+    path = tmp_path / "found.json"
+    arguments = [
+        *("accuracy", str(digits), "--inputs", str(data), "--labels", str(data)),
+        *("--target", NOISY, "--times", "1s,1h", "--trials", "3", "--seed", "4"),
+        *("--images", str(IMAGES), "--json", str(path)),
+    ]
+    assert main(arguments) == 0
+    assert capsys.readouterr().out.rstrip() == format_accuracy(found)
+    written = json.loads(path.read_text())
+    assert written == {"model": "digits.onnx", **json.loads(json.dumps(found.as_json()))}
+    schema = json.loads((ROOT / "docs" / "accuracy.schema.json").read_text())
+    Draft202012Validator.check_schema(schema)
+    validator: Validator = Draft202012Validator(schema)
+    assert wrong(validator, written) == []
+    written["times"][0]["top1"]["more"] = 1
+    assert len(wrong(validator, written)) == 1
+
+
+def compile_nothing(monkeypatch: pytest.MonkeyPatch, program: Program):
+    def made(options: Options) -> Program:
+        return program
+
+    monkeypatch.setattr(cmc_accuracy, "make_program", made)
+
+
+@pytest.mark.parametrize(
+    ("labels", "more", "message"),
+    [
+        (np.zeros(359, np.int64), [], "there are 360 images, and 359 labels"),
+        (np.zeros(360), [], "labels are one whole number an image, not float64"),
+        (np.arange(360), [], "image 10 has label 10, and the network has classes 0 to 9"),
+        (np.full(360, -1), [], "image 0 has label -1"),
+        (None, ["--times=1s,-1s"], "-1s is before the crossbars are programmed"),
+        (None, ["--times", "1s,2m"], "expected a time as in 1h, in one of s, min, h, d, y, got"),
+        (None, ["--trials", "0"], "expected a number of at least 1"),
+        (None, ["--output", "score"], "the network has no output 'score'; there is 'scores'"),
+        (None, ["--images", "361"], "--images asks for 361, and there are 360"),
+    ],
+)
+def test_words_about_what_is_refused(
+    noisy: Program,
+    digits: Path,
+    data: Path,
+    labels: NDArray[np.generic] | None,
+    more: list[str],
+    message: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    compile_nothing(monkeypatch, noisy)
+    path = data
+    if labels is not None:
+        path = tmp_path / "labels.npy"
+        np.save(path, labels)
+    common = ["accuracy", str(digits), "--inputs", str(data), "--labels", str(path)]
+    assert main([*common, *more]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and message in lines[0]
+
+
+def test_images_that_are_not_those_of_the_network(
+    noisy: Program,
+    digits: Path,
+    data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    compile_nothing(monkeypatch, noisy)
+    path = tmp_path / "images.npz"
+    np.savez(path, images=np.zeros((1, 1, 8, 8)))
+    assert main(["accuracy", str(digits), "--inputs", str(path), "--labels", str(data)]) == 1
+    assert "holds 'images', and the network's inputs are 'image'" in capsys.readouterr().err

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+"""`cmc accuracy`: how many images get their class, on chips whose crossbars are not exact."""
+
+import json
+from pathlib import Path
+
+import cmc
+from cmc.accuracy.measure import Inputs, measure
+from cmc.accuracy.text import format_accuracy
+from cmc.errors import CmcError
+from cmc.files.output import check_output, replacing_text
+from cmc.streams import check_names, count_images
+from cmc.tools.array_files import read_arrays, read_labels
+from cmc.tools.cmc_compile import check_mapping, make_program
+from cmc.tools.options import Options
+from cmc.tools.progress_bar import track
+
+
+def show_accuracy(options: Options) -> None:
+    """Carry the command out; raises `CmcError` for images and labels that do not fit."""
+    assert options.labels is not None
+    files = [Path(text.rpartition("=")[2]) for text in options.input]
+    if options.json is not None:
+        check_output(options.json, [options.model, options.labels, *files])
+    check_mapping(options)
+    program = _open(options)
+    if options.mapping is not None:
+        program.save_mapping(options.mapping)
+    labels = read_labels(options.labels, program.inputs)
+    inputs = _inputs(options, program)
+    if options.images is not None and len(labels) >= options.images:
+        labels = labels[: options.images]
+    found = measure(
+        program,
+        None if options.model.suffix == ".mlir" else options.model,
+        inputs,
+        labels,
+        options.times,
+        options.trials,
+        seed=options.seed,
+        output=options.scores,
+        track=track,
+    )
+    print(format_accuracy(found))
+    if options.json is not None:
+        with replacing_text(options.json) as file:
+            file.write(
+                json.dumps({"model": options.model.name, **found.as_json()}, indent=2) + "\n"
+            )
+
+
+def _open(options: Options) -> cmc.Program:
+    return cmc.load(options.model) if options.model.suffix == ".mlir" else make_program(options)
+
+
+def _inputs(options: Options, program: cmc.Program) -> Inputs:
+    """The images, all or as many as are wanted."""
+    arrays = read_arrays(options.input, program.inputs)
+    check_names(program.inputs, arrays, program.states)
+    images = {name: array for name, array in arrays.items() if name not in program.states}
+    found = count_images(images)
+    if options.images is not None and found < options.images:
+        raise CmcError(f"--images asks for {options.images}, and there are {found}")
+    return arrays | {name: array[: options.images] for name, array in images.items()}
