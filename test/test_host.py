@@ -231,6 +231,21 @@ def test_what_nobody_can_compute_is_not_left_to_the_host(words: str):
     assert words in str(raised.value)
 
 
+def test_onnx_does_not_see_what_it_crashes_on():
+    """Its inference of this operator takes the type of an input that nothing defines for known."""
+    proto = model(
+        """trees (float[1,4] x) => (double[3,2] y) {
+            y = ai.onnx.ml.TreeEnsemble <nodes_splits = double[1] splits {0.5}, n_targets = 2,
+                leaf_weights = double[1] weights {0.5}, leaf_targetids = [0], tree_roots = [0],
+                nodes_featureids = [0], nodes_modes = uint8[1] modes {0}, nodes_truenodeids = [0],
+                nodes_falsenodeids = [0], nodes_trueleafs = [1], nodes_falseleafs = [1]> (nope)
+        }"""
+    )
+    proto.opset_import.append(onnx.helper.make_opsetid("ai.onnx.ml", 5))
+    with pytest.raises(CmcError, match="TreeEnsemble node 'y': 'nope' is used before any node"):
+        cmc.compile(proto)
+
+
 def test_errors_of_the_host_name_its_nodes():
     """What is given to an operator may be wrong only when it is computed."""
     program = cmc.compile(

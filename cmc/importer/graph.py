@@ -364,17 +364,12 @@ class Graph:
 
     def _is_inferred(self, info: onnx.ValueInfoProto) -> bool:
         """Whether ONNX itself infers the declared shape of an output."""
-        from onnx.shape_inference import infer_shapes
+        from cmc.importer.types import infer_values
 
-        model = onnx.ModelProto()
-        model.CopyFrom(self.model.proto)
-        for output in model.graph.output:
-            output.type.tensor_type.ClearField("shape")
-        try:
-            inferred = {output.name: output for output in infer_shapes(model).graph.output}
-        except Exception:  # onnx's C++ side raises several types
-            return False
-        return inferred[info.name].type.tensor_type.shape == info.type.tensor_type.shape
+        held = self.model.initializers
+        ports = (one for one in self.model.proto.graph.input if one.name not in held)
+        found = infer_values(self.model, {one.name: one.type for one in ports}).get(info.name)
+        return found is not None and found.tensor_type.shape == info.type.tensor_type.shape
 
 
 def _translate_node(node: Node) -> Sequence[Value | None]:

@@ -56,17 +56,25 @@ def check_names(graph: onnx.GraphProto) -> None:
 
 
 def check_nodes(
-    nodes: Iterable[onnx.NodeProto], opsets: Mapping[str, int], known: Collection[str]
+    nodes: Iterable[onnx.NodeProto],
+    opsets: Mapping[str, int],
+    known: Collection[str],
+    within: str = "",
 ) -> None:
     """Malformed if nodes are not what `check_node` wants, or nodes of graphs in them.
 
-    Or if one of a graph reads what nothing defines: not that graph, and none of those `known`.
+    Or if one reads what nothing before it defines, and is none of those `known`.
     """
+    known = set(known)
     for node in nodes:
+        for name in filter(None, node.input):
+            if name not in known:
+                raise malformed(node, undefined(name), within)
         check_node(node, opsets.get(node.domain, 0))
         for attribute in node.attribute:
             for graph in (attribute.g, *attribute.graphs):
                 _check_graph(graph, opsets, known, describe_node(node))
+        known.update(node.output)
 
 
 def _check_graph(
@@ -74,12 +82,8 @@ def _check_graph(
 ) -> None:
     known = {*outer, *(info.name for info in graph.input)}
     known.update(tensor.name for tensor in graph.initializer)
-    for node in graph.node:
-        for name in filter(None, node.input):
-            if name not in known:
-                raise malformed(node, undefined(name), f" in {where}")
-        check_nodes([node], opsets, known)
-        known.update(node.output)
+    check_nodes(graph.node, opsets, known, f" in {where}")
+    known.update(name for node in graph.node for name in node.output)
     for info in graph.output:
         if info.name not in known:
             raise Malformed("no node or input defines it", f"output {info.name!r} in {where}")

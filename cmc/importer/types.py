@@ -28,8 +28,7 @@ def infer_values(model: Model, inputs: Types) -> dict[str, TypeProto]:
     """
     proto = model.proto
     nodes, _ = live_nodes(proto.graph)
-    known = {*inputs, *model.initializers, *(name for node in nodes for name in node.output)}
-    check_nodes(nodes, model.opsets, known)
+    check_nodes(nodes, model.opsets, {*inputs, *model.initializers})
     bare = onnx.ModelProto(ir_version=proto.ir_version, opset_import=proto.opset_import)
     graph = bare.graph
     graph.name = "types"
