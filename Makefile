@@ -19,9 +19,10 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
-# Tests of random examples, five times as many as in `make test` and others in every run.
+# Tests of random examples, five times as many as in `make test` and others in every run, and tests
+# that are left out there because others are much like them.
 fuzz: $(VENV)/.installed-test
-	CMC_FUZZ=5 $(BIN)/python -m pytest -n 2 -m hypothesis $(PYTEST_ARGS)
+	CMC_FUZZ=5 $(BIN)/python -m pytest -n 2 -m "hypothesis or thorough" $(PYTEST_ARGS)
 
 # All of onnx's tests of operators, for docs/operators.md.
 conformance: $(VENV)/.installed-test

@@ -4,17 +4,18 @@
 
 Tests of random examples draw the same ones in every run, unless `CMC_FUZZ=5` in the environment
 asks for five times as many, and others each time: `make fuzz`, which is how to look for what these
-do not show.
+do not show. Tests that are marked `thorough` are more of what others are already, for `make fuzz`.
 """
 
 import gc
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,6 +40,29 @@ settings.load_profile("suite")
 def examples(count: int) -> settings:
     """So many examples of a random test, in a usual run."""
     return settings(max_examples=count * max(1, FUZZ))
+
+
+def thorough(*values: object) -> ParameterSet:
+    """Parameters of a test that is left out in a usual run."""
+    return pytest.param(*values, marks=pytest.mark.thorough)
+
+
+def by_turns(cases: Iterable[object], choices: Sequence[object]) -> list[ParameterSet]:
+    """Each case with each choice; in a usual run with one of them, each choice in its turn."""
+    return [
+        pytest.param(case, choice) if index % len(choices) == turn else thorough(case, choice)
+        for index, case in enumerate(cases)
+        for turn, choice in enumerate(choices)
+    ]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is thorough in a usual run."""
+    if FUZZ:
+        return
+    left_out = [item for item in items if item.get_closest_marker("thorough")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not item.get_closest_marker("thorough")]
 
 
 OWN_NETWORKS = ("digits", "shortcuts", "same", "separable")

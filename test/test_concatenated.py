@@ -17,7 +17,7 @@ from cmc.dialects.cmpipe import StageOp
 from cmc.importer import import_model
 from cmc.proof.chip import prove
 from cmc.simulator import chip_of
-from conftest import examples
+from conftest import by_turns, examples
 from end_to_end import run_levels
 from networks import Network, concatenated_networks, random_inputs, reference
 from networks.graph import Graph, Value
@@ -183,8 +183,7 @@ BUILT: dict[str, tuple[Callable[[Graph], None], int]] = {
 }
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("case", BUILT)
+@pytest.mark.parametrize(("case", "policy"), by_turns(BUILT, POLICIES))
 def test_parts_are_read_where_they_are(case: str, policy: BufferPolicy):
     build, stages = BUILT[case]
     graph = Graph(seed=0, opset=17, constant_nodes=False)

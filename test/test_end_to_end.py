@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from itertools import cycle
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import onnx
@@ -18,6 +19,7 @@ from onnx import helper
 
 import cmc
 from cmc.api import Network
+from cmc.compiler.standard import BufferPolicy
 from cmc.errors import CmcError
 from cmc.importer import import_model
 from cmc.reference import Reference
@@ -30,22 +32,26 @@ from test_importer_operators import CASES, POSITIVE, describe
 IMAGES = 2
 
 
-def check(model: onnx.ModelProto) -> None:
+def check(model: onnx.ModelProto, buffers: BufferPolicy = "minimal") -> None:
     """A stream of different images by every level, against the reference."""
     inputs = random_stream(Network(import_model(model)).inputs, IMAGES, seed=1)
     if model.graph.node[0].op_type in POSITIVE:
         inputs = {name: np.abs(array) for name, array in inputs.items()}
-    run_levels(model, "minimal", inputs, Reference(model)(inputs))
+    run_levels(model, buffers, inputs, Reference(model)(inputs))
 
 
-@pytest.mark.parametrize("model", CASES, ids=describe)
-def test_operator(model: onnx.ModelProto):
+@pytest.mark.parametrize(
+    ("model", "buffers"),
+    zip(CASES, cycle(get_args(BufferPolicy)), strict=False),
+    ids=lambda value: value if isinstance(value, str) else describe(value),
+)
+def test_operator(model: onnx.ModelProto, buffers: BufferPolicy):
     computes_weights = model.graph.node[0].op_type == "Conv" and len(model.graph.input) > 1
     if computes_weights:
         with pytest.raises(CmcError, match="'node': a convolution needs constant weights"):
             cmc.compile(model, host=False)
     else:
-        check(model)
+        check(model, buffers)
 
 
 @pytest.mark.parametrize(

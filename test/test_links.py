@@ -103,7 +103,7 @@ def spread_out(network: Network, policy: BufferPolicy, seed: int) -> cmc.Program
     return compile_with(network.model, policy, {"cmpipe-assign-cores": lambda p: spread(p, random)})
 
 
-@examples(25)
+@examples(14)
 @given(networks(), policies, st.integers(0, 2**16))
 def test_networks_on_cores_at_any_places(network: Network, policy: BufferPolicy, seed: int):
     inputs = random_inputs(network.model, 3, seed=1)
@@ -118,7 +118,7 @@ def test_networks_on_cores_at_any_places(network: Network, policy: BufferPolicy,
         assert sum(one.waiting.values()) == late
 
 
-@examples(25)
+@examples(14)
 @given(networks(), policies, st.integers(0, 2**16))
 def test_copies_on_cores_at_any_places(network: Network, policy: BufferPolicy, seed: int):
     """Of what a copy writes others read a part, or nothing: each is sent what it reads."""
@@ -174,7 +174,7 @@ def outcome(program: cmc.Program, inputs: Arrays, mode: Mode) -> Result | str:
         return str(error)
 
 
-@examples(20)
+@examples(14)
 @given(networks(), policies, st.integers(0, 2**16))
 def test_both_modes_find_the_same_faults(network: Network, policy: BufferPolicy, seed: int):
     """A writer with more credits than its reader has slots, or with fewer."""

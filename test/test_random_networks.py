@@ -45,25 +45,25 @@ def check(network: Network, policy: BufferPolicy) -> None:
     run_levels(network.model, policy, inputs, reference(network.model, inputs))
 
 
-@examples(70)
+@examples(45)
 @given(image_networks(), policies)
 def test_image_networks(network: Network, policy: BufferPolicy):
     check(network, policy)
 
 
-@examples(70)
+@examples(45)
 @given(image_networks(), policies)
 def test_more_image_networks(network: Network, policy: BufferPolicy):
     check(network, policy)
 
 
-@examples(70)
+@examples(45)
 @given(signal_networks(), policies)
 def test_signal_networks(network: Network, policy: BufferPolicy):
     check(network, policy)
 
 
-@examples(60)
+@examples(40)
 @given(token_networks(), policies)
 def test_token_networks(network: Network, policy: BufferPolicy):
     check(network, policy)
@@ -89,7 +89,7 @@ def timed(network: Network, policy: BufferPolicy, seed: int) -> tuple[cmc.Progra
     return compile_with(network.model, policy, {"convert-nn-to-cmpipe": slow_down}), timings
 
 
-@examples(60)
+@examples(40)
 @given(networks(), policies, st.integers(0, 2**16))
 def test_stages_of_any_speed(network: Network, policy: BufferPolicy, seed: int):
     inputs = random_inputs(network.model, IMAGES, seed=1)

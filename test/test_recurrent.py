@@ -23,7 +23,7 @@ from cmc.importer import import_model
 from cmc.semantics.network import Network, evaluate
 from cmc.simulator.pipeline import Pipeline, pipeline_of
 from cmc.streams import check_stream
-from conftest import examples
+from conftest import by_turns, examples
 from end_to_end import assert_close, assert_same, lower, programs, run_levels
 from networks import random_inputs, reference
 from networks.recurrences import Recurrence, recurrences, voice_detector
@@ -146,8 +146,7 @@ DETECTORS = {
 }
 
 
-@pytest.mark.parametrize("policy", ["minimal", "throughput"])
-@pytest.mark.parametrize("name", DETECTORS)
+@pytest.mark.parametrize(("name", "policy"), by_turns(DETECTORS, ["minimal", "throughput"]))
 def test_voice_detectors(name: str, policy: BufferPolicy):
     model = DETECTORS[name]
     inputs = random_inputs(model, 3, seed=1)

@@ -16,10 +16,12 @@ from cmc.dialects.cmpipe import PipelineOp
 from cmc.passes.cmpipe_reorder_stage import reorder
 from cmc.reference import Reference
 from cmc.streams import random_stream
-from conftest import find_trained
+from conftest import by_turns, find_trained
 from end_to_end import assert_close, assert_same, bound, compile_with, lower
 
 IMAGES = 4
+
+POLICIES: tuple[BufferPolicy, ...] = ("minimal", "throughput")
 
 
 RandomOrder = Callable[[Random, list[str]], isl.Map]
@@ -92,27 +94,23 @@ def check(model: Path, policy: BufferPolicy, seed: int, order: RandomOrder = ran
     lower(program.module, "cmctrl-verify-control")
 
 
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("policy", ["minimal", "throughput"])
+@pytest.mark.parametrize(("seed", "policy"), by_turns(range(4), POLICIES))
 def test_digits_in_any_order(digits: Path, policy: BufferPolicy, seed: int):
     check(digits, policy, seed)
 
 
-@pytest.mark.parametrize("policy", ["minimal", "throughput"])
-@pytest.mark.parametrize("name", ["same", "mnist_cntk"])
+@pytest.mark.parametrize(("name", "policy"), by_turns(["same", "mnist_cntk"], POLICIES))
 def test_chains_in_any_order(name: str, policy: BufferPolicy):
     check(find_trained(name), policy, seed=0)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-@pytest.mark.parametrize("policy", ["minimal", "throughput"])
+@pytest.mark.parametrize(("seed", "policy"), by_turns([1, 2], POLICIES))
 @pytest.mark.parametrize("name", ["shortcuts", "separable", "mlperftiny_resnet8"])
 def test_resnet_in_any_order(name: str, policy: BufferPolicy, seed: int):
     check(find_trained(name), policy, seed)
 
 
-@pytest.mark.parametrize("seed", [2, 6])
-@pytest.mark.parametrize("policy", ["minimal", "throughput"])
+@pytest.mark.parametrize(("seed", "policy"), by_turns([2, 6], POLICIES))
 @pytest.mark.parametrize("name", ["shortcuts", "separable", "mlperftiny_resnet8"])
 def test_resnet_in_blocks(name: str, policy: BufferPolicy, seed: int):
     check(find_trained(name), policy, seed, random_blocks)

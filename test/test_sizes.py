@@ -238,7 +238,7 @@ chains: SearchStrategy[Network] = st.builds(
 )
 
 
-@examples(20)
+@examples(12)
 @given(chains)
 def test_minimal_rings_of_chains_are_minimal(network: Network):
     tried = assert_minimal(network.model)

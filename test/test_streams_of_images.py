@@ -17,7 +17,7 @@ from cmc.compiler.standard import BufferPolicy
 from cmc.importer import import_model
 from cmc.reference import Reference
 from cmc.streams import random_stream
-from conftest import ROOT
+from conftest import ROOT, thorough
 from end_to_end import assert_close, assert_same, bound, run_levels
 from onnx_models import chain_model, normal
 
@@ -27,7 +27,7 @@ POLICIES: tuple[BufferPolicy, ...] = ("minimal", "throughput", "whole")
 
 
 @pytest.mark.parametrize(
-    ("policy", "images"), [("minimal", 8), ("throughput", 8), ("whole", 4)], ids=POLICIES
+    ("policy", "images"), [("minimal", 8), ("throughput", 8), thorough("whole", 4)], ids=POLICIES
 )
 def test_streams_of_different_images(trained: Path, policy: BufferPolicy, images: int):
     pytest.importorskip("onnxruntime")
@@ -99,12 +99,14 @@ def random_weights(
 ) -> NDArray[np.float32]:
     """Weights as training might leave them: operand `place` of `user`."""
     if len(shape) > 1:
-        weights = rng.normal(0, np.sqrt(2 / np.prod(shape[1:])), shape)
+        weights = rng.standard_normal(shape, np.float32) * np.float32(
+            np.sqrt(2 / np.prod(shape[1:]))
+        )
     elif user.op_type == "BatchNormalization" and place in (1, 4):  # scale and variance
-        weights = rng.uniform(0.5, 1, shape)
+        weights = rng.uniform(0.5, 1, shape).astype(np.float32)
     else:
-        weights = rng.normal(0, 0.1, shape)
-    return weights.astype(np.float32)
+        weights = rng.standard_normal(shape, np.float32) * np.float32(0.1)
+    return weights
 
 
 @pytest.mark.parametrize(

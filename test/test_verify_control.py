@@ -31,7 +31,7 @@ from cmc.proof import live, loops
 from cmc.proof.chip import Known, prove
 from cmc.simulator import Simulator, chip_of
 from cmc.timing.flow import Deadlock
-from conftest import ROOT, examples, find_trained
+from conftest import FUZZ, ROOT, examples, find_trained
 from mutants import Mutation, mutations
 from networks import Network, networks
 from networks.dense import MatMul
@@ -657,7 +657,7 @@ def test_rings_of_any_size_are_accepted_exactly_if_streams_get_through(name: str
     random, accepted = Random(name), Counter[bool]()
     module, known = subject(name), Known()
     rings = {op.channel: op.slots.value.data for op in module.walk() if isinstance(op, RingOp)}
-    for _ in range(24):
+    for _ in range(12 * max(1, FUZZ)):
         slots = {c: max(1, n + random.choice((-2, -1, 0, 0, 0, 0, 1, 5))) for c, n in rings.items()}
         changed = with_slots(module, slots)
         error = proof_of(changed, known)
@@ -744,10 +744,10 @@ def wrong(one: Behaviour | None, other: Behaviour, outputs: int) -> bool:
     return one is None or not same(one[:outputs], other[:outputs])
 
 
-MOST = 120
+MOST = 120 * max(1, FUZZ)
 """Mutants of one subject."""
 
-WRONG = 30
+WRONG = 15 * max(1, FUZZ)
 """So many of those that are refused, and more, compute something else: the others are not run."""
 
 
