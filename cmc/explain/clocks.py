@@ -1,144 +1,156 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-"""When the iterations of a stream begin: in steady state, and at its beginning."""
+"""When iterations of a stream begin, and vectors on links: in steady state, and at first."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from cmc.explain.last import Node
+from cmc.explain.last import Log, Node
 from cmc.poly.evaluate import Ints
-from cmc.timing.flow import Flow, Process
+from cmc.timing.events import Crossings, crossings
+from cmc.timing.flow import Flow
+from cmc.timing.runs import Runs
 from cmc.timing.times import Leap, Times
 
-_Unit = tuple[str, str]
 
-_Turns = tuple[list[int], list[Node]]
+@dataclass(frozen=True)
+class Logs:
+    """When all of a part of a flow begins, that nothing else has to do with."""
+
+    flow: Flow
+    times: Times
+    crossings: Crossings | None
+    """Where vectors wait for links."""
+
+    @staticmethod
+    def of(times: Times, name: str) -> Logs:
+        """Of the part that a process is in."""
+        flow = next(part for part in times.flow.apart() if name in part.processes)
+        if not flow.contended:
+            return Logs(flow, times, None)
+        found = crossings(flow, times.images)
+        return Logs(flow, found.times, found)
+
+    def begins(self, log: Log) -> Runs:
+        if isinstance(log, str):
+            return self.times.starts[log]
+        assert self.crossings is not None
+        return self.crossings.begins[log]
+
+    def leaps(self, log: Log) -> Sequence[Leap]:
+        if isinstance(log, str):
+            return self.times.leaps.get(log, ())
+        assert self.crossings is not None
+        return self.crossings.leaps[log]
+
+
+_Turns = tuple[Sequence[int], Sequence[Node]]
+"""In which cycles anything begins, in order, and what does."""
 
 
 @dataclass(frozen=True)
 class Steady:
-    """A stream that was in steady state forever, as it is from an own image of processes on.
+    """A stream in which the same came again forever: all that a leap leaves out, each time."""
 
-    Every `span` own images come `rise` cycles after those before. It is that of the processes of
-    the largest period.
-    """
-
-    times: Times
-    first: int
-    span: int
+    logs: Logs
+    leap: int
+    """Which of them; others may have been before."""
     rise: int
-    members: frozenset[str]
-    _starts: dict[str, Ints] = field(default_factory=dict[str, Ints])
-    _turns: dict[_Unit, _Turns] = field(default_factory=dict["_Unit", "_Turns"])
+    """Cycles until the same comes again."""
+    _rounds: dict[Log, tuple[int, Ints]] = field(default_factory=dict["Log", tuple[int, Ints]])
+    _turns: dict[Sequence[Log], _Turns] = field(default_factory=dict[Sequence["Log"], "_Turns"])
 
     @staticmethod
-    def of(times: Times) -> Steady | None:
-        """None if none was found, or not for all processes that share a unit."""
-        period, processes = times.period, times.flow.processes
-        if period is None:
-            return None
-        members = frozenset(name for name in processes if times.periods[name] == period)
-        for sharing in times.flow.sharing:
-            if len(members.intersection(sharing)) not in (0, len(sharing)):
-                return None
-        leaps = {name: _leap(times, name) for name in members}
-        first, span, rise = 0, 1, 0
-        for name, leap in leaps.items():
-            if leap is None:
-                return None
-            count = processes[name].iterations
-            first = max(first, -(-(leap.end - leap.count) // count))
-            span, rise = leap.count // count, leap.rise
-        return Steady(times, first, span, rise, members)
+    def of(logs: Logs, name: str) -> Steady | None:
+        """That in which a process comes to its pace; None if there is none."""
+        count = logs.flow.processes[name].iterations
+        for number, leap in enumerate(logs.leaps(name)):
+            if leap.count and leap.rise * count == logs.times.periods[name] * leap.count:
+                return Steady(logs, number, leap.rise)
+        return None
+
+    def again(self, log: Log) -> int:
+        """How much of a log comes again; that is of as many images as there are in it."""
+        leaps = self.logs.leaps(log)
+        return leaps[self.leap].count if leaps else 0
+
+    def first(self, log: Log) -> int:
+        """From which on it does."""
+        return self._round(log)[0]
 
     def start(self, node: Node) -> int | None:
-        """When an iteration begins, also of images before the first one."""
-        starts = self._of(node.process)
-        round, number = divmod(node.number - self._begin(node.process), len(starts))
+        """When something begins, also long before the first one; None if it does not come again."""
+        begin, starts = self._round(node.log)
+        if not len(starts):
+            return None
+        round, number = divmod(node.number - begin, len(starts))
         return int(starts[number]) + round * self.rise
 
-    def turn_before(self, side: str, unit: str, cycle: int) -> Node | None:
-        key = side, unit
-        if key not in self._turns:
-            self._turns[key] = self._found_turns(side, unit)
-        cycles, nodes = self._turns[key]
+    def before(self, users: Sequence[Log], cycle: int) -> Node | None:
+        if users not in self._turns:
+            self._turns[users] = _in_order(self._within(log) for log in users)
+        cycles, nodes = self._turns[users]
         round, within = divmod(cycle, self.rise)
         place = bisect_left(cycles, within) - 1
         if place < 0:
             place, round = len(cycles) - 1, round - 1
-        name, number = nodes[place]
-        return Node(name, number + round * len(self._of(name)))
+        log, number = nodes[place]
+        return Node(log, number + round * self.again(log))
 
-    def _begin(self, name: str) -> int:
-        return self.first * self.times.flow.processes[name].iterations
+    def _round(self, log: Log) -> tuple[int, Ints]:
+        """From where on in a stream a log comes again, and when that begins."""
+        if log not in self._rounds:
+            leaps, count = self.logs.leaps(log), self.again(log)
+            earlier = leaps[: self.leap]
+            end = leaps[self.leap].end if leaps else 0
+            starts = self.logs.begins(log).at(np.arange(end - count, end))
+            skipped = sum(leap.times * leap.count for leap in earlier)
+            later = sum(leap.later for leap in earlier)
+            self._rounds[log] = end - count + skipped, starts + later
+        return self._rounds[log]
 
-    def _of(self, name: str) -> Ints:
-        """When the iterations of `span` images from the first one on begin."""
-        if name not in self._starts:
-            begin, count = self._begin(name), self.times.flow.processes[name].iterations
-            iterations = np.arange(begin, begin + self.span * count)
-            self._starts[name] = self.times.at(name, iterations)
-        return self._starts[name]
-
-    def _found_turns(self, side: str, unit: str) -> _Turns:
-        """Who takes a unit in the cycles from 0 up to the rise, in order."""
-
-        def taken(process: Process) -> Iterator[tuple[int, Node]]:
-            starts = self._of(process.name)
-            rounds, within = np.divmod(starts, self.rise)
-            numbers = np.arange(len(starts)) - rounds * len(starts) + self._begin(process.name)
-            nodes = (Node(process.name, number) for number in numbers.tolist())
-            return zip(within.tolist(), nodes, strict=True)
-
-        return _in_order(self.times.flow, side, unit, taken)
-
-
-def _leap(times: Times, name: str) -> Leap | None:
-    return next((leap for leap in times.leaps.get(name, ()) if leap.count), None)
+    def _within(self, log: Log) -> tuple[Log, Ints, Ints]:
+        """What begins in the cycles from 0 up to the rise: when, and its numbers."""
+        begin, starts = self._round(log)
+        rounds, within = np.divmod(starts, self.rise)
+        return log, within, np.arange(len(starts)) - rounds * len(starts) + begin
 
 
 @dataclass(frozen=True)
 class Beginning:
-    """The first images of a stream."""
+    """The first images of a stream, before anything is left out."""
 
-    times: Times
-    _turns: dict[_Unit, _Turns] = field(default_factory=dict["_Unit", "_Turns"])
+    logs: Logs
+    _turns: dict[Sequence[Log], _Turns] = field(default_factory=dict[Sequence["Log"], "_Turns"])
 
     def start(self, node: Node) -> int | None:
         if node.number < 0:
             return None
-        return int(self.times.at(node.process, np.array([node.number]))[0])
+        return int(self.logs.begins(node.log).at(np.array([node.number]))[0])
 
-    def turn_before(self, side: str, unit: str, cycle: int) -> Node | None:
-        key = side, unit
-        if key not in self._turns:
-            self._turns[key] = self._found_turns(side, unit)
-        cycles, nodes = self._turns[key]
+    def before(self, users: Sequence[Log], cycle: int) -> Node | None:
+        if users not in self._turns:
+            self._turns[users] = _in_order(self._known(log) for log in users)
+        cycles, nodes = self._turns[users]
         place = bisect_left(cycles, cycle) - 1
         return nodes[place] if place >= 0 else None
 
-    def _found_turns(self, side: str, unit: str) -> _Turns:
-        """Who takes a unit, in order, before anything comes again."""
-
-        def taken(process: Process) -> Iterator[tuple[int, Node]]:
-            starts = self.times.starts[process.name]
-            leaps = self.times.leaps.get(process.name, ())
-            known = starts.head(min([starts.length, *(leap.end for leap in leaps[:1])]))
-            nodes = (Node(process.name, number) for number in range(known.length))
-            return zip(known.expanded().tolist(), nodes, strict=True)
-
-        return _in_order(self.times.flow, side, unit, taken)
+    def _known(self, log: Log) -> tuple[Log, Ints, Ints]:
+        begins = self.logs.begins(log)
+        ends = (leap.end for leap in self.logs.leaps(log)[:1])
+        starts = begins.head(min([begins.length, *ends])).expanded()
+        return log, starts, np.arange(len(starts))
 
 
-def _in_order(
-    flow: Flow, side: str, unit: str, taken: Callable[[Process], Iterator[tuple[int, Node]]]
-) -> _Turns:
-    """The cycles in which the processes of a side take a unit, and the iterations that do."""
-    users = (process for process in flow.sides[side] if unit in process.occupies)
-    turns = sorted(turn for process in users for turn in taken(process))
+def _in_order(parts: Iterable[tuple[Log, Ints, Ints]]) -> _Turns:
+    turns = sorted(
+        (cycle, Node(log, number))
+        for log, cycles, numbers in parts
+        for cycle, number in zip(cycles.tolist(), numbers.tolist(), strict=True)
+    )
     return [cycle for cycle, _ in turns], [node for _, node in turns]

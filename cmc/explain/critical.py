@@ -13,98 +13,81 @@ Cohen, Olsder, Quadrat: Synchronization and Linearity, chapter 3).
 
 from __future__ import annotations
 
-from fractions import Fraction
+import numpy as np
 
 from cmc.explain.circuit import Circuit, CriticalPath, Link
-from cmc.explain.clocks import Beginning, Steady
-from cmc.explain.last import Last, Lasts, Node
-from cmc.timing.flow import Flow
+from cmc.explain.clocks import Beginning, Logs, Steady
+from cmc.explain.last import Last, Lasts, Log, Node
 from cmc.timing.times import Times
 
 
 def critical_circuit(times: Times) -> Circuit | None:
-    """That of a stream that is long enough; None where no steady state was found, or links are
-    waited for.
+    """That of a stream that is long enough; None where no steady state was found.
 
-    Its links are of the first images in steady state.
+    Nor is there one where processes share a unit or a link, and go on at paces of their own. Its
+    links are of the first images in steady state.
     """
-    steady = Steady.of(times)
-    if steady is None or times.flow.contended:
+    if (pace := times.period) is None:
         return None
-    flow, lasts = times.flow, Lasts(times.flow)
-    pace = Fraction(steady.rise, steady.span)
-    name = next(name for name in flow.processes if name in steady.members)
-    node = Node(name, flow.processes[name].iterations - 1)
-    visits: dict[tuple[str, int], list[int]] = {}
+    name = next(name for name in times.flow.processes if times.periods[name] == pace)
+    logs = Logs.of(times, name)
+    steady, lasts = Steady.of(logs, name), Lasts(logs.flow)
+    if steady is None or any(times.periods[other] != pace for other in logs.flow.processes):
+        return None
+    node = Node(name, logs.flow.processes[name].iterations - 1)
+    visits: dict[tuple[Log, int], list[int]] = {}
     way: list[tuple[Node, Last]] = []
+    passed = [0]
     while True:
-        count = flow.processes[node.process].iterations
-        image, iteration = divmod(node.number, count)
-        before = visits.setdefault((node.process, iteration), [])
+        count = lasts.in_image(node.log)
+        image, place = divmod(node.number, count)
+        before = visits.setdefault((node.log, place), [])
         for step in before:
             images = way[step][0].number // count - image
-            cycles = sum(last.cycles for _, last in way[step:])
+            cycles = passed[-1] - passed[step]
             if cycles == pace * images:
-                links = _shifted(flow, way[step:], steady)
-                return Circuit(links, cycles, images * flow.turns)
+                links = _shifted(lasts, way[step:], steady)
+                return Circuit(links, cycles, images * times.flow.turns)
         before.append(len(way))
         last = lasts.of(steady, node)
         assert last is not None, f"{node} waits for nothing"
         way.append((node, last))
+        passed.append(passed[-1] + last.cycles)
         node = last.on
 
 
-def _shifted(flow: Flow, way: list[tuple[Node, Last]], steady: Steady) -> tuple[Link, ...]:
+def _shifted(lasts: Lasts, way: list[tuple[Node, Last]], steady: Steady) -> tuple[Link, ...]:
     """The links of a circuit, of images as early as those of steady state are."""
-    counts = {name: process.iterations for name, process in flow.processes.items()}
-    least = min(last.on.number // counts[last.on.process] for _, last in way)
-    images = (steady.first - least + steady.span - 1) // steady.span * steady.span
+    rounds = max(
+        -((last.on.number - steady.first(last.on.log)) // steady.again(last.on.log))
+        for _, last in way
+    )
 
     def later(node: Node) -> Node:
-        return Node(node.process, node.number + images * counts[node.process])
+        return Node(node.log, node.number + rounds * steady.again(node.log))
 
-    return tuple(_link(flow, later(node), last._replace(on=later(last.on))) for node, last in way)
+    return tuple(_link(lasts, later(node), last._replace(on=later(last.on))) for node, last in way)
 
 
-def critical_path(times: Times) -> CriticalPath | None:
-    """That of the first image of a stream; None where links are waited for."""
-    if times.flow.contended:
-        return None
-    flow, clock, lasts = times.flow, Beginning(times), Lasts(times.flow)
+def critical_path(times: Times) -> CriticalPath:
+    """That of the first image of a stream."""
     ends: dict[Node, int] = {}
-    for name, process in flow.processes.items():
+    for name, process in times.flow.processes.items():
         if process.turn.number == 0:
             node = Node(name, process.iterations - 1)
-            start = clock.start(node)
-            assert start is not None
+            start = int(times.at(name, np.array([node.number]))[0])
             ends[node] = start + process.latency
     node = max(ends, key=lambda node: ends[node])
-    latency = flow.processes[node.process].latency
-    links = [_link(flow, node, Last("end", "", node, latency))]
+    assert isinstance(node.log, str)
+    logs = Logs.of(times, node.log)
+    clock, lasts = Beginning(logs), Lasts(logs.flow)
+    latency = logs.flow.processes[node.log].latency
+    links = [_link(lasts, node, Last("end", "", node, latency))]
     while (last := lasts.of(clock, node)) is not None:
-        links.append(_link(flow, node, last))
+        links.append(_link(lasts, node, last))
         node = last.on
     return CriticalPath(tuple(links), sum(link.cycles for link in links))
 
 
-def _link(flow: Flow, node: Node, last: Last) -> Link:
-    image, iteration = _place(flow, node)
-    on_image, on_iteration = _place(flow, last.on)
-    return Link(
-        node.process,
-        iteration,
-        image,
-        last.kind,
-        last.what,
-        last.on.process,
-        on_iteration,
-        on_image,
-        last.cycles,
-    )
-
-
-def _place(flow: Flow, node: Node) -> tuple[int, int]:
-    """The image of the stream, and the iteration in it."""
-    process = flow.processes[node.process]
-    own, iteration = divmod(node.number, process.iterations)
-    return process.turn.image(own), iteration
+def _link(lasts: Lasts, node: Node, last: Last) -> Link:
+    return Link(*lasts.place(node), last.kind, last.what, *lasts.place(last.on), last.cycles)

@@ -10,14 +10,16 @@ is simulated is a shorter stream, as exact at its end as at its beginning.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
 from cmc.poly.evaluate import Ints, spans
-from cmc.timing.flow import NEVER, Flow, connected, waits_of
+from cmc.timing.flow import NEVER, Edge, Flow, connected, waits_of
 from cmc.timing.kernel import run
-from cmc.timing.layout import Layout
+from cmc.timing.layout import Hop, Hops, Layout
 from cmc.timing.runs import Runs
 from cmc.timing.times import Leap, Times
 
@@ -30,16 +32,34 @@ def simulate(flow: Flow, images: int, arrivals: bool = True) -> Times:
 
     Those of vectors that wait for links on their way are found with `arrivals`.
     """
-    simulation = _Simulation(flow, images, arrivals)
+    return crossings(flow, images, arrivals).times
+
+
+@dataclass(frozen=True)
+class Crossings:
+    """When vectors begin on links that they may have to wait for."""
+
+    times: Times
+    """Of the stream."""
+    hops: Hops
+    begins: Sequence[Runs]
+    """By hop, as far as they are solved; none if they were not asked for."""
+    leaps: Sequence[Sequence[Leap]]
+    """By hop, as `Times` has them of processes."""
+
+
+def crossings(flow: Flow, images: int, wanted: bool = True) -> Crossings:
+    """The times of a stream, and those of the vectors on their ways."""
+    simulation = _Simulation(flow, images, wanted)
     simulation.run()
-    return simulation.times()
+    return simulation.found()
 
 
 class _Simulation:
     """A stream, as far as it is simulated."""
 
-    def __init__(self, flow: Flow, images: int, arrivals: bool):
-        layout = Layout.of(flow, images, arrivals)
+    def __init__(self, flow: Flow, images: int, crossings: bool):
+        layout = Layout.of(flow, images, crossings)
         self.flow, self.images = flow, images
         self.processes = list(flow.processes.values())
         self.plan, self.state, self.room, self.late = (
@@ -47,14 +67,9 @@ class _Simulation:
         )  # fmt: skip
         self.limits = layout.limits
         """The iterations of each process that are simulated."""
-        self.recorded = layout.recorded
-        hops = len(self.plan.link)
-        processes = len(self.processes)
-        self.hops = slice(processes, processes + hops)
-        """The logs of hops."""
-        logs = np.arange(len(self.room))
-        self.kept = (logs < processes) | (logs >= processes + hops)
-        """The others, which are put into runs."""
+        self.layout = layout
+        self.kept = len(self.room) if crossings else len(self.processes)
+        """How many of the logs are put into runs."""
         self.parts = connected(flow.processes, flow.pairs)
         part = {name: number for number, names in enumerate(self.parts) for name in names}
         self.part = np.array([part[process.name] for process in self.processes])
@@ -64,9 +79,8 @@ class _Simulation:
         lead: list[int] = self.lead.tolist()
         self.solved = [self.processes[number].turn.images(images) for number in lead]
         """The images of each part that are simulated."""
-        self.starts: list[list[Runs]] = [[] for _ in self.processes]
-        self.arrivals: list[list[Runs]] = [[] for _ in self.recorded]
-        self.leaps: dict[str, list[Leap]] = {}
+        self.logs: list[list[Runs]] = [[] for _ in range(self.kept)]
+        self.leaps: list[list[Leap]] = [[] for _ in self.room]
         self.periods: dict[str, Fraction] = {}
         self.seen: dict[bytes, tuple[int, Ints]] = {}
 
@@ -85,7 +99,7 @@ class _Simulation:
                 break
             if len(self.plan.link):
                 self._make_room()
-            if np.any((state.begun - state.first == room)[self.kept]):
+            if np.any((state.begun - state.first == room)[: self.kept]):
                 self._put_into_runs()
             if np.any(state.begun[lead] == marks):
                 marks = ((state.begun[lead] - 1) // images[lead] + 1) * images[lead] + 1
@@ -95,8 +109,7 @@ class _Simulation:
     def _put_into_runs(self) -> None:
         """Make room for more starts: only those that signals or hops follow stay as they are."""
         state, followed = self.state, self._followed()
-        numbers = np.arange(len(state.begun))[self.kept].tolist()
-        for number, runs in zip(numbers, (*self.starts, *self.arrivals), strict=True):
+        for number, runs in enumerate(self.logs):
             place, through = int(state.place[number]), int(followed[number])
             count, flying = through - int(state.first[number]), int(state.begun[number]) - through
             kept = state.starts[place : place + count + flying]
@@ -113,10 +126,11 @@ class _Simulation:
     def _make_room(self) -> None:
         """Make more room for vectors between two links where what there is is half full of them."""
         state, before = self.state, self.state.place
-        crowded = (2 * (state.begun - self._followed()) > self.room)[self.hops]
+        crowded = 2 * (state.begun - self._followed()) > self.room
+        crowded[: len(self.processes)] = False
         if not np.any(crowded):
             return
-        self.room[self.hops] *= 1 + crowded
+        self.room *= 1 + crowded
         place = np.append(0, np.cumsum(self.room))
         starts = np.zeros(place[-1], np.int64)
         kept, number = spans(state.begun - state.first)
@@ -130,14 +144,14 @@ class _Simulation:
             if len(key) * len(self.seen) >= LOOKED_AT:
                 self.seen.clear()
             else:
-                self.seen[key] = now, self._begun.copy()
+                self.seen[key] = now, self.state.begun.copy()
             return
         before, begun = self.seen[key]
-        again: list[int] = (self._begun - begun).tolist()
+        again: list[int] = (self.state.begun - begun).tolist()
         done: list[int] = self._begun.tolist()
         most: list[int] = []
         for process, limit, count, so_far in zip(
-            self.processes, self.limits, again, done, strict=True
+            self.processes, self.limits, again, done, strict=False
         ):
             if count:
                 pace = Fraction((now - before) * process.iterations, count)
@@ -152,11 +166,11 @@ class _Simulation:
         That once is simulated: of its first iterations is known how long they waited.
         """
         self.seen.clear()
-        begun: list[int] = self._begun.tolist()
-        for number, count in enumerate(again):
-            self.limits[number] -= times * count
-            leap = Leap(begun[number] + min(count, 1), count, times, rise)
-            self.leaps.setdefault(self.processes[number].name, []).append(leap)
+        begun: list[int] = self.state.begun.tolist()
+        for log, count in enumerate(again):
+            self.leaps[log].append(Leap(begun[log] + min(count, 1), count, times, rise))
+        for number in range(len(self.processes)):
+            self.limits[number] -= times * again[number]
         lead: list[int] = self.lead.tolist()
         for part, number in enumerate(lead):
             self.solved[part] -= times * again[number] // self.processes[number].iterations
@@ -184,10 +198,28 @@ class _Simulation:
         """How many iterations of each process have begun."""
         return self.state.begun[: len(self.processes)]
 
-    def times(self) -> Times:
+    def found(self) -> Crossings:
         """What was found."""
-        arrivals = zip(self.recorded, self.arrivals, strict=True)
-        starts = {p.name: Runs.joined(s) for p, s in zip(self.processes, self.starts, strict=True)}
+        count, hops = len(self.processes), self.layout.hops
+        logs = [Runs.joined(parts) for parts in self.logs]
+        names = [process.name for process in self.processes]
+        starts, begins = dict(zip(names, logs[:count], strict=True)), logs[count:]
+        leaps = {n: of for n, of in zip(names, self.leaps, strict=False) if of}
+        solved = self._solved(starts)
+        times = Times(
+            self.flow,
+            self.images,
+            solved,
+            starts,
+            lambda name: waits_of(self.flow, name, solved[name]),
+            leaps,
+            self.periods,
+            self._arrivals(dict(zip(hops.all, begins, strict=True))) if begins else {},
+        )
+        return Crossings(times, hops, begins, self.leaps[count:])
+
+    def _solved(self, starts: Mapping[str, Runs]) -> dict[str, int]:
+        """How many images there are of each process."""
         solved: dict[str, int] = {}
         for part, names in enumerate(self.parts):
             images = self.solved[part]
@@ -197,13 +229,16 @@ class _Simulation:
                 begun = max(-(-starts[name].length // count) for name, count in counts.items())
                 images = min(images, begun + 2)
             solved.update(dict.fromkeys(names, images))
-        return Times(
-            self.flow,
-            self.images,
-            solved,
-            starts,
-            lambda name: waits_of(self.flow, name, solved[name]),
-            self.leaps,
-            self.periods,
-            {edge: Runs.joined(runs) for edge, runs in arrivals},
-        )
+        return solved
+
+    def _arrivals(self, begins: Mapping[Hop, Runs]) -> dict[Edge, Runs]:
+        """When the vectors of each edge have arrived that waited for links."""
+        hops, arrivals = self.layout.hops, dict[Edge, Runs]()
+        for edge, (hop, after) in hops.last.items():
+            came = begins[hop] + after
+            count, own = hops.places(edge, self.flow.processes[edge.writer].iterations)
+            if own is not None:
+                places = Runs.of(own).repeated(-(-came.length // count), count)
+                came = came.take(places.head(int(places.below(np.array([came.length]))[0])))
+            arrivals[edge] = came
+        return arrivals

@@ -55,11 +55,11 @@ class Plan(NamedTuple):
     waited_of: Ints
     """Of each signal the places in `waited` of waits for it."""
     waited: Ints
-    record: Ints
-    """The log that each signal is, if that is kept; or -1."""
     link: Ints
     """Of each hop, the place of its link in `free`; so the next one."""
     held: Ints
+    kept: Ints
+    """Whether its whole log is kept, as those of processes are, or what is not followed yet."""
     follows: Ints
     """Of each signal, then of each hop, the log that it follows; so the next one."""
     after: Ints
@@ -83,7 +83,7 @@ class State(NamedTuple):
     """What changes from one event to the next."""
 
     begun: Ints
-    """Entries of each log, of processes and hops and signals that are kept; so the next ones."""
+    """Entries of each log, of processes and hops; so the next ones."""
     stop: Ints
     """After how many the loop is to be left."""
     first: Ints
@@ -218,17 +218,11 @@ def _follow(plan: Plan, state: State, follower: int, now: int) -> bool:
     if seen < state.begun[log]:
         time = state.starts[state.place[log] + seen - state.first[log]] + plan.after[follower]
     _put(state.tree, follower, time)
-    signals = len(plan.record)
+    signals = len(plan.follows) - len(plan.link)
     if follower >= signals:
         return _cross(plan, state, follower - signals, now)
     _signal(plan, state, follower, count, now)
-    kept: int = plan.record[follower]
-    if kept < 0:
-        return False
-    number: int = state.begun[kept]
-    state.starts[state.place[kept] + number - state.first[kept]] = now
-    state.begun[kept] = number + 1
-    return number + 1 == state.stop[kept]
+    return False
 
 
 @_compiled
@@ -251,7 +245,8 @@ def _cross(plan: Plan, state: State, hop: int, now: int) -> bool:
     time = max(now, free)
     state.free[link] = time + plan.held[hop]
     log = len(plan.core) + hop
-    return _enter(plan, state, log, time) and not _forget(plan, state, log)
+    full = _enter(plan, state, log, time)
+    return full and (plan.kept[hop] > 0 or not _forget(plan, state, log))
 
 
 @_compiled

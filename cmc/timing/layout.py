@@ -33,31 +33,32 @@ class Layout:
     """How many iterations of each process there are in the stream."""
     late: Ints
     """The waits of an image for more signals than there are of its time."""
-    recorded: Sequence[Edge]
-    """The edges of whose vectors the arrivals are kept: after processes and hops the next logs."""
+    hops: Hops
+    """Their logs are those after those of processes."""
 
     @staticmethod
-    def of(flow: Flow, images: int, recorded: bool) -> Layout:
+    def of(flow: Flow, images: int, crossings: bool) -> Layout:
         """Processes are numbered in the order in which they stand in the flow.
 
-        The arrivals of vectors that wait for links are kept if they are to be `recorded`.
+        When vectors begin on links that they wait for is kept if that is asked.
         """
-        hops, some = _Hops.of(flow), _Some()
+        hops, some = Hops.of(flow), _Some()
         waits = _Waits.of(flow, images, hops, some)
-        kept = [edge for edge in flow.edges if edge in hops.last] if recorded else []
-        plan = _plan(flow, waits, hops, some, kept)
-        writers = np.array([hops.number[edge.writer] for edge in kept], np.int64)
-        # An image of each process at the least, and all that is in flight.
-        logs = np.append(plan.iterations, plan.iterations[writers])
+        plan = _plan(flow, waits, hops, some, crossings)
+        # An image of each log at the least, and all that is in flight.
+        sent = [hops.vectors(hop, flow) for hop in hops.all] if crossings else []
+        logs = np.append(plan.iterations, _array(sent))
         rows = max(1, _KEPT // int(logs.sum())) * logs
         flying = np.zeros_like(plan.iterations)
         near = plan.follows < len(flying)
         np.maximum.at(flying, plan.follows[near], plan.after[near])
         processes = rows[: len(flying)] - -flying // plan.interval
         queues = np.full(len(plan.link), _QUEUE)
-        room = np.concatenate([processes, queues, rows[len(flying) :]])
+        if crossings:
+            np.maximum(queues, rows[len(flying) :], out=queues)
+        room = np.concatenate([processes, queues])
         state = _state(plan, np.array(waits.slots, np.int64), room)
-        return Layout(plan, state, room, waits.limits, np.flatnonzero(waits.late), kept)
+        return Layout(plan, state, room, waits.limits, np.flatnonzero(waits.late), hops)
 
 
 def _array(numbers: Iterable[int]) -> Ints:
@@ -91,7 +92,7 @@ class _Some:
 
 
 @dataclass(frozen=True)
-class _Hop:
+class Hop:
     """Where vectors of an edge come to a link that they may have to wait for.
 
     That is `after` cycles after they began an iteration, or on the link of the hop before; of those
@@ -100,41 +101,41 @@ class _Hop:
 
     link: int
     held: int
-    before: _Hop | None
+    before: Hop | None
     after: int
     order: tuple[int, int]
     writer: str
 
 
 @dataclass(frozen=True)
-class _Hops:
+class Hops:
     """All hops, in the order in which those are served that come in one cycle."""
 
     number: Mapping[str, int]
     """Of each process."""
-    all: Sequence[_Hop]
-    last: Mapping[Edge, tuple[_Hop, int]]
+    all: Sequence[Hop]
+    last: Mapping[Edge, tuple[Hop, int]]
     """The last hop of each edge whose vectors may wait, and after how long they then arrive."""
-    sends: Mapping[_Hop, Ints | None]
+    sends: Mapping[Hop, Ints | None]
     """The iterations whose vectors come to each hop; None for all."""
 
     @staticmethod
-    def of(flow: Flow) -> _Hops:
-        known: dict[tuple[object, int], _Hop] = {}
-        crossing: dict[_Hop, list[Edge]] = {}
-        last: dict[Edge, tuple[_Hop, int]] = {}
+    def of(flow: Flow) -> Hops:
+        known: dict[tuple[object, int], Hop] = {}
+        crossing: dict[Hop, list[Edge]] = {}
+        last: dict[Edge, tuple[Hop, int]] = {}
         for place, edge in enumerate(flow.edges):
             if edge not in flow.delayed:
                 continue
             together = edge.writer if flow.multicast else edge
-            hop: _Hop | None = None
+            hop: Hop | None = None
             after, way = flow.processes[edge.writer].latency, edge.way
             for depth, link in enumerate(way.links):
                 if link in flow.contended:
                     before, order = hop, (place, depth)
                     hop = known.get((together, link))
                     if hop is None:
-                        hop = _Hop(link, way.held, before, after, order, edge.writer)
+                        hop = Hop(link, way.held, before, after, order, edge.writer)
                         known[together, link] = hop
                     crossing.setdefault(hop, []).append(edge)
                     after = 0
@@ -143,7 +144,12 @@ class _Hops:
             last[edge] = hop, after + way.held
         number = {name: i for i, name in enumerate(flow.processes)}
         sends = {hop: sent_over(edges) for hop, edges in crossing.items()}
-        return _Hops(number, sorted(known.values(), key=lambda hop: hop.order), last, sends)
+        return Hops(number, sorted(known.values(), key=lambda hop: hop.order), last, sends)
+
+    def vectors(self, hop: Hop, flow: Flow) -> int:
+        """How many vectors of an image come to a hop."""
+        sends = self.sends[hop]
+        return flow.processes[hop.writer].iterations if sends is None else len(sends)
 
     def places(self, edge: Edge, iterations: int) -> tuple[int, Ints | None]:
         """How many entries an image has in the log whose vectors an edge's reader gets.
@@ -181,7 +187,7 @@ class _Waits:
     """The signals: of a process, so long after the end of an iteration, or of an edge's vectors."""
 
     @staticmethod
-    def of(flow: Flow, images: int, hops: _Hops, some: _Some) -> _Waits:
+    def of(flow: Flow, images: int, hops: Hops, some: _Some) -> _Waits:
         waits = _Waits()
         tables: dict[tuple[object, ...], tuple[int, bool] | None] = {}
         length = 0
@@ -246,13 +252,10 @@ class _Waits:
                 waits.slots.append(0)
                 waits.late.append(False)
             waits.limits.append(limit)
-        for edge in hops.last:
-            # What waits for no vector records them all the same.
-            waits.sources.setdefault(edge, len(waits.sources))
         return waits
 
 
-def _plan(flow: Flow, waits: _Waits, hops: _Hops, some: _Some, kept: Sequence[Edge]) -> Plan:
+def _plan(flow: Flow, waits: _Waits, hops: Hops, some: _Some, crossings: bool) -> Plan:
     processes = list(flow.processes.values())
     cores: list[Sequence[Process]] = []
     for side in flow.sides.values():
@@ -289,7 +292,6 @@ def _plan(flow: Flow, waits: _Waits, hops: _Hops, some: _Some, kept: Sequence[Ed
         follows.append((number, hop.after, count, some.of(sends, count)))
     followed = _array(number for number, _, _, _ in follows)
     follower = np.argsort(followed, kind="stable")
-    records = {edge: len(processes) + len(hops.all) + i for i, edge in enumerate(kept)}
     every, logs = np.arange(len(processes) + 1), np.arange(len(processes) + len(hops.all) + 1)
     return Plan(
         iterations=_array(process.iterations for process in processes),
@@ -307,11 +309,9 @@ def _plan(flow: Flow, waits: _Waits, hops: _Hops, some: _Some, kept: Sequence[Ed
         some=np.concatenate([_array([]), *some.rows]),
         waited_of=np.searchsorted(on[waited], np.arange(len(waits.sources) + 1)),
         waited=waited,
-        record=_array(
-            records.get(source, -1) if isinstance(source, Edge) else -1 for source in waits.sources
-        ),
         link=_array(links[hop.link] for hop in hops.all),
         held=_array(hop.held for hop in hops.all),
+        kept=np.full(len(hops.all), int(crossings)),
         follows=followed,
         after=_array(after for _, after, _, _ in follows),
         entries=_array(count for _, _, count, _ in follows),
