@@ -11,18 +11,23 @@ import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 from numpy.typing import NDArray
+from onnx import helper
 
 import cmc
 from cmc import Program
 from cmc.accuracy.classes import find_scores, places
 from cmc.accuracy.measure import Accuracy, Shares, measure
+from cmc.accuracy.stages import Examiner, exact_values
 from cmc.accuracy.text import format_accuracy, format_time
+from cmc.analog.crossbar import Clipped, Crossbar, Physics
 from cmc.errors import CmcError
 from cmc.reference import Reference
+from cmc.simulator.watch import Noise
 from cmc.tools import cmc_accuracy
 from cmc.tools.cmc import main
 from cmc.tools.options import Options
 from conftest import ROOT
+from onnx_models import chain_model, normal
 from test_schema import Validator, wrong
 
 Floats = NDArray[np.float32]
@@ -96,6 +101,66 @@ def test_exact_crossbars_have_the_accuracy_of_the_network_in_float(
     # Of a chip alone, the network in float is not known, but what its crossbars should compute.
     assert measure(noisy, None, {"image": images}, labels, [0.0], 1).top1 == right
     assert "all chips are alike" in format_accuracy(exact)
+
+
+def one_stage(bits: str) -> Program:
+    node = helper.make_node("MatMul", ["x", "w"], ["y"])
+    model = chain_model([1, 8], node, constants={"w": normal(8, 3)})
+    return cmc.compile(model, target=f"ideal:{bits}")
+
+
+def test_noise_of_a_stage_is_how_far_it_is_from_what_it_should_write():
+    x = normal(64, 8, seed=1)
+    exact = x.astype(np.float64) @ normal(8, 3)
+    decibels: list[float] = []
+    for bits in (8, 7, 6, 5):
+        program = one_stage(f"dac_bits={bits},adc_bits={bits}")
+        (stage,) = Examiner(program)({"x": x}, 0, 0.0)
+        errors = program.run({"x": x}).outputs["y"] - exact
+        ratio = 10 * np.log10(np.sum(exact**2) / np.sum(errors**2))
+        assert stage.snr_db == pytest.approx(ratio, abs=1e-3)
+        decibels.append(float(ratio))
+    assert (np.diff(decibels) < -4).all()
+    assert Examiner(one_stage("rows=8"))({"x": x}, 0, 0.0) == ()
+
+
+def test_noise_that_a_stage_is_given_is_not_its_own(noisy: Program, images: Floats):
+    stages = Examiner(noisy)({"image": images[:5]}, 4, 3600.0)
+    found = noisy.run({"image": images[:5]}, seed=4, time=3600.0).outputs["scores"]
+    noise = Noise()
+    noise.add(found, noisy.run_with(exact_values(noisy), {"image": images[:5]})["scores"])
+    last = stages[-1].snr_db
+    assert last is not None and noise.decibels is not None
+    assert last > noise.decibels + 3
+
+
+def test_clipped_are_sums_beyond_the_largest_code():
+    weights = np.array([[1.0, 1.0], [1.0, -1.0], [0.5, 0.25]], np.float32)
+    vectors = np.array([[1, 1, 1], [1, -1, 0], [0, 0, 1], [-1, -1, -1]], np.float32)
+    # Sums are 2.5, 0.25 | 0, 2 | 0.5, 0.25 | -2.5, -0.25; a bound of 1.5 clips three of them.
+    counts: list[Clipped] = []
+    for bound in (1.5, 2.5, None):
+        crossbar = Crossbar(Physics(dac_bits=8, adc_bits=8, adc_bound=bound), "tile", 0, 1)
+        crossbar.program(weights[None], 0)
+        counts.append(Clipped())
+        products = np.empty((4, 1, 2), np.float32)
+        crossbar.multiply(vectors[:, None], products, range(4), range(1), counts[-1])
+    assert [one.sums for one in counts] == [8] * 3
+    assert [one.sums_beyond for one in counts] == [3, 0, 0]
+    assert [one.inputs_beyond for one in counts] == [0] * 3
+
+
+def test_no_image_is_counted_twice():
+    # Some are computed twice where two processors share five.
+    x = normal(5, 8, seed=1)
+    program = one_stage("adc_bits=8,adc_bound=1")
+    (stage,) = Examiner(program)({"x": x}, 0, 0.0)
+    weights = normal(8, 3).astype(np.float64)
+    step = np.abs(x).max(1, keepdims=True) * np.abs(weights).max() / 127
+    beyond = np.abs(np.rint(x @ weights / step)) > 127
+    (tile,) = stage.tiles
+    assert tile.sums == np.count_nonzero(beyond) / beyond.size > 0
+    assert tile.inputs is None
 
 
 def test_places():

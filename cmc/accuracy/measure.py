@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cmc.accuracy.classes import (
     Labels,
@@ -19,19 +18,18 @@ from cmc.accuracy.classes import (
     places,
     scores_of,
 )
+from cmc.accuracy.stages import IMAGES, Examiner, Inputs, StageNoise, exact_values
 from cmc.api import Program
 from cmc.dialects.cmpipe import target_of
 from cmc.errors import CmcError
 from cmc.explain.figures import Figures
 from cmc.reference import Reference
 from cmc.reports.report import Report
-from cmc.simulator.bulk import Values
+from cmc.simulator.watch import Noise
 from cmc.streams import check_stream, count_images
 from cmc.targets import Target
 from cmc.targets.keys import DRIFTING
 from cmc.track import Track, no_track
-
-Inputs = Mapping[str, NDArray[np.generic]]
 
 VERSION = 1
 """Of the schema of an accuracy as JSON, `docs/accuracy.schema.json`, which says what it means."""
@@ -67,12 +65,18 @@ class Moment:
     """In seconds."""
     top1: Shares
     top5: Shares
+    scores_snr_db: float | None
+    """Of the scores of all chips, against those of the network in float; None if all are equal."""
+    stages: tuple[StageNoise, ...]
+    """Of the first chip; none where products are exact."""
 
     def as_json(self) -> dict[str, object]:
         return {
             "time_s": self.time,
             "top1": self.top1.as_json(),
             "top5": self.top5.as_json(),
+            "scores_snr_db": self.scores_snr_db,
+            "stages": [stage.as_json() for stage in self.stages],
         }
 
 
@@ -145,25 +149,39 @@ def measure(
     name = find_scores(program.outputs, output)
     images = count_images(inputs)
     check_labels(labels, images, int(np.prod(program.outputs[name])))
-    expected = places(_exact(program, network, inputs, name, track), labels)
+    exact = _exact(program, network, inputs, name, track)
+    expected = places(exact, labels)
     target = target_of(program.loaded.op)
     trials = trials if _differ(target) else 1
     chips = range(seed, seed + trials)
     runs = [(chip, time) for chip in chips for time in _different(times, target)]
     found: dict[tuple[int, float], Labels] = {}
+    noises: dict[float, Noise] = {}
     report: Report | None = None
     for chip, time in track(runs, "measuring"):
         result = program.run(inputs, seed=chip, time=time)
-        found[chip, time] = places(scores_of(result.outputs, name), labels)
+        scores = scores_of(result.outputs, name)
+        found[chip, time] = places(scores, labels)
+        noises.setdefault(time, Noise()).add(scores, exact)
         report = result.report
     assert report is not None
+    examined = _examined(program, inputs, seed, [*noises], track)
     moments: list[Moment] = []
     for time in times:
-        same = time if (seed, time) in found else times[0]
+        same = time if time in noises else times[0]
         top1, top5 = (_shares([found[chip, same] for chip in chips], best) for best in (1, BEST))
-        moments.append(Moment(time, top1, top5))
+        moments.append(Moment(time, top1, top5, noises[same].decibels, examined[same]))
     top1, top5 = (_share(expected, best) for best in (1, BEST))
     return Accuracy(name, images, trials, seed, top1, top5, tuple(moments), report)
+
+
+def _examined(
+    program: Program, inputs: Inputs, seed: int, times: Sequence[float], track: Track
+) -> dict[float, tuple[StageNoise, ...]]:
+    """What one chip's stages add at each time, by some of the images."""
+    examiner = Examiner(program)
+    some = {name: array[:IMAGES] for name, array in inputs.items()}
+    return {time: examiner(some, seed, time) for time in track(times, "examining stages")}
 
 
 def _differ(target: Target) -> bool:
@@ -189,8 +207,8 @@ def _exact(
 ) -> Numbers:
     """The scores of the network in float, `[images, classes]`."""
     if network is None:
-        exact = Values(program.loaded.with_tiles(lambda _: {}))
-        return scores_of(program.run_with(exact, inputs, track=track), name)
+        found = program.run_with(exact_values(program), inputs, track=track)
+        return scores_of(found, name)
     reference = Reference(network)
     if program.has_host:
         images = range(count_images(inputs))

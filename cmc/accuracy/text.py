@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+
 from cmc.accuracy.measure import BEST, Accuracy, Shares
+from cmc.accuracy.stages import StageNoise
 from cmc.explain.figures import Figures
 from cmc.reports.columns import aligned
 
@@ -31,8 +34,54 @@ def format_accuracy(found: Accuracy) -> str:
             f"accuracy on {found.target.name}, of {images} by output '{found.output}': {spread}",
             *(f"  {line}" for line in aligned(rows)),
             _costs(Figures.of(found.report)),
+            *_stages(found),
         ]
     )
+
+
+def _stages(found: Accuracy) -> Iterator[str]:
+    """What each stage's own crossbars add, and what is clipped, at each time."""
+    moments = found.moments if found.differ else found.moments[:1]
+    names = [stage.stage for stage in moments[0].stages]
+    if not names:
+        return
+    by_name = [{stage.stage: stage for stage in moment.stages} for moment in moments]
+    times = [format_time(moment.time) for moment in moments] if found.differ else ["SNR"]
+    rows = [("", *times)]
+    for name in names:
+        rows.append((name, *(_decibels(stages[name].snr_db) for stages in by_name)))
+    rows.append(
+        (
+            f"output '{found.output}', of all",
+            *(_decibels(moment.scores_snr_db) for moment in moments),
+        )
+    )
+    yield "signal-to-noise ratio of what each stage writes, in dB: of its own crossbars alone"
+    yield from (f"  {line}" for line in aligned(rows))
+    yield from _clipped(by_name, times)
+
+
+def _clipped(moments: Sequence[Mapping[str, StageNoise]], times: Sequence[str]) -> Iterator[str]:
+    rows: list[tuple[str, ...]] = []
+    for name, stage in moments[0].items():
+        for number, tile in enumerate(stage.tiles):
+            tiles = [stages[name].tiles[number] for stages in moments]
+            for what, shares in (
+                ("inputs", [tile.inputs for tile in tiles]),
+                ("sums", [tile.sums for tile in tiles]),
+            ):
+                if any(shares):
+                    title = f"{what} of {tile.crossbar} in {name}"
+                    rows.append((title, *(f"{share or 0:.2%}" for share in shares)))
+    if not rows:
+        yield "no converter clips anything"
+        return
+    yield "clipped by converters, as what is beyond their ranges"
+    yield from (f"  {line}" for line in aligned([("", *times), *rows]))
+
+
+def _decibels(ratio: float | None) -> str:
+    return "exact" if ratio is None else f"{ratio:.1f}"
 
 
 def format_time(time: float) -> str:

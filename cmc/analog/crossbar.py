@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,30 @@ class Physics:
     def exact(self) -> bool:
         """Whether a product is just that."""
         return self == Physics()
+
+
+@dataclass
+class Clipped:
+    """How many numbers converters took, and how many of them were beyond their ranges."""
+
+    inputs: int = 0
+    inputs_beyond: int = 0
+    sums: int = 0
+    sums_beyond: int = 0
+    _busy: Lock = field(default_factory=Lock, repr=False, compare=False)
+
+    def add(self, other: Clipped) -> None:
+        """Count more, from any thread."""
+        with self._busy:
+            self.inputs += other.inputs
+            self.inputs_beyond += other.inputs_beyond
+            self.sums += other.sums
+            self.sums_beyond += other.sums_beyond
+
+    def clear(self) -> None:
+        """Begin anew."""
+        with self._busy:
+            self.inputs = self.inputs_beyond = self.sums = self.sums_beyond = 0
 
 
 class Crossbar:
@@ -75,11 +100,20 @@ class Crossbar:
         if self._physics.compensated and (now := _probe(self._held)):
             self._factor = _probe(self._cells.at(0)) / now
 
-    def multiply(self, vectors: Floats, products: Floats, images: range, iterations: range) -> None:
+    def multiply(
+        self,
+        vectors: Floats,
+        products: Floats,
+        images: range,
+        iterations: range,
+        clipped: Clipped | None = None,
+    ) -> None:
         """Fill `products`, `[images * iterations, blocks, columns]`, image by image.
 
-        `vectors` are `[images * iterations, blocks, rows]`. Images are counted in the stream.
+        `vectors` are `[images * iterations, blocks, rows]`. Images are counted in the stream. What
+        is clipped is counted where that is given.
         """
+        counts = None if clipped is None else Clipped()
         physics = self._physics
         inputs = vectors.astype(np.float64)
         tops = np.abs(vectors).max((1, 2), keepdims=True).astype(np.float64)
@@ -87,6 +121,8 @@ class Crossbar:
         if physics.dac_bits is not None:
             steps = tops / codes_of(physics.dac_bits)
             inputs = np.rint(inputs / steps)
+            if counts is not None:
+                counts.inputs += inputs.size
             tops = np.full_like(tops, codes_of(physics.dac_bits))
         else:
             steps = np.ones_like(tops)
@@ -99,9 +135,15 @@ class Crossbar:
             if physics.adc_bits is not None:
                 codes = codes_of(physics.adc_bits)
                 rounding = tops * (reach / codes)
-                sums = np.clip(np.rint(sums / rounding), -codes, codes) * rounding
+                rounded = np.rint(sums / rounding)
+                if counts is not None:
+                    counts.sums += rounded.size
+                    counts.sums_beyond += int(np.count_nonzero(np.abs(rounded) > codes))
+                sums = np.clip(rounded, -codes, codes) * rounding
             total += factor * sums
         products[...] = total * (steps * self._factor)
+        if clipped is not None and counts is not None:
+            clipped.add(counts)
 
     def _normals(self, images: range, iterations: range) -> Floats:
         """A number for each column in each iteration, `[images * iterations, columns]`."""

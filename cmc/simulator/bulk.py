@@ -35,11 +35,12 @@ from cmc.poly.evaluate import Ints, coefficients
 from cmc.simulator.bands import Task, even_bands, schedule
 from cmc.simulator.body import Call, call, constant, joins, parts
 from cmc.simulator.circles import Circle, runs_of
-from cmc.simulator.crossbars import NEW, Conditions, Moment, Rows, prepare
+from cmc.simulator.crossbars import NEW, Conditions, Moment, Rows, Tile, prepare
 from cmc.simulator.gather import Floats
 from cmc.simulator.load import Dataflow, LoadedProgram, Object, Read
 from cmc.simulator.memory import Pool, Scratch
 from cmc.simulator.ports import Port
+from cmc.simulator.watch import Watch
 from cmc.simulator.windows import BLOCK, Linear, Slices, Source, Stored, indexed, strided
 from cmc.streams import count_images
 from cmc.track import Track, no_track
@@ -174,8 +175,11 @@ def _scatter(target: Floats, places: Ints, values: Floats) -> None:
 class Plan:
     """The values of a dataflow, laid out for a number of images that are computed together."""
 
-    def __init__(self, dataflow: Dataflow, images: int, processors: int):
+    def __init__(
+        self, dataflow: Dataflow, images: int, processors: int, watch: Watch | None = None
+    ):
         self._dataflow = dataflow
+        self._watch = watch
         self.images = images
         self._moment = Moment()
         self._scratch = [Scratch() for _ in range(processors)]
@@ -202,12 +206,14 @@ class Plan:
         outputs: Mapping[str, Floats],
         first: int,
         pool: Executor | None,
+        again: int = 0,
     ) -> None:
         """Compute `images` images, each input `[images, ...]`; fill the outputs.
 
-        The `first` of them is one of those of the pipeline's stream.
+        The `first` of them is one of those of the pipeline's stream; so many of them were computed
+        before and are so `again`.
         """
-        self._moment.image = first
+        self._moment.image, self._moment.again = first, again
         for step in self._steps:
             step(inputs, outputs, pool)
 
@@ -344,7 +350,10 @@ class Plan:
                 lent += [] if source.lent is None else [source.lent]
             every = Slices(slice(0, self.images), slice(0, count))
             rows = self._rows(every, iterations.start)
-            stage.shares[0] += self._block(program, every, rows, sources, self._scratch[0], target)
+            shadow = self._shadow(program, target, lent)
+            stage.shares[0] += self._watched(
+                program, every, rows, sources, self._scratch[0], target, shadow
+            )
             written = self._part(part.object.name, range(_rows(part.object)))
             elements = written.reshape(self.images, -1, part.object.vector)
             places = part.elements[iterations.start : iterations.stop]
@@ -375,15 +384,17 @@ class Plan:
             sources[read.op] = source
             stage.prepare += source.prepare
             lent += [] if source.lent is None else [source.lent]
+        shadow = self._shadow(program, target, lent)
         for number, block in enumerate(self._blocks(program, workers, len(rows), iterations)):
             worker = number % workers
-            stage.shares[worker] += self._block(
+            stage.shares[worker] += self._watched(
                 program,
                 block,
                 self._rows(block, iterations // len(rows) * rows.start),
                 sources,
                 self._scratch[worker],
                 target,
+                shadow,
             )
         for array in lent:
             self._pool.give(array)
@@ -454,6 +465,31 @@ class Plan:
         start, stop = block.iterations.start, block.iterations.stop
         return Rows(block.images, slice(first + start, first + stop), self._moment)
 
+    def _shadow(self, program: LoadedProgram, target: Floats, lent: list[Floats]) -> Floats | None:
+        """Where what a program should write is computed beside `target`, if that is watched."""
+        if self._watch is None or not program.tiles:
+            return None
+        lent.append(self._pool.take(target.shape))
+        return lent[-1]
+
+    def _watched(
+        self,
+        program: LoadedProgram,
+        block: Slices,
+        rows: Rows,
+        sources: Mapping[ReadOp, Source],
+        scratch: Scratch,
+        target: Floats,
+        shadow: Floats | None,
+    ) -> list[Call]:
+        """The calls of a block, and those that compare it with what is exact of the same inputs."""
+        calls = self._block(program, block, rows, sources, scratch, target, program.tiles)
+        if shadow is None or self._watch is None:
+            return calls
+        calls += self._block(program, block, rows, sources, scratch, shadow, {})
+        found, exact = (array[block.images, block.iterations] for array in (target, shadow))
+        return [*calls, (self._watch.compare, (program.name, found, exact, rows))]
+
     def _block(
         self,
         program: LoadedProgram,
@@ -462,8 +498,12 @@ class Plan:
         sources: Mapping[ReadOp, Source],
         scratch: Scratch,
         target: Floats,
+        tiles: Mapping[Operation, Tile],
     ) -> list[Call]:
-        """The calls that compute one block into `target`, `[images, iterations, vector]`."""
+        """The calls that compute one block into `target`, `[images, iterations, vector]`.
+
+        Products that have a tile are computed by that.
+        """
         calls: list[Call] = []
         arrays: dict[SSAValue, Floats] = {}
         ops = program.body
@@ -499,7 +539,7 @@ class Plan:
                 calls += [(np.copyto, (out, under)) for under in operands if under is not out]
                 calls.append(sources[op].fill(block, out))
             else:
-                calls.append(call(op, operands, out, rows, program.tiles))
+                calls.append(call(op, operands, out, rows, tiles))
             arrays[value] = out
         result = arrays[write.vector]
         if not np.may_share_memory(result, written):
@@ -553,9 +593,10 @@ class Values:
     order of sums within a product: values of one image in different streams differ by rounding.
     """
 
-    def __init__(self, dataflow: Dataflow):
+    def __init__(self, dataflow: Dataflow, watch: Watch | None = None):
+        """Each stage is measured where there is a `watch`."""
         self._outputs = dataflow.outputs
-        self._pipelines = [_Pipeline(part) for part in dataflow.apart()]
+        self._pipelines = [_Pipeline(part, watch) for part in dataflow.apart()]
         self._busy = Lock()
 
     def __call__(
@@ -582,8 +623,9 @@ class Values:
 class _Pipeline:
     """The values of a pipeline, of all images or of some by turns."""
 
-    def __init__(self, dataflow: Dataflow):
+    def __init__(self, dataflow: Dataflow, watch: Watch | None):
         self._dataflow = dataflow
+        self._watch = watch
         self._turn = next(iter(dataflow.programs.values())).turn
         largest = max(o.elements * o.vector for o in dataflow.objects.values())
         self._together = max(1, CHUNK // largest)
@@ -624,13 +666,15 @@ class _Pipeline:
         def run(number: int, round: int, pool: Executor | None = None) -> None:
             plan = plans[number]
             # A share's last images go with some that are computed already.
-            start = min(ends[number] + round * plan.images, ends[number + 1] - plan.images)
+            next = ends[number] + round * plan.images
+            start = min(next, ends[number + 1] - plan.images)
             chunk = slice(start, start + plan.images)
             plan.run(
                 {name: array[chunk] for name, array in inputs.items()},
                 {name: array[chunk] for name, array in outputs.items()},
                 first + start,
                 pool,
+                next - start,
             )
 
         with ThreadPoolExecutor(max(1, self._processors - 1)) as pool:
@@ -650,7 +694,7 @@ class _Pipeline:
     ) -> None:
         """The same, of images each of which needs what the one before gives."""
         if not self._plans:
-            self._plans = [Plan(self._dataflow, 1, self._processors)]
+            self._plans = [Plan(self._dataflow, 1, self._processors, self._watch)]
         (plan,) = self._plans
         states = self._dataflow.states
         with ThreadPoolExecutor(max(1, self._processors - 1)) as pool:
@@ -670,5 +714,5 @@ class _Pipeline:
         if [plan.images for plan in self._plans] != [together] * count:
             self._plans = []  # frees the arrays of those before
             each = self._processors if count == 1 else 1
-            self._plans = [Plan(self._dataflow, together, each) for _ in range(count)]
+            self._plans = [Plan(self._dataflow, together, each, self._watch) for _ in range(count)]
         return self._plans

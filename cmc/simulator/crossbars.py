@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from xdsl.ir import Operation
 
-from cmc.analog.crossbar import Crossbar, Physics
+from cmc.analog.crossbar import Clipped, Crossbar, Physics
 from cmc.analog.devices import Hermes, Pcm
 from cmc.analog.weights import Conductances, Digits, Exact, Model
 from cmc.dialects.cmpipe import CrossbarOp, MxvOp, StageOp, find_crossbar, target_of
@@ -58,6 +58,8 @@ class Moment:
 
     image: int = 0
     iteration: int = 0
+    again: int = 0
+    """How many of the images that are computed together were computed before."""
 
 
 @dataclass(frozen=True)
@@ -73,13 +75,20 @@ class Rows:
         images, iterations = self.images, self.iterations
         return (images.stop - images.start) * (iterations.stop - iterations.start)
 
+    @property
+    def again(self) -> int:
+        """How many of the images were computed before; they come first."""
+        return max(0, min(self.moment.again, self.images.stop) - self.images.start)
+
 
 class Tile:
     """A crossbar as one `cmpipe.mxv` drives it."""
 
-    def __init__(self, op: CrossbarOp, crossbar: Crossbar):
+    def __init__(self, op: CrossbarOp, crossbar: Crossbar, clipped: Clipped | None = None):
+        """What is clipped is counted where that is given."""
         self._op = op
         self._crossbar = crossbar
+        self._clipped = clipped
         self._seed: int | None = None
         self._time = 0.0
 
@@ -95,18 +104,36 @@ class Tile:
 
     def multiply(self, vectors: Floats, products: Floats, rows: Rows) -> None:
         """Fill products of vectors, one of each of the rows."""
-        image, iteration = rows.moment.image, rows.moment.iteration
-        self._crossbar.multiply(
-            vectors if vectors.ndim == 3 else vectors[:, np.newaxis],
-            products if products.ndim == 3 else products[:, np.newaxis],
-            range(image + rows.images.start, image + rows.images.stop),
-            range(iteration + rows.iterations.start, iteration + rows.iterations.stop),
+        vectors = vectors if vectors.ndim == 3 else vectors[:, np.newaxis]
+        products = products if products.ndim == 3 else products[:, np.newaxis]
+        first = rows.moment.iteration
+        iterations = range(first + rows.iterations.start, first + rows.iterations.stop)
+        start, new, stop = (
+            rows.moment.image + image
+            for image in (rows.images.start, rows.images.start + rows.again, rows.images.stop)
         )
+        if new > start and self._clipped is not None:
+            split = rows.again * len(iterations)
+            before = vectors[:split], products[:split]
+            self._crossbar.multiply(*before, range(start, new), iterations)
+            vectors, products, start = vectors[split:], products[split:], new
+        if stop > start:
+            images = range(start, stop)
+            self._crossbar.multiply(vectors, products, images, iterations, self._clipped)
 
 
-def tiles_of(stage: StageOp, iterations: int) -> dict[Operation, Tile]:
-    """What the products of a stage are computed with; nothing where they are just products."""
-    physics = physics_of(target_of(stage))
+def tiles_of(
+    stage: StageOp,
+    iterations: int,
+    physics: Physics | None = None,
+    clipped: Callable[[CrossbarOp], Clipped] | None = None,
+) -> dict[Operation, Tile]:
+    """What the products of a stage are computed with; nothing where they are just products.
+
+    They are as its target says, or as other `physics` do. What is clipped is counted where
+    `clipped` says for each crossbar.
+    """
+    physics = physics_of(target_of(stage)) if physics is None else physics
     if physics.exact:
         return {}
     products = [op for op in stage.computed() if isinstance(op, MxvOp)]
@@ -114,7 +141,8 @@ def tiles_of(stage: StageOp, iterations: int) -> dict[Operation, Tile]:
     for number, op in enumerate(products):
         crossbar = find_crossbar(op, op.crossbar)
         name = f"{stage.sym_name.data}/{crossbar.sym_name.data}"
-        tiles[op] = Tile(crossbar, Crossbar(physics, name, number, iterations))
+        computed = Crossbar(physics, name, number, iterations)
+        tiles[op] = Tile(crossbar, computed, None if clipped is None else clipped(crossbar))
     return tiles
 
 
