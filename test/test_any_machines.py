@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -84,7 +85,10 @@ def times_with(flow: Flow, slots: Sequence[int], images: int) -> Times:
 def test_minimal_rings_are_minimal(seed: int):
     random, flow = Random(seed), any_flow(seed)
     most = throughput_slots(flow)
-    slots = minimal_slots(flow, most, [random.randint(1, 9) for _ in most])
+    widths = [random.randint(1, 9) for _ in most]
+    slots = minimal_slots(flow, most, widths)
+    with patch("cmc.sizing.minimal.ARRAYS", 0):
+        assert minimal_slots(flow, most, widths) == slots
     assert times_with(flow, slots, 4).complete
     for number, count in enumerate(slots):
         assert count <= most[number]

@@ -29,6 +29,9 @@ from functools import cached_property
 from cmc.timing.flow import Edge, Flow
 from cmc.timing.runs import Runs, held
 
+ARRAYS = 1 << 22
+"""So many iterations at the ends of all edges take 100 MB as arrays, which are faster than runs."""
+
 
 def minimal_slots(flow: Flow, live: Sequence[int], widths: Sequence[int]) -> list[int]:
     """The slots of each edge's channel: no more than in sizes with which nothing deadlocks.
@@ -48,8 +51,10 @@ class Rings:
     def __init__(self, flow: Flow, slots: Sequence[int]):
         self._flow = flow
         self.slots = dict(zip(flow.edges, slots, strict=True))
-        self._needs: dict[Edge, Runs] = {}
-        self._frees: dict[Edge, Runs] = {}
+        self._rooms: dict[Edge, tuple[int, Runs]] = {}
+        counts = {name: process.iterations for name, process in flow.processes.items()}
+        ends = (counts[edge.writer] + counts[edge.reader] for edge in flow.edges)
+        self._arrays = sum(ends) <= ARRAYS
 
     def fewest(self, edge: Edge) -> int:
         """The fewest slots for one of the rings, not to deadlock while the others stay as they are.
@@ -65,9 +70,10 @@ class Rings:
     def _waits(self, edge: Edge) -> Runs:
         """How many writes each iteration of a channel's reader waits for, but for its room."""
         around = self._around[edge]
-        ways = [(one.reader, one.writer, self._needed(one)) for one in reversed(around)]
+        ways = [(one.reader, one.writer, self._needed[one]) for one in reversed(around)]
         ways += [(one.writer, one.reader, self._room(one)) for one in around if one is not edge]
-        asked = {edge.reader: Runs.line(self._flow.processes[edge.reader].iterations, 1, 1)}
+        iterations = self._flow.processes[edge.reader].iterations
+        asked = {edge.reader: self._shaped(Runs.line(iterations, 1, 1))}
         passed: dict[int, Runs] = {}
         more = True
         while more:
@@ -76,29 +82,43 @@ class Rings:
                 iterations = asked.get(source)
                 if iterations is not None and iterations is not passed.get(number):
                     passed[number] = iterations
-                    wanted, before = way.take(iterations).merged(), asked.get(target)
+                    wanted, before = self._shaped(way.take(iterations)), asked.get(target)
                     asked[target] = wanted if before is None else before.maximum(wanted)
                     more |= asked[target] is not before
         return asked[edge.writer]
 
-    def _needed(self, edge: Edge) -> Runs:
-        """How many elements the reader needs to run that many iterations, from none on."""
-        if edge not in self._needs:
+    def _shaped(self, runs: Runs) -> Runs:
+        """The same sequence as an array, or in few runs."""
+        if self._arrays:
+            return runs if runs.is_array else Runs.array(runs.expanded())
+        return runs.merged()
+
+    @cached_property
+    def _needed(self) -> dict[Edge, Runs]:
+        """How many elements each edge's reader needs to run that many iterations, from none on."""
+        found: dict[Edge, Runs] = {}
+        for edge in self._flow.edges:
             iterations = self._flow.processes[edge.reader].iterations
             written = edge.iteration(edge.ready.awaits - 1) + 1
             need = held(edge.ready.starts, written, iterations, before=0)
-            self._needs[edge] = Runs.joined([Runs.line(1, 0), need])
-        return self._needs[edge]
+            found[edge] = self._shaped(Runs.joined([Runs.line(1, 0), need]))
+        return found
 
     def _room(self, edge: Edge) -> Runs:
         """How many iterations the reader runs to make room for so many of the writer, from none."""
+        slots, room = self._rooms.get(edge, (None, None))
+        if room is None or slots != self.slots[edge]:
+            slots = self.slots[edge]
+            room = self._shaped(self._freed(edge, slots))
+            self._rooms[edge] = slots, room
+        return room
+
+    def _freed(self, edge: Edge, slots: int) -> Runs:
         iterations = self._flow.processes[edge.writer].iterations
         elements = edge.count(iterations)
-        if edge not in self._frees:
-            free = held(edge.free.starts, edge.free.awaits, elements, before=0)
-            self._frees[edge] = free
-        empty = Runs.line(min(self.slots[edge], elements) + 1, 0)
-        room = Runs.joined([empty, self._frees[edge]]).head(elements + 1)
+        free = held(edge.free.starts, edge.free.awaits, elements, before=0)
+        empty = Runs.line(min(slots, elements) + 1, 0)
+        room = Runs.joined([empty, free]).head(elements + 1)
         return room.take(edge.sent_by(Runs.line(iterations + 1, 0, 1)))
 
     @cached_property
