@@ -242,3 +242,19 @@ def test_a_type_that_is_no_integer_is_refused():
     model.graph.initializer.append(zero)
     with pytest.raises(CmcError, match="it rounds to float8_e4m3fn, which is no type of integers"):
         import_model(model)
+
+
+def test_quantised_scalars_are_constants():
+    """What an attention is scaled by has no axes."""
+    scale, zero, three = np.array(0.5, np.float32), np.array(0, np.uint8), np.array(3, np.uint8)
+    model = chain_model(
+        [1, 4],
+        node("QuantizeLinear", ["x", "half", "zero"], ["q"]),
+        node("DequantizeLinear", ["q", "half", "zero"], ["d"]),
+        node("DequantizeLinear", ["three", "half", "zero"], ["f"]),
+        node("Mul", ["d", "f"], ["y"]),
+        constants={"half": scale, "zero": zero, "three": three},
+    )
+    x = normal(3, 4, seed=1)
+    found = evaluate(import_model(model), {"x": x})["y"]
+    assert np.array_equal(found, Reference(model)({"x": x})["y"])
