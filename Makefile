@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 BIN := $(VENV)/bin
 DIGITS := examples/digits
 
-.PHONY: demo test fuzz conformance malformed bench docs clean
+.PHONY: demo test fuzz circuits conformance malformed bench docs clean
 
 demo: $(VENV)/.installed
 	@mkdir -p build
@@ -23,6 +23,10 @@ test: $(VENV)/.installed-test
 # that are left out there because others are much like them.
 fuzz: $(VENV)/.installed-test
 	CMC_FUZZ=5 $(BIN)/python -m pytest -n 2 -m "hypothesis or thorough" $(PYTEST_ARGS)
+
+# The usual tests, in which the times of all networks are explained, and what explains them tested.
+circuits: $(VENV)/.installed-test
+	CMC_CIRCUITS=1 $(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
 # All of onnx's tests of operators, for docs/operators.md.
 conformance: $(VENV)/.installed-test

@@ -5,13 +5,14 @@
 Tests of random examples draw the same ones in every run, unless `CMC_FUZZ=5` in the environment
 asks for five times as many, and others each time: `make fuzz`, which is how to look for what these
 do not show. Tests that are marked `thorough` are more of what others are already, for `make fuzz`.
+With `CMC_CIRCUITS=1` all that any test times is explained, too: `make circuits`.
 """
 
 import gc
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,27 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [item for item in items if item.get_closest_marker("thorough")]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if not item.get_closest_marker("thorough")]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def circuits() -> Generator[None]:
+    """With `CMC_CIRCUITS=1`, what explains the times of all that any test times, against these."""
+    if "CMC_CIRCUITS" not in os.environ:
+        yield
+        return
+    from cmc.simulator import Simulator
+    from explaining import expect_explained
+
+    time = Simulator.time
+
+    def explained(self: Simulator, images: int):
+        report = time(self, images)
+        expect_explained(self, report)
+        return report
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Simulator, "time", explained)
+        yield
 
 
 OWN_NETWORKS = ("digits", "shortcuts", "same", "separable")
