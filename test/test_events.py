@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 
+from cmc.simulator import summary
+from cmc.simulator.summary import interval_of
 from cmc.timing import events
 from cmc.timing.flow import Edge, Flow, Process, Steps, waits
 from cmc.timing.runs import Runs
@@ -195,3 +197,13 @@ def test_parts_that_share_nothing_have_times_of_their_own():
     assert {times.periods[name] for name in "ab"} == {40}
     assert {times.periods[f"{name}2"] for name in "ab"} == {2 * 8 * 1009}
     assert times.ends(10**3)[-1] == 1 + 10**3 * 2 * 8 * 1009 - 1009 + 5
+
+
+def test_the_interval_of_what_never_comes_again():
+    """It is an average over a stream that can be gone through, as in a long one."""
+    flow = random_flow(6)
+    exact = interval_of(flow)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(events, "LOOKED_AT", 0)
+        patch.setattr(summary, "_MOST", 1 << 14)
+        assert interval_of(flow) == pytest.approx(exact, rel=0.02)

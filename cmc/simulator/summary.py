@@ -31,11 +31,14 @@ SHOWN = 8
 LONG = 10**6
 """Images of a stream that is long enough for all images after some first ones to be alike."""
 
+_LEAST, _MOST = 8, 1 << 21
+"""Images of each pipeline, and iterations, in which it shows whether the same comes again."""
+
 
 def summarize(chip: Chip, times: Times, cycles_per_image: float | None) -> Report:
     """The report of a stream that is through, and of which this is known of its `steady` state."""
     target, waiting, alone = target_of(chip.op), Waiting(times), _alone(times)
-    stream = cache(lambda: solve(chip.flow, LONG, arrivals=False))
+    stream = cache(lambda: long_stream(chip.flow))
     programs = {
         writer.sym_name.data: _program(chip.programs[writer.sym_name.data], writer, waiting, target)
         for side in (chip.op.gcu, *chip.op.cores())
@@ -90,7 +93,21 @@ def latency_of(flow: Flow) -> int:
 
 def interval_of(flow: Flow) -> float | None:
     """Cycles from one image's end to the next one's in a long stream."""
-    return _interval(solve(flow, LONG, arrivals=False))
+    return _interval(long_stream(flow))
+
+
+def long_stream(flow: Flow) -> Times:
+    """A stream that is long enough for its interval, and no longer than can be gone through.
+
+    Where units or links are shared, the same may come again late, or never in a sensible time.
+    """
+    iterations = sum(process.iterations for process in flow.processes.values())
+    images = max(_LEAST, _MOST // max(iterations, 1)) * flow.turns
+    if flow.shared and images < LONG:
+        times = solve(flow, images, arrivals=False)
+        if times.period is None:
+            return times
+    return solve(flow, LONG, arrivals=False)
 
 
 def _interval(times: Times) -> float | None:
@@ -100,6 +117,13 @@ def _interval(times: Times) -> float | None:
     found = steady(times)
     if found is not None:
         return found
+    if times.period is None:
+        # At its ends there are fewer images at once, which come sooner.
+        turns, ends = times.flow.turns, np.maximum.accumulate(times.ends(times.images))
+        ends = ends[::turns]
+        first = len(ends) // 4
+        last = len(ends) - 1 - first
+        return int(ends[last] - ends[first]) / ((last - first) * turns)
     return max(times.last(n) + p.latency for n, p in times.flow.processes.items()) / times.images
 
 
