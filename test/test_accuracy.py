@@ -16,9 +16,10 @@ from onnx import helper
 import cmc
 from cmc import Program
 from cmc.accuracy.classes import find_scores, places
-from cmc.accuracy.measure import Accuracy, Shares, measure
+from cmc.accuracy.measure import Accuracy, measure, shuffled
 from cmc.accuracy.stages import Examiner, exact_values
 from cmc.accuracy.text import format_accuracy, format_time
+from cmc.accuracy.trials import Shares, half_width
 from cmc.analog.crossbar import Clipped, Crossbar, Physics
 from cmc.errors import CmcError
 from cmc.reference import Reference
@@ -101,6 +102,28 @@ def test_exact_crossbars_have_the_accuracy_of_the_network_in_float(
     # Of a chip alone, the network in float is not known, but what its crossbars should compute.
     assert measure(noisy, None, {"image": images}, labels, [0.0], 1).top1 == right
     assert "all chips are alike" in format_accuracy(exact)
+
+
+def test_quick_takes_as_many_images_as_the_spread_needs(noisy: Program, digits: Path, data: Path):
+    with np.load(data) as file:
+        inputs, labels = {"image": file["image"]}, file["labels"]
+    found = measure(noisy, digits, inputs, labels, [1.0], 3, quick=True)
+    (moment,) = found.moments
+    order, count = shuffled(360), 32
+    while True:
+        some = order[:count]
+        shares: list[float] = []
+        for seed in range(3):
+            result = noisy.run({"image": inputs["image"][some]}, seed=seed, time=1)
+            shares.append(share(result.outputs["scores"].argmax(1) == labels[some]))
+        if half_width(np.mean(shares).item(), count) <= max(np.std(shares, ddof=1).item(), 0.01):
+            break
+        count *= 2
+    assert 32 < count < 360
+    assert (found.images, found.given) == (count, 360)
+    assert moment.top1.trials == tuple(shares)
+    assert half_width(0.5, 64) == pytest.approx(0.11898, abs=1e-5)
+    assert f"of {count} of 360 images" in format_accuracy(found)
 
 
 def one_stage(bits: str) -> Program:

@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 
 import cmc
-from cmc.accuracy.measure import Inputs, measure
+from cmc.accuracy.measure import measure
 from cmc.accuracy.text import format_accuracy
+from cmc.accuracy.trials import Inputs
 from cmc.errors import CmcError
 from cmc.files.output import check_output, replacing_text
 from cmc.streams import check_names, count_images
@@ -40,6 +41,7 @@ def show_accuracy(options: Options) -> None:
         options.trials,
         seed=options.seed,
         output=options.scores,
+        quick=options.quick,
         track=track,
     )
     print(format_accuracy(found))

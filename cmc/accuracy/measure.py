@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cmc.accuracy.classes import (
     Labels,
@@ -18,14 +19,14 @@ from cmc.accuracy.classes import (
     places,
     scores_of,
 )
-from cmc.accuracy.stages import IMAGES, Examiner, Inputs, StageNoise, exact_values
+from cmc.accuracy.stages import IMAGES, Examiner, StageNoise, exact_values
+from cmc.accuracy.trials import BEST, Inputs, Shares, Trials, share_of
 from cmc.api import Program
-from cmc.dialects.cmpipe import target_of
 from cmc.errors import CmcError
 from cmc.explain.figures import Figures
 from cmc.reference import Reference
 from cmc.reports.report import Report
-from cmc.simulator.watch import Noise
+from cmc.simulator.crossbars import Conditions
 from cmc.streams import check_stream, count_images
 from cmc.targets import Target
 from cmc.targets.keys import DRIFTING
@@ -34,27 +35,8 @@ from cmc.track import Track, no_track
 VERSION = 1
 """Of the schema of an accuracy as JSON, `docs/accuracy.schema.json`, which says what it means."""
 
-BEST = 5
-"""How many classes may be named where any of them may be right."""
-
-
-@dataclass(frozen=True)
-class Shares:
-    """A share of the images for each trial."""
-
-    trials: tuple[float, ...]
-
-    @property
-    def mean(self) -> float:
-        return float(np.mean(self.trials))
-
-    @property
-    def deviation(self) -> float:
-        """The standard deviation over trials, of a sample: 0 of a single one."""
-        return float(np.std(self.trials, ddof=1)) if len(self.trials) > 1 else 0.0
-
-    def as_json(self) -> dict[str, object]:
-        return {"mean": self.mean, "deviation": self.deviation, "trials": list(self.trials)}
+FIRST = 32
+"""How many images there are at first, at the least, where more are taken as the spread needs."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +69,9 @@ class Accuracy:
     output: str
     """The one that has the scores."""
     images: int
+    """How many were run."""
+    given: int
+    """How many there are."""
     trials: int
     """Chips: 1 where no two of a target differ."""
     seed: int
@@ -115,6 +100,7 @@ class Accuracy:
             "target": self.target.name,
             "output": self.output,
             "images": self.images,
+            "images_given": self.given,
             "trials": self.trials,
             "seed": self.seed,
             "interval_ns": figures.interval_ns,
@@ -135,71 +121,90 @@ def measure(
     *,
     seed: int = 0,
     output: str | None = None,
+    quick: bool = False,
     track: Track = no_track,
 ) -> Accuracy:
-    """Run all images on some chips of the program's target, each at some times.
+    """Run images on some chips of the program's target, each at some times.
 
     `times` are seconds after the crossbars were programmed; chip `n` of `trials` is that of seed
     `seed + n`. `network` is what was compiled, for its accuracy in float; where that is not known
-    it is that of the chip without physics. Where chips do not differ, one of them is run, once.
-    CmcError for labels that do not fit, and where no output has scores of classes.
+    it is that of the chip without physics. Where chips do not differ, one of them is run, once. All
+    images are run, in their order, or with `quick` some of them in the order of `shuffled`: twice
+    as many again and again, until they suffice. CmcError for labels that do not fit, and where no
+    output has scores of classes.
     """
     if not program.has_chip:
         raise CmcError("nothing of the network is on the cores, so that they cost no accuracy")
     name = find_scores(program.outputs, output)
-    images = count_images(inputs)
+    images = count_images({n: array for n, array in inputs.items() if n not in program.states})
     check_labels(labels, images, int(np.prod(program.outputs[name])))
-    exact = _exact(program, network, inputs, name, track)
-    expected = places(exact, labels)
-    target = target_of(program.loaded.op)
-    trials = trials if _differ(target) else 1
-    chips = range(seed, seed + trials)
-    runs = [(chip, time) for chip in chips for time in _different(times, target)]
-    found: dict[tuple[int, float], Labels] = {}
-    noises: dict[float, Noise] = {}
-    report: Report | None = None
-    for chip, time in track(runs, "measuring"):
-        result = program.run(inputs, seed=chip, time=time)
-        scores = scores_of(result.outputs, name)
-        found[chip, time] = places(scores, labels)
-        noises.setdefault(time, Noise()).add(scores, exact)
-        report = result.report
-    assert report is not None
-    examined = _examined(program, inputs, seed, [*noises], track)
+    report = program.time(1)
+    target = report.target
+    chips = range(seed, seed + (trials if _differ(target) else 1))
+    different = list(dict.fromkeys(times)) if _differ(target) else times[:1]
+
+    def compute(some: Inputs, conditions: Conditions) -> Mapping[str, NDArray[np.generic]]:
+        seed, time, first = conditions.seed, conditions.time, conditions.first
+        return program.run(some, seed=seed, time=time, first=first).outputs
+
+    found = Trials(compute, name, chips, different)
+    order = np.arange(images)
+    ends = [images]
+    if quick:
+        if program.states:
+            raise CmcError("images that need those before them are not taken one by one", "--quick")
+        order, ends = shuffled(images), _ends(images, report.pipelines)
+    expected: list[Labels] = []
+    for end in ends:
+        part = order[found.images : end]
+        some = inputs if end == images == len(part) else _taken(inputs, part)
+        exact = _exact(program, network, some, name, track)
+        expected.append(places(exact, labels[part]))
+        found.add(some, labels[part], exact, track)
+        if found.suffice:
+            break
+    examined = _examined(program, _taken(inputs, order[:IMAGES]), seed, different, track)
     moments: list[Moment] = []
     for time in times:
-        same = time if time in noises else times[0]
-        top1, top5 = (_shares([found[chip, same] for chip in chips], best) for best in (1, BEST))
-        moments.append(Moment(time, top1, top5, noises[same].decibels, examined[same]))
-    top1, top5 = (_share(expected, best) for best in (1, BEST))
-    return Accuracy(name, images, trials, seed, top1, top5, tuple(moments), report)
+        same = time if time in different else times[0]
+        top1, top5 = (found.shares(same, best) for best in (1, BEST))
+        moments.append(Moment(time, top1, top5, found.decibels(same), examined[same]))
+    top1, top5 = (share_of(np.concatenate(expected), best) for best in (1, BEST))
+    return Accuracy(
+        name, found.images, images, len(chips), seed, top1, top5, tuple(moments), report
+    )
+
+
+def shuffled(images: int) -> NDArray[np.int64]:
+    """All images in an order that says nothing of them, the same one each time."""
+    return np.random.default_rng(0).permutation(images)
+
+
+def _ends(images: int, pipelines: int) -> list[int]:
+    """How many images there are in all after each part, which is a whole turn of pipelines."""
+    first = -(-FIRST // pipelines) * pipelines
+    ends = [first]
+    while ends[-1] < images:
+        ends.append(2 * ends[-1])
+    return [*ends[:-1], images]
+
+
+def _taken(inputs: Inputs, images: NDArray[np.int64]) -> Inputs:
+    """Some images of a stream, and of states what there is."""
+    return {name: array[images[images < len(array)]] for name, array in inputs.items()}
 
 
 def _examined(
     program: Program, inputs: Inputs, seed: int, times: Sequence[float], track: Track
 ) -> dict[float, tuple[StageNoise, ...]]:
-    """What one chip's stages add at each time, by some of the images."""
+    """What one chip's stages add at each time."""
     examiner = Examiner(program)
-    some = {name: array[:IMAGES] for name, array in inputs.items()}
-    return {time: examiner(some, seed, time) for time in track(times, "examining stages")}
+    return {time: examiner(inputs, seed, time) for time in track(times, "examining stages")}
 
 
 def _differ(target: Target) -> bool:
     """Whether chips of a target differ, and from one time to another."""
     return target.weight_model in DRIFTING
-
-
-def _different(times: Sequence[float], target: Target) -> Sequence[float]:
-    """The times at which a chip is not the same."""
-    return list(dict.fromkeys(times)) if _differ(target) else times[:1]
-
-
-def _share(found: Labels, best: int) -> float:
-    return float((found < best).mean())
-
-
-def _shares(found: Sequence[Labels], best: int) -> Shares:
-    return Shares(tuple(_share(one, best) for one in found))
 
 
 def _exact(

@@ -7,10 +7,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
 from xdsl.ir import Operation
 
+from cmc.accuracy.trials import Inputs
 from cmc.analog.crossbar import Clipped
 from cmc.api import Program
 from cmc.dialects.cmpipe import CrossbarOp, StageOp
@@ -18,8 +17,6 @@ from cmc.simulator.bulk import Values
 from cmc.simulator.crossbars import Conditions, Tile, tiles_of
 from cmc.simulator.load import LoadedProgram
 from cmc.simulator.watch import Watch
-
-Inputs = Mapping[str, NDArray[np.generic]]
 
 IMAGES = 64
 """How many of the images stages are examined with."""

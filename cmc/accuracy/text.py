@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from cmc.accuracy.measure import BEST, Accuracy, Shares
+from cmc.accuracy.measure import Accuracy
 from cmc.accuracy.stages import StageNoise
+from cmc.accuracy.trials import BEST, Shares
 from cmc.explain.figures import Figures
 from cmc.reports.columns import aligned
 
@@ -28,7 +29,9 @@ def format_accuracy(found: Accuracy) -> str:
         if found.differ
         else "all chips are alike, and stay as they are"
     )
-    images = "1 image" if found.images == 1 else f"{found.images} images"
+    images = "1 image" if found.given == 1 else f"{found.given} images"
+    if found.images < found.given:
+        images = f"{found.images} of {images}"
     return "\n".join(
         [
             f"accuracy on {found.target.name}, of {images} by output '{found.output}': {spread}",
