@@ -347,6 +347,9 @@ def test_a_search_goes_on_with_what_is_known(space_file: Path, tmp_path: Path):
     assert len(more) == 28 and all[:12] == found
     assert {len(point.choices) for point in more} == {7, 8}
     assert searched("one.jsonl", 40) == ([], all)
+    # What is refused is learnt from: it is half of the space, and soon hardly tried any more.
+    refused = [one.outcome.figures is None for one in all]
+    assert sum(refused[20:]) < len(refused[20:]) / 4
 
 
 @examples(50)

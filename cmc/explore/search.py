@@ -105,14 +105,19 @@ class Search:
     def _tell(self, trial: object, result: Result) -> None:
         values = self._values(result)
         if values is None:
-            self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
+            self._study.tell(trial, state=self._refused)
         else:
             self._study.tell(trial, values)
+
+    @property
+    def _refused(self) -> object:
+        """The state of trials without values: the sampler takes them to be worse than others."""
+        return self._optuna.trial.TrialState.PRUNED
 
     def _recall(self, result: Result) -> None:
         """Let the study know of what was tried before."""
         values, design = self._values(result), self._design(result.choices)
-        if values is None or design is None:
+        if design is None:
             return
         parameters: dict[str, int | float] = {_DESIGN: design}
         for axis in self._space.axes_of(design):
@@ -124,9 +129,10 @@ class Search:
                 parameters[self._name(axis, design)] = number
         trial = self._optuna.trial.FixedTrial(parameters)
         self._choose(trial)
+        known = {"state": self._refused} if values is None else {"values": values}
         self._study.add_trial(
             self._optuna.trial.create_trial(
-                params=trial.params, distributions=trial.distributions, values=values
+                params=trial.params, distributions=trial.distributions, **known
             )
         )
 
