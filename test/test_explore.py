@@ -16,12 +16,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from html import escape
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import helper
 
+from browser import open_browser
 from cmc.errors import CmcError
 from cmc.explore.cluster import Cluster
 from cmc.explore.evaluate import Evaluator
@@ -378,10 +380,25 @@ def test_tables(space: Space, whole: list[Result], tmp_path: Path):
     write_page(table, "two", tmp_path / "two.html")
     page = (tmp_path / "two.html").read_text()
     assert all(page.count(escape(one.command)) for one in whole if one.outcome.figures)
+    with open_browser(tmp_path / "profile") as browser:
+        browser.open(tmp_path / "two.html")
+        designs = 0
+        for name in ("front", "others"):
+            source = f"Bokeh.documents[0].get_model_by_name('{name}')"
+            commands = cast(list[str], browser.ask(f"{source}.data.command"))
+            designs += len(commands)
+            browser.ask(f"{source}.selected.indices = [0]")
+            assert browser.ask("document.getElementById('command').textContent") == commands[0]
+        assert designs == len(table.compared) == 4
+        assert browser.complaints() == []
+
+
+def test_tables_of_columns(space: Space, whole: list[Result], tmp_path: Path):
     parquet = pytest.importorskip("pyarrow.parquet")
+    table = Table(whole, space.varied, space.objectives)
     table.write_parquet(tmp_path / "two.parquet")
     read = parquet.read_table(tmp_path / "two.parquet").to_pydict()
-    assert read["interval_ns"] == columns["interval_ns"]
+    assert read["interval_ns"] == table.columns["interval_ns"]
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,7 @@ def _plot(table: Table) -> figure:
     for best in (False, True):
         kept = [i for i, (result, _) in enumerate(compared) if (result.id in ids) == best]
         source = ColumnDataSource({name: [all[i] for i in kept] for name, all in columns.items()})
+        source.name = "front" if best else "others"
         plot.scatter(
             "x",
             "y",
