@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from jsonschema import Draft202012Validator
 from numpy.typing import NDArray
@@ -15,15 +16,18 @@ from onnx import helper
 
 import cmc
 from cmc import Program
+from cmc.accuracy.advice import advise
 from cmc.accuracy.classes import find_scores, places
 from cmc.accuracy.measure import Accuracy, measure, shuffled
 from cmc.accuracy.stages import Examiner, exact_values
-from cmc.accuracy.text import format_accuracy, format_time
+from cmc.accuracy.text import format_accuracy, format_advice, format_time
 from cmc.accuracy.trials import Shares, half_width
 from cmc.analog.crossbar import Clipped, Crossbar, Physics
 from cmc.errors import CmcError
+from cmc.explain.help import point_of
 from cmc.reference import Reference
 from cmc.simulator.watch import Noise
+from cmc.targets.files import with_figures
 from cmc.tools import cmc_accuracy
 from cmc.tools.cmc import main
 from cmc.tools.options import Options
@@ -126,10 +130,13 @@ def test_quick_takes_as_many_images_as_the_spread_needs(noisy: Program, digits: 
     assert f"of {count} of 360 images" in format_accuracy(found)
 
 
-def one_stage(bits: str) -> Program:
+def one_product() -> onnx.ModelProto:
     node = helper.make_node("MatMul", ["x", "w"], ["y"])
-    model = chain_model([1, 8], node, constants={"w": normal(8, 3)})
-    return cmc.compile(model, target=f"ideal:{bits}")
+    return chain_model([1, 8], node, constants={"w": normal(8, 3)})
+
+
+def one_stage(bits: str) -> Program:
+    return cmc.compile(one_product(), target=f"ideal:{bits}")
 
 
 def test_noise_of_a_stage_is_how_far_it_is_from_what_it_should_write():
@@ -186,6 +193,31 @@ def test_no_image_is_counted_twice():
     assert tile.inputs is None
 
 
+def test_advice_is_what_running_each_change_comes_to(tmp_path: Path):
+    path, x = tmp_path / "one.onnx", normal(40, 8, seed=1)
+    path.write_bytes(one_product().SerializeToString())
+    labels = (x @ normal(8, 3)).argmax(1)
+    target = "ideal:weight_model=quantised,weight_bits=3,cell_bits=2,dac_bits=3,adc_bits=3"
+    program = cmc.compile(path, target=target)
+    found = measure(program, path, {"x": x}, labels, [0.0], 3)
+    advice = advise(program, found, point_of(path, target, {}))
+    assert list(advice.shares.values()) == [1.0]
+    by_key = {(row.stage is None, row.key): row for row in advice.rows}
+    changed = {"dac_bits": 4, "adc_bits": 4, "weight_bits": 4, "cell_bits": 3, "rows": 4}
+    assert {key for _, key in by_key} == {*changed, "exact"}
+    for key, value in changed.items():
+        better = cmc.compile(path, target=with_figures(target, {key: value}))
+        y = better.run({"x": x}).outputs["y"]
+        for all in (False, True):
+            top1 = by_key[all, key].top1
+            assert top1 is not None and top1.trials == (share(y.argmax(1) == labels),)
+        chip = by_key[True, key].figures
+        assert chip is not None and chip.interval_ns == program.time(1).interval
+    exact = by_key[False, "exact"]
+    assert exact.top1 == Shares((1.0,)) and advice.rows[0].top1 == Shares((1.0,))
+    assert "all stages" in format_advice(advice, found)
+
+
 def test_places():
     nan = float("nan")
     scores = np.array([[1, 3, 3, 0], [1, 3, 3, 0], [2, 2, 2, 2], [nan, 1, 5, 2], [nan] * 4])
@@ -227,7 +259,8 @@ def test_the_command_writes_what_its_schema_says(
     assert main(arguments) == 0
     assert capsys.readouterr().out.rstrip() == format_accuracy(found)
     written = json.loads(path.read_text())
-    assert written == {"model": "digits.onnx", **json.loads(json.dumps(found.as_json()))}
+    figures = json.loads(json.dumps(found.as_json()))
+    assert written == {"model": "digits.onnx", **figures, "advice": None}
     schema = json.loads((ROOT / "docs" / "accuracy.schema.json").read_text())
     Draft202012Validator.check_schema(schema)
     validator: Validator = Draft202012Validator(schema)

@@ -77,6 +77,18 @@ def test_programming(devices: Devices, deviation: Callable[[float], float]):
     assert abs(nothing.mean() - half) < 5 * deviation(0) / np.sqrt(nothing.size)
 
 
+def test_pairs_of_devices_are_averaged():
+    weights = np.full((1, 1, CELLS), 0.5)
+    weights[..., 0] = 1
+    errors: list[float] = []
+    for pairs in (1, 4):
+        held = Conductances(Pcm(), pairs).program(weights, 6, "tile").at(60)
+        ((_, found),) = held.slices
+        assert held.variances is not None
+        errors += [float(found.std()), float(np.sqrt(held.variances.mean()))]
+    assert errors[2:] == pytest.approx(np.array(errors[:2]) / 2, rel=0.02)
+
+
 def test_drift_of_pcm():
     devices, time = Pcm(), 86400.0
     wanted = np.repeat([0.005, 0.05, 0.2, 0.5, 1.0], 2 * CELLS).reshape(1000, 1000)

@@ -118,6 +118,7 @@ def test_figures_are_written_as_they_are_read():
     )
     assert {key: describe(name).figures[key].value for key in figures} == figures
     assert with_figures("pcm-64", {}) == "pcm-64"
+    assert with_figures("pcm-64:rows=1,lanes=8", {"rows": 2}) == "pcm-64:rows=2,lanes=8"
 
 
 @pytest.mark.parametrize(

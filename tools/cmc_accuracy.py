@@ -6,14 +6,17 @@ import json
 from pathlib import Path
 
 import cmc
-from cmc.accuracy.measure import measure
-from cmc.accuracy.text import format_accuracy
+from cmc.accuracy.advice import Advice, advise
+from cmc.accuracy.measure import Accuracy, measure
+from cmc.accuracy.text import format_accuracy, format_advice
 from cmc.accuracy.trials import Inputs
 from cmc.errors import CmcError
+from cmc.explain.help import point_of
 from cmc.files.output import check_output, replacing_text
 from cmc.streams import check_names, count_images
+from cmc.targets import IDEAL
 from cmc.tools.array_files import read_arrays, read_labels
-from cmc.tools.cmc_compile import check_mapping, make_program
+from cmc.tools.cmc_compile import check_mapping, chip_options, make_program
 from cmc.tools.options import Options
 from cmc.tools.progress_bar import track
 
@@ -44,12 +47,25 @@ def show_accuracy(options: Options) -> None:
         quick=options.quick,
         track=track,
     )
-    print(format_accuracy(found))
+    print(format_accuracy(found), flush=True)
+    advice = _advise(options, program, found) if options.advice else None
+    if advice is not None:
+        print(f"\n{format_advice(advice, found)}")
     if options.json is not None:
+        written = {
+            "model": options.model.name,
+            **found.as_json(),
+            "advice": None if advice is None else advice.as_json(),
+        }
         with replacing_text(options.json) as file:
-            file.write(
-                json.dumps({"model": options.model.name, **found.as_json()}, indent=2) + "\n"
-            )
+            file.write(json.dumps(written, indent=2) + "\n")
+
+
+def _advise(options: Options, program: cmc.Program, found: Accuracy) -> Advice:
+    point = None
+    if options.model.suffix != ".mlir":
+        point = point_of(options.model, options.target or IDEAL.name, chip_options(options))
+    return advise(program, found, point, track)
 
 
 def _open(options: Options) -> cmc.Program:

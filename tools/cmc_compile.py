@@ -55,3 +55,14 @@ def states_of(given: Sequence[tuple[str, str]]) -> dict[str, str]:
             raise CmcError(f"output '{output}' is the state '{states[output]}' already", "--state")
         states[output] = input
     return states
+
+
+def chip_options(options: Options) -> dict[str, object]:
+    """What is not of the target, by the names that explorations have for it."""
+    given: dict[str, object] = {
+        "shape": dict(options.shape),
+        "state": states_of(options.state),
+        "host": not options.no_host,
+    }
+    named = {"buffers": options.buffers, "copies": options.copies, "place": options.place}
+    return given | {name: value for name, value in named.items() if value is not None}

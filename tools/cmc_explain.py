@@ -10,7 +10,7 @@ from cmc.explain.help import find_help, keys_of, point_of
 from cmc.explain.text import format_help, format_why
 from cmc.files.output import check_output, replacing_text
 from cmc.targets import IDEAL
-from cmc.tools.cmc_compile import make_program, states_of
+from cmc.tools.cmc_compile import chip_options, make_program
 from cmc.tools.options import Options
 from cmc.tools.progress_bar import track
 
@@ -28,7 +28,7 @@ def explain(options: Options) -> None:
     program = make_program(options) if of_network else cmc.load(options.model)
     report = program.time(options.images or 1)
     print(format_why(report), flush=True)
-    point = point_of(options.model, target, _options(options)) if of_network else None
+    point = point_of(options.model, target, chip_options(options)) if of_network else None
     found = find_help(program, report, point, options.only, track)
     print(f"\n{format_help(found)}")
     if options.json is not None:
@@ -39,14 +39,3 @@ def explain(options: Options) -> None:
                 "path": None if path is None else path.as_json(),
             }
             file.write(json.dumps({**why, "help": found.as_json()}, indent=2) + "\n")
-
-
-def _options(options: Options) -> dict[str, object]:
-    """What is not of the target, by the names that explorations have for it."""
-    given: dict[str, object] = {
-        "shape": dict(options.shape),
-        "state": states_of(options.state),
-        "host": not options.no_host,
-    }
-    named = {"buffers": options.buffers, "copies": options.copies, "place": options.place}
-    return given | {name: value for name, value in named.items() if value is not None}

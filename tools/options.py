@@ -70,6 +70,7 @@ class Options(argparse.Namespace):
     times: list[float]
     trials: int
     quick: bool
+    advice: bool
 
 
 def parse_options(arguments: Sequence[str]) -> Options:
@@ -226,6 +227,12 @@ def parse_options(arguments: Sequence[str]) -> Options:
         help="take images in random order, 32 and then twice as many again and again, until at "
         "each time the 95%% confidence interval of top-1 reaches no farther to either side than "
         "its deviation over chips, or than 1%%",
+    )
+    accuracy.add_argument(
+        "--advice",
+        action="store_true",
+        help="try at the last time what would help: one more bit, half of the rows, one more pair "
+        "of devices, for the stages that hurt most, and for all of them",
     )
     accuracy.add_argument("--json", type=Path, metavar="FILE.json", help="write all of it")
     _add_compilation(accuracy)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +62,16 @@ class Moment:
         }
 
 
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Images, what they show, and what the network makes of them."""
+
+    inputs: Inputs
+    labels: Labels
+    scores: Numbers
+    """In float, `[images, classes]`."""
+
+
 @dataclass(frozen=True)
 class Accuracy:
     """How many images get their class."""
@@ -82,6 +92,8 @@ class Accuracy:
     moments: tuple[Moment, ...]
     report: Report
     """How long it takes."""
+    sample: Sample = field(repr=False)
+    """What was run."""
 
     @property
     def target(self) -> Target:
@@ -154,24 +166,35 @@ def measure(
         if program.states:
             raise CmcError("images that need those before them are not taken one by one", "--quick")
         order, ends = shuffled(images), _ends(images, report.pipelines)
-    expected: list[Labels] = []
+    scores: list[Numbers] = []
     for end in ends:
         part = order[found.images : end]
         some = inputs if end == images == len(part) else _taken(inputs, part)
         exact = _exact(program, network, some, name, track)
-        expected.append(places(exact, labels[part]))
+        scores.append(exact)
         found.add(some, labels[part], exact, track)
         if found.suffice:
             break
+    order = order[: found.images]
+    sample = Sample(_taken(inputs, order), labels[order], np.concatenate(scores))
     examined = _examined(program, _taken(inputs, order[:IMAGES]), seed, different, track)
     moments: list[Moment] = []
     for time in times:
         same = time if time in different else times[0]
         top1, top5 = (found.shares(same, best) for best in (1, BEST))
         moments.append(Moment(time, top1, top5, found.decibels(same), examined[same]))
-    top1, top5 = (share_of(np.concatenate(expected), best) for best in (1, BEST))
+    expected = places(sample.scores, sample.labels)
     return Accuracy(
-        name, found.images, images, len(chips), seed, top1, top5, tuple(moments), report
+        name,
+        found.images,
+        images,
+        len(chips),
+        seed,
+        share_of(expected, 1),
+        share_of(expected, BEST),
+        tuple(moments),
+        report,
+        sample,
     )
 
 

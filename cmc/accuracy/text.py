@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from cmc.accuracy.advice import Advice
 from cmc.accuracy.measure import Accuracy
 from cmc.accuracy.stages import StageNoise
 from cmc.accuracy.trials import BEST, Shares
@@ -85,6 +86,49 @@ def _clipped(moments: Sequence[Mapping[str, StageNoise]], times: Sequence[str]) 
 
 def _decibels(ratio: float | None) -> str:
     return "exact" if ratio is None else f"{ratio:.1f}"
+
+
+def format_advice(advice: Advice, found: Accuracy) -> str:
+    """What stages have in the noise of the scores, and a row for each change."""
+    parts = [f"{stage} {share:.0%}" for stage, share in advice.shares.items()]
+    shown = parts if len(parts) <= _STAGES else [*parts[:_STAGES], f"{len(parts) - _STAGES} others"]
+    base, moment = Figures.of(found.report), found.moments[-1]
+    columns = ("", "", "top-1", f"SNR of '{found.output}'", "interval", "energy of an image")
+    rows = [columns, ("as it is", "", *_changed(moment.top1, moment.scores_snr_db, base, base))]
+    for row in advice.rows:
+        if row.top1 is not None:
+            changed = _changed(row.top1, row.scores_snr_db, row.figures, base)
+            rows.append((row.stage or "all stages", row.title, *changed))
+    return "\n".join(
+        [
+            f"what would help at {format_time(advice.time)}, one step at a time, by running it: "
+            "of one stage, or of all, compiled anew",
+            f"  noise of '{found.output}' by the stage that it is from: {', '.join(shown)}",
+            *(f"  {line}" for line in aligned(rows, (0, 1))),
+            *(
+                f"  all stages, {row.title}: cannot be, {row.reason}"
+                for row in advice.rows
+                if row.reason is not None
+            ),
+        ]
+    )
+
+
+_STAGES = 8
+"""Of stages, how many are named in a line."""
+
+
+def _changed(
+    top1: Shares, ratio: float | None, figures: Figures | None, base: Figures
+) -> tuple[str, str, str, str]:
+    """The cells of a change; times and energies where they are others."""
+    interval = energy = ""
+    if figures is not None and (figures is base or figures.interval_ns != base.interval_ns):
+        interval = f"{figures.interval_ns:,.6g} ns" if figures.interval_ns else "unknown"
+    if figures is not None and (figures is base or figures.energy_pj != base.energy_pj):
+        energy = f"{figures.energy_pj / 1e3:,.6g} nJ" if figures.energy_pj else "unknown"
+    shown = "exact" if ratio is None else f"{ratio:.1f} dB"
+    return format_shares(top1), shown, interval, energy
 
 
 def format_time(time: float) -> str:

@@ -159,6 +159,50 @@ class Crossbar:
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
 
+class Stack:
+    """Crossbars one above the other, each with so many rows of a matrix and converters of its own.
+
+    What they give is added up.
+    """
+
+    def __init__(self, physics: Physics, name: str, product: int, iterations: int, rows: int):
+        self._rows = rows
+        self._physics, self._name = physics, name
+        self._product, self._iterations = product, iterations
+        self._parts: list[tuple[slice, Crossbar]] = []
+
+    def program(self, weights: Floats, seed: int) -> None:
+        """As that of a crossbar."""
+        self._parts = []
+        for start in range(0, weights.shape[1], self._rows):
+            rows = slice(start, start + self._rows)
+            name = f"{self._name}/{start // self._rows}"
+            crossbar = Crossbar(self._physics, name, self._product, self._iterations)
+            crossbar.program(weights[:, rows], seed)
+            self._parts.append((rows, crossbar))
+
+    def at(self, time: float) -> None:
+        """As that of a crossbar."""
+        for _, crossbar in self._parts:
+            crossbar.at(time)
+
+    def multiply(
+        self,
+        vectors: Floats,
+        products: Floats,
+        images: range,
+        iterations: range,
+        clipped: Clipped | None = None,
+    ) -> None:
+        """As that of a crossbar."""
+        total, part = np.zeros_like(products), np.empty_like(products)
+        for rows, crossbar in self._parts:
+            some = np.ascontiguousarray(vectors[:, :, rows])
+            crossbar.multiply(some, part, images, iterations, clipped)
+            total += part
+        products[...] = total
+
+
 def _reach(matrix: Doubles, bound: float | None) -> Doubles:
     """The largest number of the ADC of each column for inputs of at most 1, `[blocks, columns]`."""
     full = np.abs(matrix).sum(1)

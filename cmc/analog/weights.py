@@ -85,29 +85,40 @@ class Digits:
 
 @dataclass(frozen=True)
 class Conductances:
-    """Each weight is the difference of two devices, of which one should conduct nothing."""
+    """Each weight is the difference of two devices, of which one should conduct nothing.
+
+    Or the mean of some such pairs, each of which is programmed for itself.
+    """
 
     devices: Devices
+    pairs: int = 1
 
     def program(self, weights: Doubles, *address: str | int) -> Cells:
         unit = largest(weights) / self.devices.g_max
-        pairs = np.stack([np.maximum(weights, 0), np.maximum(-weights, 0)], -1) / unit
+        pair = np.stack([np.maximum(weights, 0), np.maximum(-weights, 0)], -1) / unit
         rows = weights.shape[0] * weights.shape[1]
-        cells = pairs.reshape(rows, *pairs.shape[2:])
-        return _Pairs(unit, weights.shape, self.devices.program(cells, *address))
+        cells = pair.reshape(rows, *pair.shape[2:])
+        programmed = [
+            self.devices.program(cells, *address, *([number] if number else []))
+            for number in range(self.pairs)
+        ]
+        return _Pairs(unit / self.pairs, weights.shape, tuple(programmed))
 
 
 @dataclass(frozen=True, eq=False)
 class _Pairs:
     unit: float
+    """What a conductance of 1 uS adds to a weight."""
     shape: tuple[int, ...]
-    programmed: Programmed
+    programmed: tuple[Programmed, ...]
 
     def at(self, time: float) -> Held:
-        now, deviations = self.programmed.at(time)
-        weights = self.unit * (now[..., 0] - now[..., 1])
-        variances = self.unit**2 * np.sum(deviations**2, -1)
-        return Held(((1.0, weights.reshape(self.shape)),), variances.reshape(self.shape))
+        weights, variances = np.zeros(self.shape), np.zeros(self.shape)
+        for pair in self.programmed:
+            now, deviations = pair.at(time)
+            weights += (self.unit * (now[..., 0] - now[..., 1])).reshape(self.shape)
+            variances += (self.unit**2 * np.sum(deviations**2, -1)).reshape(self.shape)
+        return Held(((1.0, weights),), variances)
 
 
 def largest(weights: Doubles) -> float:

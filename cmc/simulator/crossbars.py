@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from xdsl.ir import Operation
 
-from cmc.analog.crossbar import Clipped, Crossbar, Physics
+from cmc.analog.crossbar import Clipped, Crossbar, Physics, Stack
 from cmc.analog.devices import Hermes, Pcm
 from cmc.analog.weights import Conductances, Digits, Exact, Model
 from cmc.dialects.cmpipe import CrossbarOp, MxvOp, StageOp, find_crossbar, target_of
@@ -84,7 +84,7 @@ class Rows:
 class Tile:
     """A crossbar as one `cmpipe.mxv` drives it."""
 
-    def __init__(self, op: CrossbarOp, crossbar: Crossbar, clipped: Clipped | None = None):
+    def __init__(self, op: CrossbarOp, crossbar: Crossbar | Stack, clipped: Clipped | None = None):
         """What is clipped is counted where that is given."""
         self._op = op
         self._crossbar = crossbar
@@ -126,12 +126,13 @@ def tiles_of(
     stage: StageOp,
     iterations: int,
     physics: Physics | None = None,
+    rows: int | None = None,
     clipped: Callable[[CrossbarOp], Clipped] | None = None,
 ) -> dict[Operation, Tile]:
     """What the products of a stage are computed with; nothing where they are just products.
 
-    They are as its target says, or as other `physics` do. What is clipped is counted where
-    `clipped` says for each crossbar.
+    They are as its target says, or as other `physics` do, and cut to so many `rows` if that is
+    given. What is clipped is counted where `clipped` says for each crossbar.
     """
     physics = physics_of(target_of(stage)) if physics is None else physics
     if physics.exact:
@@ -141,7 +142,11 @@ def tiles_of(
     for number, op in enumerate(products):
         crossbar = find_crossbar(op, op.crossbar)
         name = f"{stage.sym_name.data}/{crossbar.sym_name.data}"
-        computed = Crossbar(physics, name, number, iterations)
+        computed = (
+            Crossbar(physics, name, number, iterations)
+            if rows is None
+            else Stack(physics, name, number, iterations, rows)
+        )
         tiles[op] = Tile(crossbar, computed, None if clipped is None else clipped(crossbar))
     return tiles
 
@@ -170,8 +175,8 @@ def _model(target: Target) -> Model:
             assert target.weight_bits is not None and target.cell_bits is not None
             return Digits(target.weight_bits, target.cell_bits)
         case "pcm":
-            return Conductances(Pcm())
+            return Conductances(Pcm(), target.devices)
         case "hermes":
-            return Conductances(Hermes())
+            return Conductances(Hermes(), target.devices)
         case _:
             return Exact()

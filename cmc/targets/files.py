@@ -93,8 +93,12 @@ def split_name(name: str) -> tuple[str, str]:
 
 def with_figures(base: str, figures: Mapping[str, object]) -> str:
     """The name of a target with other figures than its base has, each as TOML has it."""
-    changes = ",".join(f"{name}={_toml(value)}" for name, value in figures.items())
-    return f"{base}{',' if split_name(base)[1] else ':'}{changes}" if changes else base
+    name, text = split_name(base)
+    given = _changes(text, base)
+    if given.keys() & figures.keys():
+        return with_figures(name, {**given, **figures})
+    changes = ",".join(f"{key}={_toml(value)}" for key, value in figures.items())
+    return f"{base}{',' if text else ':'}{changes}" if changes else base
 
 
 def _changes(text: str, name: str) -> dict[str, object]:

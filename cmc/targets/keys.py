@@ -280,6 +280,14 @@ GROUPS: dict[str, tuple[Key, ...]] = {
             chooser="weight_model",
         ),
         Key(
+            "devices",
+            "devices",
+            "",
+            Whole(1, 64),
+            "How many pairs of devices hold each weight: what they give is added up, so that their "
+            "mean counts.",
+        ),
+        Key(
             "drift_compensation",
             "drift_compensation",
             "",
@@ -381,7 +389,8 @@ def misfits(target: Target) -> Iterator[tuple[Key, str]]:
     for edge in target.edges or ():
         if target.cores is not None and max(edge) >= target.cores:
             yield edges, f"expected cores from 0 to {target.cores - 1}, not {max(edge)}"
-    if target.drift_compensation and target.weight_model not in DRIFTING:
-        yield by_field["drift_compensation"], f"it belongs to weight model {' and '.join(DRIFTING)}"
+    for name in ("devices", "drift_compensation"):
+        if getattr(target, name) != getattr(Target, name) and target.weight_model not in DRIFTING:
+            yield by_field[name], f"it belongs to weight model {' and '.join(DRIFTING)}"
     if target.adc_bound is not None and target.adc_bits is None:
         yield by_field["adc_bound"], "it belongs to converters of so many adc_bits"
