@@ -145,6 +145,24 @@ def test_what_mixes_images_is_one_image(model: onnx.ModelProto):
     assert_same(program.run(inputs, mode="interpret"), bulk)
 
 
+def test_no_images_lie_in_front_of_the_states_of_layers():
+    """As in voice detectors: the batch is open, and there are two states."""
+    model = graph_model(
+        [
+            node("Gather", ["h", "one"], ["last"]),
+            node("MatMul", ["x", "w"], ["product"]),
+            node("Add", ["product", "last"], ["y"]),
+        ],
+        [float_type("x", ["n", 3]), float_type("h", [2, "n", 4])],
+        [float_type("y", ["n", 4])],
+        {"one": np.array(1), "w": normal(3, 4)},
+    )
+    program = cmc.compile(model, shapes={"n": 1})
+    inputs = {"x": normal(3, 3), "h": normal(3, 2, 1, 4, seed=1)}
+    expected = inputs["x"] @ normal(3, 4) + inputs["h"][:, 1, 0]
+    assert_close(program.run(inputs).outputs, {"y": expected})
+
+
 def test_the_size_of_a_batch_in_an_output():
     model = graph_model(
         [node("Relu", ["x"], ["y"])], [float_type("x", [4, 3])], [float_type("y", [2, 3])]

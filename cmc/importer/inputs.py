@@ -51,9 +51,10 @@ class Inputs:
 def resolve_inputs(inputs: Sequence[onnx.ValueInfoProto], given: Mapping[str, int]) -> Inputs:
     """Fix all dimensions of `inputs`.
 
-    An open batch is one. `given` has values for other dimensions that the model leaves open: by
-    `input:axis`; by the dimension's name; or by the input's name, for all its open dimensions
-    without a name. CmcError if one stays open, or if one is given that is not open.
+    An open batch is one, or that of the inputs all of whose axes are fixed. `given` has values for
+    other dimensions that the model leaves open: by `input:axis`; by the dimension's name; or by the
+    input's name, for all its open dimensions without a name. CmcError if one stays open, or if one
+    is given that is not open.
     """
     shared = {
         dim.dim_param or info.name
@@ -64,7 +65,15 @@ def resolve_inputs(inputs: Sequence[onnx.ValueInfoProto], given: Mapping[str, in
     resolver = _Resolver(given, shared)
     sizes = {info.name: resolver.resolve(info) for info in inputs}
     resolver.check_given()
-    batches = {name: size[0] for name, size in sizes.items() if size and size[0] is not None}
+    batch = next((size[0] for size in sizes.values() if size and size[0] is not None), None)
+    # In front of a state [layers, batch, n] there are no images.
+    whole = (info for info in inputs if all(map(_is_fixed, info.type.tensor_type.shape.dim)))
+    common = next((size[0] for info in whole if (size := sizes[info.name])), None)
+    batches = {
+        name: size[0] or (common if common and f"{name}:0" not in given else 1)
+        for name, size in sizes.items()
+        if size
+    }
     scalars = [f"{name!r} has no axis" for name, size in sizes.items() if not size]
     differ = ""
     if len(set(batches.values())) > 1 or (scalars and max(batches.values(), default=1) > 1):
@@ -73,12 +82,11 @@ def resolve_inputs(inputs: Sequence[onnx.ValueInfoProto], given: Mapping[str, in
             f"the inputs differ in their batch, the size of the first axis: "
             f"{', '.join([*listed, *scalars])}; give each the images in front, and all as many"
         )
-    batch = next(iter(batches.values()), None)
     return Inputs(
         [
             Input(
                 info.name,
-                tuple(size or batch or 1 for size in sizes[info.name]),
+                tuple(size or batches[info.name] for size in sizes[info.name]),
                 info.type.tensor_type.elem_type,
             )
             for info in inputs
