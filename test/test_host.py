@@ -283,11 +283,30 @@ def test_random_integers_divide_by_no_zero(tmp_path: Path, capsys: pytest.Captur
     assert "\n  c: 0, 0 of the largest magnitude\n" in capsys.readouterr().out
 
 
+def test_both_branches_are_computed_where_cores_can_have_them():
+    """Voice detectors have one for each rate of samples."""
+    proto = model(
+        """graph (float[1,4] x, int64 rate) => (float[1,4] y, bool[1,4] z) <int64 high = {16000}> {
+            c = Equal(rate, high)
+            y, z = If (c) <then_branch = one () => (float[1,4] t, bool[1,4] p)
+                                { m = MatMul(x, w) t = Tanh(m) p = Less(m, x) },
+                           else_branch = other () => (float[1,4] t, bool[1,4] p)
+                                { t = Relu(x) p = Less(x, t) }>
+        }""",
+        {"w": normal(4, 4)},
+    )
+    program = cmc.compile(proto, host=False)
+    inputs = {"x": normal(3, 4, seed=1), "rate": np.array([16000, 8000, 16000], np.float32)}
+    check(proto, inputs, program.run(inputs).outputs)
+
+
 def test_branches_have_arrays_in_other_files(tmp_path: Path):
     proto = model(
         """graph (float[1,4] x, bool c) => (float[1,4] y) {
             y = If (c) <then_branch = one () => (float[1,4] t) { t = Add(x, k) },
-                        else_branch = other () => (float[1,4] t) { t = Abs(x) }>
+                        else_branch = other () => (float[1,4] t) {
+                            n = NonZero(x) s = Size(n) f = Cast <to = 1> (s) t = Add(x, f)
+                        }>
         }"""
     )
     array = onnx.numpy_helper.from_array(normal(1, 4), "k")

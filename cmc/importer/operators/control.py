@@ -11,6 +11,7 @@ from xdsl.ir import SSAValue
 
 from cmc.dialects import nn
 from cmc.importer.node import Node, Value, as_float32
+from cmc.importer.quantized import as_tensor
 
 LARGEST_UNROLLED = 4096
 """How many nodes the turns of a loop may have together."""
@@ -20,12 +21,38 @@ LARGEST_TURNS = 10**11
 
 
 def import_if(node: Node) -> Sequence[Value]:
-    """The branch that is taken."""
+    """The branch that is taken; both where that depends on the image, and a choice of results."""
+    if node.kind(0) == np.bool_ and isinstance(chosen := node.value(0), SSAValue):
+        return _choose(node, chosen)
     condition = node.known(0, "the condition")
     if condition is None or condition.size != 1:
         raise node.error("the condition is not one truth value")
     branch = node.get_graph("then_branch" if condition.all() else "else_branch")
     return node.graph.inline(branch, results=node.proto.output)
+
+
+def _choose(node: Node, condition: SSAValue) -> Sequence[Value]:
+    """The results of one branch or the other, which are of the same shapes."""
+    first, second = (
+        node.graph.inline(node.get_graph(name), results=node.proto.output)
+        for name in ("then_branch", "else_branch")
+    )
+    whole = [name for name in node.proto.output if node.graph.kind(name).kind in "iu"]
+    node.reject(bool(whole), f"a choice of integers {whole} by what depends on the network's input")
+    if np.prod(nn.shape_of(condition)) != 1:
+        raise node.error("the condition is not one truth value")
+    condition = node.emit(nn.ReshapeOp(condition, ()))
+    results: list[Value] = []
+    for one, other in zip(first, second, strict=True):
+        if _shape(one) != _shape(other):
+            raise node.error(
+                f"its branches give shapes {list(_shape(one))} and {list(_shape(other))}, and the "
+                "condition depends on the network's input"
+            )
+        results.append(
+            node.emit(nn.WhereOp(condition, *(as_tensor(node, v) for v in (one, other))))
+        )
+    return results
 
 
 def import_scan(node: Node) -> Sequence[Value]:
