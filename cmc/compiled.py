@@ -26,4 +26,5 @@ def kept(function: Callable[_A, _R]) -> Callable[_A, _R]:
 
 
 def _compiler(**options: bool | str) -> Callable[[Callable[_A, _R]], Callable[_A, _R]]:
-    return import_module("numba").njit(**options)
+    # Divisions that are not tested for zeros are done several at once, as all else.
+    return import_module("numba").njit(nogil=True, error_model="numpy", **options)

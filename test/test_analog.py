@@ -260,6 +260,18 @@ def test_numbers_do_not_depend_on_the_order_of_work(model: Model, problem: Probl
     assert np.array_equal(whole, parts)
 
 
+@pytest.mark.parametrize("model", [Exact(), Conductances(Pcm())])
+def test_codes_are_those_of_sums_of_doubles(model: Model, monkeypatch: pytest.MonkeyPatch):
+    """Some sums are so near to the border of two codes that float32 would take the other one."""
+    rng = np.random.default_rng(0)
+    weights = np.abs(rng.standard_normal((1, 256, 64))).astype(np.float32)
+    vectors = np.abs(rng.standard_normal((2000, 1, 256))).astype(np.float32)
+    physics = Physics(model, 8, 12)
+    found = products(physics, weights, vectors)
+    monkeypatch.setattr("cmc.analog.crossbar._RARE", 0)
+    assert rms(found, products(physics, weights, vectors)) < 1e-6
+
+
 def test_nothing_of_nothing():
     weights, vectors = np.zeros((1, 4, 3), np.float32), np.ones((2, 1, 4), np.float32)
     for model in (Exact(), Digits(8, 2)):

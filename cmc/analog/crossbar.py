@@ -4,17 +4,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import sqrt
 from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cmc.analog.devices import Doubles
+from cmc.analog.devices import Doubles, Floats, Real
 from cmc.analog.normals import Normals
 from cmc.analog.weights import Cells, Exact, Held, Model, codes_of, largest
 
-Floats = NDArray[np.float32]
+_ROUND = 2.0**-24
+"""How far a number may be off for rounding to float32, relative to it."""
+
+_WHOLE = 1 << 24
+"""Up to this, float32 has all whole numbers."""
+
+_RARE = 0.05
+"""Up to so many codes of doubt about sums, codes in doubt are computed again one by one."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +75,8 @@ class Crossbar:
     """A matrix on a diagonal, `[blocks, rows, columns]`, and the converters around it.
 
     Inputs are converted by the largest magnitude in their vector, sums are rounded to the codes of
-    the ADC, of each slice by itself; both have as many codes below 0 as above it. Sums are of
-    doubles, so that the order in which they are made does not change their codes.
+    the ADC, of each slice by itself; both have as many codes below 0 as above it. Codes are those
+    of sums of doubles, so that the order in which they are made does not change them.
 
     Read noise is added to sums. The reads of cells are independent and normal, so that the sum of
     their products with inputs x is normal, and its variance the sum of theirs times x^2; cells are
@@ -80,25 +89,25 @@ class Crossbar:
         self._physics = physics
         self._name, self._product, self._iterations = name, product, iterations
         self._cells: Cells
-        self._held: Held
-        self._noise: Normals
+        self._key: NDArray[np.uint64]
         self._reaches: list[Doubles] = []
-        self._factor = 1.0
+        self._work: _Work
 
     def program(self, weights: Floats, seed: int) -> None:
         """Program a matrix; what is random depends on the seed and on the crossbar's name."""
         physics = self._physics
         self._cells = physics.weights.program(weights.astype(np.float64), seed, self._name)
-        self._noise = Normals(seed, self._name, "read", self._product)
+        self._key = Normals(seed, self._name, "read", self._product).key
         self._reaches = [_reach(m, physics.adc_bound) for _, m in self._cells.at(0).slices]
         self.at(0)
 
     def at(self, time: float) -> None:
         """Let it be so many seconds after programming."""
-        self._held = self._cells.at(time)
-        self._factor = 1.0
-        if self._physics.compensated and (now := _probe(self._held)):
-            self._factor = _probe(self._cells.at(0)) / now
+        held = self._cells.at(time)
+        gain = 1.0
+        if self._physics.compensated and (now := _probe(held)):
+            gain = _probe(self._cells.at(0)) / now
+        self._work = _Work(self._physics, held, self._reaches, gain)
 
     def multiply(
         self,
@@ -113,50 +122,16 @@ class Crossbar:
         `vectors` are `[images * iterations, blocks, rows]`. Images are counted in the stream. What
         is clipped is counted where that is given.
         """
-        counts = None if clipped is None else Clipped()
-        physics = self._physics
-        inputs = vectors.astype(np.float64)
-        tops = np.abs(vectors).max((1, 2), keepdims=True).astype(np.float64)
-        tops[tops == 0] = 1
-        if physics.dac_bits is not None:
-            steps = tops / codes_of(physics.dac_bits)
-            inputs = np.rint(inputs / steps)
-            if counts is not None:
-                counts.inputs += inputs.size
-            tops = np.full_like(tops, codes_of(physics.dac_bits))
-        else:
-            steps = np.ones_like(tops)
-        total = np.zeros(products.shape)
-        for (factor, matrix), reach in zip(self._held.slices, self._reaches, strict=True):
-            sums = _product(inputs, matrix)
-            if self._held.variances is not None:
-                deviations = np.sqrt(_product(inputs * inputs, self._held.variances))
-                sums += deviations * self._normals(images, iterations).reshape(sums.shape)
-            if physics.adc_bits is not None:
-                codes = codes_of(physics.adc_bits)
-                rounding = tops * (reach / codes)
-                rounded = np.rint(sums / rounding)
-                if counts is not None:
-                    counts.sums += rounded.size
-                    counts.sums_beyond += int(np.count_nonzero(np.abs(rounded) > codes))
-                sums = np.clip(rounded, -codes, codes) * rounding
-            total += factor * sums
-        products[...] = total * (steps * self._factor)
-        if clipped is not None and counts is not None:
-            clipped.add(counts)
-
-    def _normals(self, images: range, iterations: range) -> Floats:
-        """A number for each column in each iteration, `[images * iterations, columns]`."""
-        blocks, _, columns = self._held.slices[0][1].shape
-        if len(iterations) == self._iterations:
-            runs = [(images.start, len(images) * len(iterations))]
-        else:
-            runs = [(image, len(iterations)) for image in images]
-        parts = [
-            self._noise.rows(image * self._iterations + iterations.start, rows, blocks * columns)
-            for image, rows in runs
-        ]
-        return np.concatenate(parts) if len(parts) > 1 else parts[0]
+        first = images.start * self._iterations + iterations.start
+        run = len(iterations)
+        if run == self._iterations:
+            run *= len(images)
+        for start in range(0, len(vectors), run):
+            number = first + start // run * self._iterations
+            some = slice(start, start + run)
+            counts = self._work.multiply(vectors[some], products[some], self._key, number)
+            if clipped is not None:
+                clipped.add(counts)
 
 
 class Stack:
@@ -203,6 +178,122 @@ class Stack:
         products[...] = total
 
 
+@dataclass(frozen=True, eq=False)
+class _Slice:
+    """What a slice is multiplied with."""
+
+    factor: float
+    matrix: Real
+    """`[blocks, rows, columns]`."""
+    variances: Real | None
+    """As the matrix."""
+    turned: tuple[Real, Real]
+    """Both, `[blocks, columns, rows]`, of variances nothing if there are none."""
+    units: Real
+    """What one code of the ADC of each column is, of all blocks in turn."""
+    slack: Real
+    """How many codes the sum of each column may be off for rounding."""
+
+
+class _Work:
+    """A crossbar at some time: what there is to do for vectors.
+
+    Sums are made in float32 where nothing is rounded to codes, where they are whole numbers that
+    float32 has, and where few are in doubt, which the kernel makes again in doubles.
+    """
+
+    def __init__(self, physics: Physics, held: Held, reaches: Sequence[Doubles], gain: float):
+        from cmc.analog import kernel
+
+        self._convert, self._finish = kernel.convert, kernel.finish
+        self._gain = gain
+        self._noisy = held.variances is not None
+        self._inputs = 0 if physics.dac_bits is None else codes_of(physics.dac_bits)
+        codes = 0 if physics.adc_bits is None else codes_of(physics.adc_bits)
+        matrices = [matrix for _, matrix in held.slices]
+        # Roundings are off by chance (N. Higham and T. Mary, A New Approach to Probabilistic
+        # Rounding Error Analysis, SISC 41, 2019): of so many sums of the same sign, by no more than
+        # this share of the last one in ten deviations, and by less if signs differ.
+        share = 2 * sqrt(matrices[0].shape[1]) * _ROUND
+        most = [np.abs(matrix).sum(1).reshape(-1) for matrix in matrices]
+        end = max(1, self._inputs)
+        units = [end * reach.reshape(-1) / max(1, codes) for reach in reaches]
+        slack = [share * end * full / unit for full, unit in zip(most, units, strict=True)]
+        whole = (
+            held.variances is None
+            and 0 < self._inputs * max(float(full.max()) for full in most) < _WHOLE
+            and all(np.array_equal(matrix, np.rint(matrix)) for matrix in matrices)
+        )
+        rare = codes and self._inputs < 1 << 16 and max(float(s.max()) for s in slack) < _RARE
+        free = not codes and not self._inputs
+        single = whole or rare or free
+        self._type: type[np.float32 | np.float64] = np.float32 if single else np.float64
+        doubtful = single and not whole
+        self._rounding = kernel.Rounding(codes, 8 * _ROUND * doubtful, share * doubtful)
+
+        def kept(array: Real) -> Real:
+            # What is held is the same in both types.
+            return np.ascontiguousarray(array.astype(np.float32), self._type)
+
+        variances = None if held.variances is None else kept(held.variances)
+        spread = kept(np.zeros((0, 0, 0)) if held.variances is None else held.variances)
+        self._slices = [
+            _Slice(
+                factor,
+                kept(matrix),
+                variances,
+                (kept(matrix.swapaxes(1, 2)), kept(spread.swapaxes(1, 2))),
+                kept(unit),
+                kept(one * doubtful),
+            )
+            for (factor, matrix), unit, one in zip(held.slices, units, slack, strict=True)
+        ]
+
+    def multiply(
+        self, vectors: Floats, products: Floats, key: NDArray[np.uint64], first: int
+    ) -> Clipped:
+        """As that of the crossbar, of rows side by side from the `first` on."""
+        count, blocks, rows = vectors.shape
+        flat = np.ascontiguousarray(vectors).reshape(count, -1)
+        inputs, steps = np.empty((count, blocks, rows), self._type), np.empty(count, self._type)
+        squares = np.empty((count, blocks, rows * self._noisy), self._type)
+        counts = Clipped()
+        if self._inputs:
+            counts.inputs = inputs.size
+        counts.inputs_beyond = self._convert(
+            flat,
+            flat.view(np.int32),
+            0.0,
+            self._inputs,
+            inputs.reshape(count, -1),
+            squares.reshape(count, -1),
+            steps,
+        )
+        found = products.reshape(count, -1)
+        for number, one in enumerate(self._slices):
+            sums = _product(inputs, one.matrix)
+            if self._rounding.codes:
+                counts.sums += sums.size
+            counts.sums_beyond += self._finish(
+                sums,
+                sums[:, :0] if one.variances is None else _product(squares, one.variances),
+                inputs,
+                *one.turned,
+                steps,
+                one.units,
+                one.slack,
+                self._rounding,
+                one.factor * self._gain,
+                number > 0,
+                key,
+                first,
+                found,
+            )
+        if not np.may_share_memory(found, products):
+            products[...] = found.reshape(products.shape)
+        return counts
+
+
 def _reach(matrix: Doubles, bound: float | None) -> Doubles:
     """The largest number of the ADC of each column for inputs of at most 1, `[blocks, columns]`."""
     full = np.abs(matrix).sum(1)
@@ -210,11 +301,18 @@ def _reach(matrix: Doubles, bound: float | None) -> Doubles:
     return np.where(reach == 0, 1, reach)
 
 
-def _product(vectors: Doubles, matrix: Doubles) -> Doubles:
-    """`[n, blocks, rows]` times `[blocks, rows, columns]`."""
-    if matrix.shape[2] == 1:
-        return np.einsum("ngk,gk->ng", vectors, matrix[:, :, 0])[:, :, np.newaxis]
-    return np.matmul(vectors.swapaxes(0, 1), matrix).swapaxes(0, 1)
+def _product(vectors: Real, matrix: Real) -> Real:
+    """`[n, blocks, rows]` times `[blocks, rows, columns]`, as `[n, blocks * columns]`."""
+    count, blocks, _ = vectors.shape
+    columns = matrix.shape[2]
+    if columns == 1:
+        return np.einsum("ngk,gk->ng", vectors, matrix[:, :, 0])
+    found = np.empty((count, blocks, columns), matrix.dtype)
+    if blocks == 1:
+        np.matmul(vectors[:, 0], matrix[0], found[:, 0])
+    else:
+        np.matmul(vectors.swapaxes(0, 1), matrix, found.swapaxes(0, 1))
+    return found.reshape(count, -1)
 
 
 def _probe(held: Held) -> float:

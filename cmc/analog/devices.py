@@ -18,6 +18,7 @@ from cmc.analog.normals import Normals
 
 Doubles = NDArray[np.float64]
 Floats = NDArray[np.float32]
+Real = NDArray[np.float32 | np.float64]
 
 _LEAST = 1e-7
 """The least relative conductance of which a logarithm is taken."""

@@ -27,6 +27,7 @@ from cmc.tools.bench.targets import (
     interpreter_targets,
     large_targets,
     network_targets,
+    physics_targets,
     scale_targets,
     startup_targets,
 )
@@ -121,6 +122,14 @@ def _designs(options: Options) -> Measured:
     return [{**asdict(row), "a_minute": row.a_minute} for row in rows], []
 
 
+def _physics(options: Options) -> Measured:
+    from cmc.tools.bench.physics import HEAD, IMAGES, NETWORK, measure_physics
+
+    rows = list(measure_physics(options.budget))
+    _print(f"Physics, {NETWORK}, streams of {IMAGES} images", HEAD, [row.cells() for row in rows])
+    return [asdict(row) for row in rows], [t for row in rows for t in physics_targets(row)]
+
+
 def _large(options: Options) -> Measured:
     large = measure_large(options.budget)
     title = "Three convolutions on 2048x2048 pixels and 8 channels"
@@ -138,6 +147,7 @@ _SECTIONS: dict[Section, Callable[[Options], Measured]] = {
     "compilation": _compilation,
     "field": _field,
     "designs": _designs,
+    "physics": _physics,
 }
 """In an order in which this process is still small when it measures others' memory."""
 

@@ -19,6 +19,7 @@ Section = Literal[
     "compilation",
     "field",
     "designs",
+    "physics",
 ]
 
 

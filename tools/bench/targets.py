@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cmc.tools.bench.field import Row as FieldRow
     from cmc.tools.bench.large import Large
     from cmc.tools.bench.network import Row
+    from cmc.tools.bench.physics import Row as PhysicsRow
     from cmc.tools.bench.scale import Cost
 
 SLACK = 0.1
@@ -84,6 +85,11 @@ def event_targets(row: EventRow) -> Iterator[Target]:
     what = f"{row.network} on {row.target}"
     yield Target(f"{what}: a processor's seconds", row.found.first, row.most)
     yield Target(f"{what}: iterations/s", row.found.rate, 500_000, more=True)
+
+
+def physics_targets(row: PhysicsRow) -> Iterator[Target]:
+    """What physics may cost."""
+    yield Target(f"{row.target}: an image, times that on {row.without}", row.ratio, 3)
 
 
 def field_targets(row: FieldRow) -> Iterator[Target]:

@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+"""Loops over what goes into crossbars and what comes out, as machine code.
+
+None may depend on how many rows are worked on at once: nothing is reassociated, so that a row has
+the same results wherever it is.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmc.analog.devices import Floats, Real
+from cmc.compiled import compiled as _compiled
+from cmc.compiled import kept as _kept
+
+WORDS = 4
+"""Words, and normal numbers, that the generator makes of one count."""
+
+CHUNK = 1 << 11
+"""About how many normal numbers are made at once: they stay in a processor's first cache."""
+
+_LOW = np.uint64(0xFFFFFFFF)
+_HALF = np.uint64(32)
+_FACTORS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
+_STEPS = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
+_ONE = np.float32(1)
+_TWO = np.float32(2)
+_LN2 = np.float32(np.log(2))
+
+
+@_compiled
+def _length(word: np.uint32) -> np.float32:
+    """sqrt(-2 ln u) of u = (word + 1/2) / 2^32, with the polynomial of S. Moshier's Cephes."""
+    x = np.float32(word >> np.uint32(1)) + np.float32(0.25)
+    bits = np.float32(x).view(np.int32)
+    exponent = (bits - np.int32(0x3F3504F3)) >> np.int32(23)
+    m = np.int32(bits - (exponent << np.int32(23))).view(np.float32) - _ONE
+    z = m * m
+    p = np.float32(7.0376836292e-2) * m - np.float32(1.1514610310e-1)
+    p = p * m + np.float32(1.1676998740e-1)
+    p = p * m - np.float32(1.2420140846e-1)
+    p = p * m + np.float32(1.4249322787e-1)
+    p = p * m - np.float32(1.6668057665e-1)
+    p = p * m + np.float32(2.0000714765e-1)
+    p = p * m - np.float32(2.4999993993e-1)
+    p = p * m + np.float32(3.3333331174e-1)
+    log = m * z * p - np.float32(0.5) * z + m
+    log += np.float32(exponent - np.int32(31)) * _LN2
+    # A word next to 2^32 is rounded up to it.
+    return np.sqrt(max(-_TWO * log, np.float32(0)))
+
+
+@_compiled
+def _turn(word: np.int32) -> tuple[np.float32, np.float32]:
+    """Cosine and sine of word / 2^32 turns, of those of half of that angle."""
+    t = np.float32(word) * np.float32(2.0**-32)
+    q = t * t
+    s = np.float32(0.07765766) * q - np.float32(0.59829129)
+    s = s * q + np.float32(2.55007752)
+    s = s * q - np.float32(5.16771008)
+    s = (s * q + np.float32(3.14159264)) * t
+    c = np.float32(-0.02439632) * q + np.float32(0.23493731)
+    c = c * q - np.float32(1.33521200)
+    c = c * q + np.float32(4.05870916)
+    c = c * q - np.float32(4.93480214)
+    c = c * q + _ONE
+    return _ONE - _TWO * s * s, _TWO * s * c
+
+
+@_kept
+def normals(key: NDArray[np.uint64], first: int, count: int, out: Floats) -> int:
+    """Normal numbers of an endless row, from the `first` on; the place of that in `out`.
+
+    Philox-4x32-7 makes four words of each count, and Box and Muller four numbers of these. `key`
+    has four words, and `out` space for `count` numbers and two counts more.
+    """
+    start = first // WORDS
+    k2, k3 = key[2], key[3]
+    for step in range((first + count - 1) // WORDS + 1 - start):
+        at = np.uint64(start) + np.uint64(step)
+        w0, w1, w2, w3 = at & _LOW, at >> _HALF, k2, k3
+        k0, k1 = key[0], key[1]
+        for _ in range(7):
+            p0, p1 = _FACTORS[0] * w0, _FACTORS[1] * w2
+            w0, w1 = (p1 >> _HALF) ^ w1 ^ k0, p1 & _LOW
+            w2, w3 = (p0 >> _HALF) ^ w3 ^ k1, p0 & _LOW
+            k0, k1 = (k0 + _STEPS[0]) & _LOW, (k1 + _STEPS[1]) & _LOW
+        length, other = _length(np.uint32(w0)), _length(np.uint32(w2))
+        cosine, sine = _turn(np.int32(np.uint32(w1)))
+        place = WORDS * step
+        out[place] = length * cosine
+        out[place + 1] = length * sine
+        cosine, sine = _turn(np.int32(np.uint32(w3)))
+        out[place + 2] = other * cosine
+        out[place + 3] = other * sine
+    return first - WORDS * start
+
+
+class Rounding(NamedTuple):
+    """How what columns give becomes codes."""
+
+    codes: int
+    """On each side of 0; 0 where nothing is rounded."""
+    relative: float
+    """How far a quotient may be off for what was rounded in computing it, as a share of it."""
+    noise: float
+    """The same, as a share of the noise in it."""
+
+
+@_kept
+def convert(
+    vectors: Floats,
+    bits: NDArray[np.int32],
+    limit: float,
+    codes: int,
+    inputs: Real,
+    squares: Real,
+    steps: Real,
+) -> int:
+    """Convert vectors, `[n, floats]`, of which `bits` are the same in memory, into `inputs`.
+
+    The largest magnitude is `limit`, or, if that is 0, the vector's own. Inputs are whole numbers
+    up to `codes`, or, if that is 0, are not rounded, and up to 1; `steps` says of each vector what
+    1 is. `squares` are those of inputs, if there is place for them. Gives how many were beyond the
+    limit.
+    """
+    clipped = 0
+    end = inputs.dtype.type(max(codes, 1))
+    for row in range(len(vectors)):
+        top = inputs.dtype.type(limit)
+        if limit == 0:
+            most = np.int32(0)
+            for place in range(vectors.shape[1]):
+                most = max(most, bits[row, place] & np.int32(0x7FFFFFFF))
+            top = inputs.dtype.type(np.int32(most).view(np.float32))
+            if top == 0:
+                top = inputs.dtype.type(1)
+        steps[row] = top / end
+        # Of the smallest numbers there is no reciprocal.
+        scale = end / max(top, inputs.dtype.type(1e-37))
+        if codes:
+            for place in range(vectors.shape[1]):
+                inputs[row, place] = np.rint(vectors[row, place] * scale)
+        else:
+            for place in range(vectors.shape[1]):
+                inputs[row, place] = vectors[row, place] * scale
+        if limit != 0:
+            for place in range(vectors.shape[1]):
+                clipped += abs(inputs[row, place]) > end
+                inputs[row, place] = min(max(inputs[row, place], -end), end)
+        for place in range(squares.shape[1]):
+            squares[row, place] = inputs[row, place] * inputs[row, place]
+    return clipped
+
+
+@_compiled
+def _dot(one: Real, other: Real, squared: bool) -> float:
+    """A product in doubles, of four sums."""
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0
+    whole = len(one) // 4 * 4
+    for k in range(0, whole, 4):
+        w, x = np.float64(one[k]), np.float64(one[k + 1])
+        y, z = np.float64(one[k + 2]), np.float64(one[k + 3])
+        if squared:
+            w, x, y, z = w * w, x * x, y * y, z * z
+        a += w * np.float64(other[k])
+        b += x * np.float64(other[k + 1])
+        c += y * np.float64(other[k + 2])
+        d += z * np.float64(other[k + 3])
+    for k in range(whole, len(one)):
+        w = np.float64(one[k])
+        a += (w * w if squared else w) * np.float64(other[k])
+    return a + b + (c + d)
+
+
+@_kept
+def finish(
+    sums: Real,
+    variances: Real,
+    inputs: Real,
+    weights: Real,
+    spreads: Real,
+    steps: Real,
+    units: Real,
+    slack: Real,
+    rounding: Rounding,
+    factor: float,
+    adds: bool,
+    key: NDArray[np.uint64],
+    first: int,
+    products: Floats,
+) -> int:
+    """Add noise to what columns give, round that to codes, and put it into `products`.
+
+    `sums`, `variances` and `products` are `[n, columns]`; the variances have no columns where there
+    is no noise. The noise of the first row is that of row `first`. `steps` is that of `convert`,
+    `units` what one code of a column is.
+
+    A sum was rounded, in some order: where it is nearer to the border of two codes than rounding
+    may have taken it, by `slack` codes, it is computed anew in doubles, of `inputs`, `[n, blocks,
+    rows]`, `weights` and, for variances, `spreads`, `[blocks, columns, rows]`. So codes are those
+    of sums of doubles. Gives how many were clipped.
+    """
+    real = sums.dtype.type
+    count, columns = sums.shape
+    noisy, each = variances.shape[1] > 0, weights.shape[1]
+    height = max(1, min(count, CHUNK // columns))
+    size = height * columns
+    given, spread = sums.reshape(-1), variances.reshape(-1)
+    buffer = np.empty(size + 2 * WORDS if noisy else 0, np.float32)
+    unit, inverse = np.empty(size, sums.dtype), np.empty(size, sums.dtype)
+    margin, found = np.empty(size, sums.dtype), np.empty(size, sums.dtype)
+    doubt = np.empty(size, np.bool_)
+    for place in range(size):
+        column = place % columns
+        unit[place], inverse[place] = units[column], real(1) / units[column]
+        margin[place] = real(0.5) - slack[column]
+    end = real(rounding.codes)
+    relative, share = real(rounding.relative), real(rounding.noise)
+    clipped = 0
+    for row in range(0, count, height):
+        size = min(height, count - row) * columns
+        start, noise = row * columns, 0
+        if noisy:
+            noise = normals(key, first * columns + start, size, buffer)
+        if rounding.codes == 0:
+            for place in range(size):
+                found[place] = given[start + place]
+            if noisy:
+                for place in range(size):
+                    found[place] += np.sqrt(spread[start + place]) * buffer[noise + place]
+        else:
+            unsure, wide = np.int32(0), np.int32(0)
+            if noisy:
+                for place in range(size):
+                    one = np.sqrt(spread[start + place]) * buffer[noise + place]
+                    quotient = (given[start + place] + one) * inverse[place]
+                    code = np.rint(quotient)
+                    off = abs(one) * share * inverse[place] + relative * abs(quotient)
+                    near = abs(quotient - code) > margin[place] - off
+                    doubt[place] = near
+                    unsure = np.int32(unsure | np.int32(near))
+                    wide = np.int32(wide + np.int32(abs(code) > end))
+                    found[place] = min(max(code, -end), end) * unit[place]
+            else:
+                for place in range(size):
+                    quotient = given[start + place] * inverse[place]
+                    code = np.rint(quotient)
+                    near = abs(quotient - code) > margin[place] - relative * abs(quotient)
+                    doubt[place] = near
+                    unsure = np.int32(unsure | np.int32(near))
+                    wide = np.int32(wide + np.int32(abs(code) > end))
+                    found[place] = min(max(code, -end), end) * unit[place]
+            clipped += int(wide)
+            if unsure:
+                for place in range(size):
+                    if doubt[place]:
+                        i, column = row + place // columns, place % columns
+                        block, j = column // each, column % each
+                        exact = _dot(inputs[i, block], weights[block, j], False)
+                        if noisy:
+                            variance = _dot(inputs[i, block], spreads[block, j], True)
+                            exact += np.sqrt(variance) * np.float64(buffer[noise + place])
+                        code = real(np.rint(exact / np.float64(unit[place])))
+                        found[place] = min(max(code, -end), end) * unit[place]
+        for i in range(size // columns):
+            scale = steps[row + i] * real(factor)
+            if adds:
+                for j in range(columns):
+                    products[row + i, j] += found[i * columns + j] * scale
+            else:
+                for j in range(columns):
+                    products[row + i, j] = found[i * columns + j] * scale
+    return clipped
