@@ -26,6 +26,7 @@ from onnx import TypeProto, ValueInfoProto, helper
 from cmc.api import Program, compile
 from cmc.compiler.standard import AUTO, BufferPolicy
 from cmc.errors import CmcError
+from cmc.importer.chosen import choosing_inputs, with_constants
 from cmc.importer.load import load_model
 from cmc.importer.types import infer_values, static_shape
 from cmc.reference import with_weights
@@ -63,7 +64,7 @@ class InferenceSession:
     """A network that runs on simulated cores, and on the host what no core can have.
 
     Shapes that the model leaves open are those of the arrays of each run: the network is compiled
-    for them when they first come.
+    for them when they first come. So it is for numbers that choose what is computed.
     """
 
     def __init__(
@@ -90,12 +91,13 @@ class InferenceSession:
             info if info.type.tensor_type.HasField("shape") else _typed(info, types)
             for info in graph.output
         ]
-        self._programs: dict[tuple[Shape | None, ...], Program] = {}
+        self._choosing = choosing_inputs(graph)
+        self._programs: dict[tuple[object, ...], Program] = {}
         self.report: Report | None = None
         """What the last run took of the chip."""
         shapes = [_first_shape(info) for info in self._inputs]
-        if None not in shapes:
-            self._program(tuple(shapes))
+        if None not in shapes and not self._choosing:
+            self._program(tuple(shapes), {})
 
     def get_inputs(self) -> list[NodeArg]:
         """The inputs of the model, in its order, without those that have an initializer."""
@@ -126,7 +128,7 @@ class InferenceSession:
                 raise InvalidArgument(f"Invalid output name: {name!r}; there is {', '.join(known)}")
         feeds = self._check(input_feed)
         shapes = tuple(map(_shape, feeds.values()))
-        program = self._program(shapes)
+        program = self._program(shapes, {name: cast(Array, feeds[name]) for name in self._choosing})
         whole = all(
             -1 in shape
             or not isinstance(feeds[name], np.ndarray)
@@ -157,9 +159,10 @@ class InferenceSession:
                 raise InvalidArgument(f"Invalid input name: {name!r}; there is {', '.join(names)}")
         return {info.name: _checked(info, feed[info.name]) for info in self._inputs}
 
-    def _program(self, shapes: tuple[Shape | None, ...]) -> Program:
-        """The network for inputs of these shapes; None for what has none."""
-        program = self._programs.get(shapes)
+    def _program(self, shapes: tuple[Shape | None, ...], chosen: Mapping[str, Array]) -> Program:
+        """The network for inputs of these shapes and values; None for what has no shape."""
+        key = shapes, *(chosen[name].item() for name in sorted(chosen))
+        program = self._programs.get(key)
         if program is None:
             target, copies, buffers, host = self._options
             model = onnx.ModelProto()
@@ -173,8 +176,12 @@ class InferenceSession:
             for info in model.graph.output:
                 if static_shape(info.type) is None:
                     info.type.tensor_type.ClearField("shape")
-            program = self._programs[shapes] = compile(
-                model, buffers=buffers, target=target, copies=copies, host=host
+            program = self._programs[key] = compile(
+                with_constants(model, chosen),
+                buffers=buffers,
+                target=target,
+                copies=copies,
+                host=host,
             )
         return program
 

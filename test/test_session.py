@@ -84,6 +84,25 @@ def test_a_session_can_be_asked_for_some_outputs():
     assert session.report is not None and session.report.cycles > 0
 
 
+@pytest.mark.parametrize(("rate", "samples"), [(16000, 8), (8000, 4)])
+def test_an_input_may_choose_a_network(rate: int, samples: int):
+    """Neither branch could be computed of the samples of the other."""
+    proto = model(
+        """detector (float[1,n] x, int64 rate) => (float[1,2,3] y)
+        <int64 high = {16000}, int64[3] of_high = {1,2,4}, int64[3] of_low = {1,2,2}> {
+            c = Equal(rate, high)
+            y = If (c) <then_branch = one () => (float[1,2,3] t)
+                            { r = Reshape(x, of_high) t = MatMul(r, fine) },
+                        else_branch = other () => (float[1,2,3] t)
+                            { r = Reshape(x, of_low) t = MatMul(r, coarse) }>
+        }""",
+        {"fine": normal(4, 3), "coarse": normal(2, 3, seed=1)},
+    )
+    feeds = {"x": normal(1, samples, seed=2), "rate": np.array(rate)}
+    both(proto, feeds)
+    cmc.InferenceSession(proto, host=False).run(None, feeds)
+
+
 def test_text_goes_to_the_host():
     proto = model("words (string[N] a, string[N] b) => (string[N] c) { c = StringConcat(a, b) }")
     proto.opset_import[0].version = 20
