@@ -20,7 +20,8 @@ from cmc.accuracy.advice import advise
 from cmc.accuracy.classes import find_scores, places
 from cmc.accuracy.measure import Accuracy, measure, shuffled
 from cmc.accuracy.stages import Examiner, exact_values
-from cmc.accuracy.text import format_accuracy, format_advice, format_time
+from cmc.accuracy.text import format_accuracy, format_advice
+from cmc.accuracy.times import format_time
 from cmc.accuracy.trials import Shares, half_width
 from cmc.analog.crossbar import Clipped, Crossbar, Physics
 from cmc.errors import CmcError

@@ -7,15 +7,12 @@ from pathlib import Path
 
 import cmc
 from cmc.accuracy.advice import Advice, advise
+from cmc.accuracy.images import read_images
 from cmc.accuracy.measure import Accuracy, measure
 from cmc.accuracy.text import format_accuracy, format_advice
-from cmc.accuracy.trials import Inputs
-from cmc.errors import CmcError
 from cmc.explain.help import point_of
 from cmc.files.output import check_output, replacing_text
-from cmc.streams import check_names, count_images
 from cmc.targets import IDEAL
-from cmc.tools.array_files import read_arrays, read_labels
 from cmc.tools.cmc_compile import check_mapping, chip_options, make_program
 from cmc.tools.options import Options
 from cmc.tools.progress_bar import track
@@ -31,10 +28,7 @@ def show_accuracy(options: Options) -> None:
     program = _open(options)
     if options.mapping is not None:
         program.save_mapping(options.mapping)
-    labels = read_labels(options.labels, program.inputs)
-    inputs = _inputs(options, program)
-    if options.images is not None and len(labels) >= options.images:
-        labels = labels[: options.images]
+    inputs, labels = read_images(program, options.input, options.labels, options.images)
     found = measure(
         program,
         None if options.model.suffix == ".mlir" else options.model,
@@ -70,14 +64,3 @@ def _advise(options: Options, program: cmc.Program, found: Accuracy) -> Advice:
 
 def _open(options: Options) -> cmc.Program:
     return cmc.load(options.model) if options.model.suffix == ".mlir" else make_program(options)
-
-
-def _inputs(options: Options, program: cmc.Program) -> Inputs:
-    """The images, all or as many as are wanted."""
-    arrays = read_arrays(options.input, program.inputs)
-    check_names(program.inputs, arrays, program.states)
-    images = {name: array for name, array in arrays.items() if name not in program.states}
-    found = count_images(images)
-    if options.images is not None and found < options.images:
-        raise CmcError(f"--images asks for {options.images}, and there are {found}")
-    return arrays | {name: array[: options.images] for name, array in images.items()}

@@ -14,6 +14,7 @@ from cmc.accuracy.classes import is_scores
 from cmc.compression.compress import Compressible, Cut
 from cmc.compression.fit import crossbars_of_stages, error_that_fits, fits
 from cmc.errors import CmcError
+from cmc.files.array_files import read_arrays, read_labels
 from cmc.files.onnx_file import data_file, tensors_of, write_model
 from cmc.files.output import check_output
 from cmc.importer.inputs import resolve_inputs
@@ -21,7 +22,6 @@ from cmc.importer.load import Model, load_model
 from cmc.reference import Deviation, Reference
 from cmc.streams import Shapes, Stream, check_stream, count_images, random_stream
 from cmc.targets import Target, find_target
-from cmc.tools.array_files import read_arrays, read_labels
 from cmc.tools.bench.table import format_table
 from cmc.tools.options import Options
 from cmc.tools.progress_bar import track

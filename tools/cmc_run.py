@@ -16,13 +16,13 @@ from numpy.typing import ArrayLike, NDArray
 
 import cmc
 from cmc.errors import CmcError
+from cmc.files.array_files import read_arrays, write_arrays
 from cmc.files.output import beside, check_output, replacing_text
 from cmc.importer.inputs import inputs_of_text, inputs_of_whole_numbers
 from cmc.reference import Deviation, Reference
 from cmc.reports.report import Report
 from cmc.reports.text import format_report
 from cmc.streams import Stream, check_names, check_stream, count_images, random_stream, random_text
-from cmc.tools.array_files import read_arrays, write_arrays
 from cmc.tools.cmc_compile import check_mapping, make_program
 from cmc.tools.options import Options
 from cmc.tools.progress_bar import track

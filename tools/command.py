@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from xdsl.utils.exceptions import ArgSpecParseError
 
+from cmc.accuracy.times import read_time
 from cmc.diagnostics import describe_error
 from cmc.errors import CmcError
 from cmc.files.output import naming
@@ -55,20 +56,12 @@ def share(text: str) -> float:
     raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got '{text}'")
 
 
-_SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "y": 365 * 86400.0}
-
-
 def time(text: str) -> float:
     """An argument that is a time: in seconds, or `1h`, `2.5d`."""
-    number = text.rstrip("abcdefghijklmnopqrstuvwxyz")
-    with suppress(ValueError, KeyError):
-        seconds = float(number) * _SECONDS[text[len(number) :] or "s"]
-        if seconds < 0:
-            raise argparse.ArgumentTypeError(f"{text} is before the crossbars are programmed")
-        if seconds < float("inf"):
-            return seconds
-    units = ", ".join(_SECONDS)
-    raise argparse.ArgumentTypeError(f"expected a time as in 1h, in one of {units}, got '{text}'")
+    try:
+        return read_time(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def times(text: str) -> list[float]:

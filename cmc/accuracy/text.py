@@ -9,11 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from cmc.accuracy.advice import Advice
 from cmc.accuracy.measure import Accuracy
 from cmc.accuracy.stages import StageNoise
+from cmc.accuracy.times import format_time
 from cmc.accuracy.trials import BEST, Shares
 from cmc.explain.figures import Figures
 from cmc.reports.columns import aligned
-
-_UNITS = ((365 * 86400.0, "y"), (86400.0, "d"), (3600.0, "h"), (60.0, "min"))
 
 
 def format_accuracy(found: Accuracy) -> str:
@@ -129,14 +128,6 @@ def _changed(
         energy = f"{figures.energy_pj / 1e3:,.6g} nJ" if figures.energy_pj else "unknown"
     shown = "exact" if ratio is None else f"{ratio:.1f} dB"
     return format_shares(top1), shown, interval, energy
-
-
-def format_time(time: float) -> str:
-    """A number of seconds in the largest unit of which it is a whole number."""
-    for size, unit in _UNITS:
-        if time >= size and time % size == 0:
-            return f"{time / size:g}{unit}"
-    return f"{time:g}s"
 
 
 def format_shares(shares: Shares) -> str:

@@ -18,7 +18,7 @@ from cmc.compiler.fewer import apply_all
 from cmc.compiler.stages import passes_to_chip, staged
 from cmc.dialects.cmpipe import PipelineOp
 from cmc.errors import CmcError
-from cmc.explore.objectives import figures_of, figures_of_target
+from cmc.explore.objectives import Figures, figures_of, figures_of_target
 from cmc.explore.outcome import Outcome
 from cmc.explore.point import Point
 from cmc.passes.cmpipe_tile_crossbars import what_cuts
@@ -68,8 +68,12 @@ class Evaluator:
         start = perf_counter()
         figures, reason = None, None
         try:
-            report = self.program(point).time(point.images)
-            figures = {**figures_of_target(point.target), **figures_of(report)}
+            program = self.program(point)
+            figures = {
+                **figures_of_target(point.target),
+                **figures_of(program.time(point.images)),
+                **_accuracy(program, point),
+            }
         except CmcError as error:
             reason = str(error)
         except MemoryError:
@@ -100,3 +104,25 @@ class Evaluator:
 
     def _stage(self, point: Point) -> ModuleOp:
         return staged(Path(point.network), **point.to_stages, context=self._context)
+
+
+def _accuracy(program: Program, point: Point) -> Figures:
+    """What is asked of the accuracy of a design."""
+    asked = point.accuracy
+    if asked is None:
+        return {}
+    # Who asks nothing of it need not import what it takes.
+    from cmc.accuracy.images import read_images
+    from cmc.accuracy.measure import measure
+
+    inputs, labels = read_images(program, [asked.inputs], Path(asked.labels), asked.images)
+    network, times = Path(point.network), [asked.time]
+    found = measure(program, network, inputs, labels, times, asked.trials, output=asked.output)
+    (moment,) = found.moments
+    return {
+        "accuracy.top1": moment.top1.mean,
+        "accuracy.top1_deviation": moment.top1.deviation,
+        "accuracy.top5": moment.top5.mean,
+        "accuracy.float_top1": found.top1,
+        "accuracy.scores_snr_db": moment.scores_snr_db,
+    }

@@ -19,6 +19,7 @@ from xdsl.utils.hints import isa
 
 from cmc.compiler.standard import AUTO, BufferPolicy
 from cmc.errors import CmcError
+from cmc.explore.asked import Asked
 from cmc.explore.options import OPTIONS
 from cmc.explore.space import BASE, NETWORK, OPTION, TARGET, Choices
 from cmc.targets import Target, find_target
@@ -56,9 +57,10 @@ class Point:
     images: int
     choices: Choices = field(compare=False)
     """What was chosen of the space."""
+    accuracy: Asked | None = None
 
     @staticmethod
-    def of(choices: Choices, images: int) -> Point:
+    def of(choices: Choices, images: int, accuracy: Asked | None = None) -> Point:
         figures = {
             name.removeprefix(TARGET): value
             for name, value in choices.items()
@@ -70,7 +72,7 @@ class Point:
             if name.startswith(OPTION)
         }
         target = with_figures(str(choices[BASE]), figures)
-        return Point(str(choices[NETWORK]), target, options, images, choices)
+        return Point(str(choices[NETWORK]), target, options, images, choices, accuracy)
 
     @cached_property
     def chip(self) -> Target | None:
@@ -94,6 +96,9 @@ class Point:
             },
             "images": self.images,
         }
+        if (asked := self.accuracy) is not None:
+            files = {"inputs": _digest(asked.inputs), "labels": _digest(asked.labels)}
+            content["accuracy"] = {**asdict(asked), **files}
         text = json.dumps(content, sort_keys=True, default=str)
         return sha256(text.encode()).hexdigest()[:16]
 
@@ -117,6 +122,9 @@ class Point:
     def command(self) -> str:
         """What shows the same of this design alone."""
         flags = [flag for name, one in self.options.items() for flag in OPTIONS[name].flags(one)]
+        if self.accuracy is not None:
+            asked = ["cmc", "accuracy", self.network, *self.accuracy.flags]
+            return join([*asked, "--target", self.target, *flags])
         images = ["--images", str(self.images)]
         return join(
             ["cmc", "run", self.network, "--timing", *images, "--target", self.target, *flags]

@@ -35,7 +35,7 @@ class Each:
 
     def __init__(self, space: Space, results: Results, some: Sequence[Choices] | None = None):
         len(space)  # refuses what has no end
-        points = [Point.of(choices, space.images) for choices in some or space]
+        points = [Point.of(choices, space.images, space.accuracy) for choices in some or space]
         self.points: Sequence[Point] = list({point.id: point for point in points}.values())
         shared: dict[str, list[Point]] = {}
         for point in self.points:

@@ -54,7 +54,7 @@ class Search:
         """The point of the space that a result is of; None if it is of none."""
         if self._design(result.choices) is None:
             return None
-        point = Point.of(result.choices, self._space.images)
+        point = Point.of(result.choices, self._space.images, self._space.accuracy)
         return point if point.id == result.id else None
 
     def _design(self, choices: Choices) -> int | None:
@@ -72,7 +72,7 @@ class Search:
             if len(self.points) >= self._count:
                 return None
             trial = self._study.ask()
-            point = Point.of(self._choose(trial), self._space.images)
+            point = Point.of(self._choose(trial), self._space.images, self._space.accuracy)
             if point.id in self._trials:
                 self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
             elif (known := self._results.found.get(point.id)) is not None:

@@ -18,6 +18,10 @@ mxv_ns = [66, 133]
 buffers = ["minimal", "throughput"]
 ```
 
+With `[accuracy]`, which has `inputs` and `labels`, files of images and of their classes, and if
+you like `time`, as in "1d", `trials`, `images` and `output`, designs have figures such as
+`accuracy.top1` too.
+
 Lists are tried each with each; `designs` are figures that go together, each with all of that. What
 is `{ from = 1, to = 8 }` is searched, or taken in steps.
 """
@@ -37,7 +41,9 @@ from typing import NoReturn
 
 from xdsl.utils.hints import isa
 
+from cmc.accuracy.times import read_time
 from cmc.errors import CmcError
+from cmc.explore.asked import FIGURES, Asked
 from cmc.explore.objectives import MOST, Objective, known_figures, read_objective
 from cmc.explore.options import OPTIONS
 from cmc.spelling import hint
@@ -61,7 +67,9 @@ _ORDER = (
     *(OPTION + name for name in OPTIONS),
 )
 
-_PARTS = ("networks", "target", "options", "designs", "images", "objectives")
+_PARTS = ("networks", "target", "options", "designs", "images", "objectives", "accuracy")
+
+_ASKED = ("inputs", "labels", "time", "trials", "images", "output")
 
 Choices = Mapping[str, object]
 """A value of each axis, by its name."""
@@ -116,6 +124,7 @@ class Space:
     """What goes together, each in place of what `axes` say of it; one at the least."""
     images: int
     objectives: Sequence[Objective]
+    accuracy: Asked | None = None
 
     def axes_of(self, design: int) -> Sequence[Axis]:
         """The axes of some of the designs."""
@@ -200,7 +209,9 @@ class _Reader:
             for key in design:
                 self._check_known(key, f"designs[{number}].", ("networks", "target", "options"))
             designs.append(self._axes(design, f"designs[{number}]."))
-        return Space(self.path, axes, designs, self._images(table), self._objectives(table))
+        images, accuracy = self._images(table), self._accuracy(table)
+        objectives = self._objectives(table, accuracy is not None)
+        return Space(self.path, axes, designs, images, objectives, accuracy)
 
     def _axes(self, table: Mapping[str, object], prefix: str) -> list[Axis]:
         axes: list[Axis] = []
@@ -308,14 +319,50 @@ class _Reader:
             self._fail("images", f"expected {Whole().allowed}, not {shown(images)}")
         return images
 
-    def _objectives(self, table: Mapping[str, object]) -> Sequence[Objective]:
+    def _accuracy(self, table: Mapping[str, object]) -> Asked | None:
+        if "accuracy" not in table:
+            return None
+        given = self._table(table, "accuracy", "")
+        for key in given:
+            self._check_known(key, "accuracy.", _ASKED)
+        files = {
+            key: self._file(given[key], f"accuracy.{key}") if key in given else None
+            for key in ("inputs", "labels")
+        }
+        for key, file in files.items():
+            if file is None:
+                self._fail("accuracy", f"no {key}: give a file of numpy, such as {key} = 'x.npz'")
+        output, time = given.get("output"), given.get("time", 0)
+        if not isinstance(output, str | None):
+            self._fail("accuracy.output", f"expected the name of an output, not {shown(output)}")
+        try:
+            seconds = read_time(str(time))
+        except ValueError as error:
+            self._fail("accuracy.time", str(error))
+        counts = {key: given.get(key) for key in ("trials", "images")}
+        for key, count in counts.items():
+            if count is not None and not _fits(count, Whole()):
+                self._fail(f"accuracy.{key}", f"expected {Whole().allowed}, not {shown(count)}")
+        trials, images = counts["trials"], counts["images"]
+        return Asked(
+            str(files["inputs"]),
+            str(files["labels"]),
+            seconds,
+            trials if isinstance(trials, int) else 10,
+            images if isinstance(images, int) else None,
+            output,
+        )
+
+    def _objectives(self, table: Mapping[str, object], accuracy: bool) -> Sequence[Objective]:
         given = table.get("objectives")
         if not isa(given, list[str]) or not 1 <= len(given) <= MOST:
             form = 'of a report, such as ["interval_ns", "max images_per_second"]'
             self._fail("objectives", f"expected 1 to {MOST} figures {form}")
         objectives = [read_objective(text) for text in given]
-        known = known_figures()
+        known = [*known_figures(), *(FIGURES if accuracy else ())]
         for position, one in enumerate(objectives):
+            if one.name in FIGURES and not accuracy:
+                self._fail("objectives", f"{one.name} needs images: give a table [accuracy]")
             if one.name not in known:
                 close = hint(one.name, known, quote="")
                 self._fail("objectives", f"there is no figure {one.name}; {close}")
