@@ -12,11 +12,11 @@ from xdsl.dialects.builtin import IntegerAttr, i64
 
 import cmc
 from cmc.dialects.cmpipe import PipelineOp
-from cmc.explain.figures import Figures
-from cmc.explain.help import RINGS, Help, find_help, point_of
+from cmc.explain.help import RINGS, find_help, point_of
 from cmc.explain.rings import ring_steps
 from cmc.explain.steps import steps_of
 from cmc.explain.text import format_help, format_why
+from cmc.reports.help import Help
 from cmc.simulator import chip_of
 from cmc.simulator.load import load
 from cmc.targets.keys import KEYS
@@ -78,7 +78,7 @@ def test_each_figure_of_a_target(network: Path, target: str):
     assert {key.name for key in KEYS} & given - stepless <= set(rows)
     for step in steps:
         fresh = cmc.compile(network, target=step.target).time(1)
-        assert rows[step.key].figures == Figures.of(fresh), step.title
+        assert rows[step.key].figures == fresh.figures, step.title
     assert rows["mxv_interval_ns"].title == "mxv_interval_ns 7 to 3.5"
     assert rows["grid"].title == "grid [2, 3] to [2, 4]"
     intervals = [row.figures.interval_ns for row in found.rows if row.figures is not None]
@@ -125,7 +125,7 @@ def test_rings(digits: Path):
         more = next((step for step in steps if step.ring is ring), None)
         change = partial(with_slots, name, ring.slots + 1)
         fresh = compile_with(digits, "minimal", {"cmpipe-size-buffers": change})
-        figures = Figures.of(fresh.time(1))
+        figures = fresh.time(1).figures
         if more is not None:
             assert rows[more.title].figures == figures
         else:
@@ -140,9 +140,12 @@ def test_rings(digits: Path):
 
 def test_the_command(run_tool: RunTool, network: Path, target: str, tmp_path: Path):
     arguments = ("explain", network, "--target", target, "--only", "mxv_ns")
-    done = run_tool("cmc", *arguments, "--json", tmp_path / "why.json")
+    done = run_tool(
+        "cmc", *arguments, "--json", tmp_path / "why.json", "--html", tmp_path / "why.html"
+    )
     assert done.returncode == 0, done.stderr
     assert "mxv_ns 9 to 4.5" in done.stdout and "why a latency of" in done.stdout
     assert (tmp_path / "why.json").read_text().count('"kind"') > 5
+    assert "mxv_ns 9 to 4.5" in (tmp_path / "why.html").read_text()
     wrong = run_tool("cmc", "explain", network, "--only", "mvx")
     assert wrong.returncode == 1 and "there is no step of 'mvx'" in wrong.stderr

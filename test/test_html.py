@@ -4,6 +4,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from operator import methodcaller
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 import cmc
 from browser import open_browser
+from cmc.reports.help import Help, Row
 from cmc.reports.html.bars import bars_of
 from cmc.reports.html.critical import Critical
 from cmc.reports.html.memory import most_taken
@@ -29,7 +31,15 @@ from conftest import examples
 
 @pytest.fixture(scope="module")
 def report(digits: Path) -> Report:
-    return cmc.compile(digits, target="pcm-64", copies="none").time(4)
+    """With what would help, as if some of it was tried."""
+    report = cmc.compile(digits, target="pcm-64", copies="none").time(4)
+    better = replace(report.figures, latency_ns=report.latency / 3, energy_pj=1234.5678)
+    rows = (
+        Row("mxv_ns", "mxv_ns 133 to 66.5", better),
+        Row("lanes", "lanes 1 to 2", report.figures),
+        Row("rows", "rows 1 & 2", None, "there is no room"),
+    )
+    return replace(report, help=Help(report.figures, rows, "3 other rings: no wait"))
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +80,9 @@ def test_numbers_are_those_of_the_report(report: Report, page: Path):
     fields = json.loads(parsed.json)
     paths = {path for path, *_ in parsed.numbers}
     assert {"/interval_ns", "/latency_ns", "/cycles", "/cores/5/loads/digital"} <= paths
+    assert {"/circuit/cycles", "/path/waits/0/cycles"} <= paths
+    helped = {path for path in paths if path.startswith("/help/steps")}
+    assert helped == {f"/help/steps/0/figures/{key}" for key in ("latency_ns", "energy_pj")}
     for path, value, text in parsed.numbers:
         assert json.loads(value) == find(fields, path)
         assert float(text.replace(",", "")) == pytest.approx(json.loads(value), rel=1e-5)
@@ -82,6 +95,8 @@ def test_needs_nothing_else(page: Path):
     assert parsed.links == []
     assert "default-src 'none'" in text
     assert "digits &lt;on&gt; pcm-64" in text
+    assert "No change: lanes 1 to 2." in text
+    assert "rows 1 &amp; 2: cannot be, there is no room" in text
 
 
 @pytest.mark.parametrize(
@@ -157,6 +172,17 @@ def test_in_a_browser(page: Path, report: Report, tmp_path: Path):
         assert browser.ask(shown_end) == fullest.sram_bytes
         browser.choose("select[data-chooses=memory]", other.name)
         assert browser.ask(shown_end) == other.sram_bytes
+        # On paper plots are made smaller, and afterwards they are as they were.
+        plots = "[...document.querySelectorAll('figure > div > *')]"
+        width = browser.ask(f"Math.max(...{plots}.map(one => one.offsetWidth))")
+        zoom = f"{plots}.map(one => Number(one.style.zoom || 1))"
+        zoomed = cast(
+            list[float], browser.ask(f"(dispatchEvent(new Event('beforeprint')), {zoom})")
+        )
+        assert isinstance(width, int) and width > 1000 and len(zoomed) > 4
+        assert all(600 < one * width < 710 for one in zoomed)
+        after = browser.ask(f"(dispatchEvent(new Event('afterprint')), {zoom})")
+        assert after == [1] * len(zoomed)
         assert browser.complaints() == []
 
 
@@ -229,12 +255,18 @@ def test_critical_circuit(report: Report):
     """It is drawn from an iteration to the same one some images before."""
     rows = {program.name: (row, program) for row, program in enumerate(report.programs)}
     critical = Critical(report)
-    line, circuit = critical.line(rows), report.critical
+    line, circuit = critical.circuit_line(rows), report.critical
     assert line is not None and circuit is not None
     assert line["x"][0] - line["x"][-1] == circuit.cycles
     assert line["y"][0] == line["y"][-1]
     assert critical.stages == {link.on for link in circuit.links}
-    assert sum(int(row[-1].replace(",", "")) for row in critical.rows) == circuit.cycles
+    way, path = critical.path_line(rows), report.critical_path
+    assert way is not None and path is not None
+    assert way["x"][0] + path.links[0].cycles - way["x"][-1] == path.cycles == report.latency
+    fields = json.loads(report.to_json())
+    for chain, found in (("circuit", circuit), ("path", path)):
+        assert sum(one["cycles"] for one in fields[chain]["waits"]) == found.cycles
+        assert sum(one["times"] for one in fields[chain]["waits"]) == len(found.links)
 
 
 def test_notebooks(digits: Path):

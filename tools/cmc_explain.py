@@ -3,6 +3,7 @@
 """`cmc explain`: why a stream of images takes as long as it does, and what would help."""
 
 import json
+from dataclasses import replace
 
 import cmc
 from cmc.errors import CmcError
@@ -14,11 +15,15 @@ from cmc.tools.cmc_compile import chip_options, make_program
 from cmc.tools.options import Options
 from cmc.tools.progress_bar import track
 
+_SHOWN = 4
+"""Images of a page, if nothing is said."""
+
 
 def explain(options: Options) -> None:
     """Carry the command out; raises `CmcError` for what cannot be compiled."""
-    if options.json is not None:
-        check_output(options.json, [options.model])
+    written = [path for path in (options.json, options.html) if path is not None]
+    for position, path in enumerate(written):
+        check_output(path, [options.model, *written[:position]])
     target = options.target or IDEAL.name
     of_network = options.model.suffix != ".mlir"
     known = keys_of(target) if of_network else ["rings"]
@@ -26,10 +31,11 @@ def explain(options: Options) -> None:
         if key not in known:
             raise CmcError(f"there is no step of '{key}'; there is {', '.join(known)}", "--only")
     program = make_program(options) if of_network else cmc.load(options.model)
-    report = program.time(options.images or 1)
+    report = program.time(options.images or (_SHOWN if options.html is not None else 1))
     print(format_why(report), flush=True)
     point = point_of(options.model, target, chip_options(options)) if of_network else None
-    found = find_help(program, report, point, options.only, track)
+    alone = report if report.images == 1 else program.time(1)
+    found = find_help(program, alone, point, options.only, track)
     print(f"\n{format_help(found)}")
     if options.json is not None:
         with replacing_text(options.json) as file:
@@ -39,3 +45,6 @@ def explain(options: Options) -> None:
                 "path": None if path is None else path.as_json(),
             }
             file.write(json.dumps({**why, "help": found.as_json()}, indent=2) + "\n")
+    if options.html is not None:
+        title = f"{options.model.stem} on {report.target.name}"
+        replace(report, help=found).save_html(options.html, title)

@@ -242,7 +242,10 @@ def parse_options(arguments: Sequence[str]) -> Options:
     )
     explain.add_argument("model", type=Path, metavar="MODEL.onnx|MODULE.mlir")
     explain.add_argument(
-        "--images", type=positive, metavar="N", help="of a stream of how many (default: 1)"
+        "--images",
+        type=positive,
+        metavar="N",
+        help="of a stream of how many (default: 1, and 4 with --html)",
     )
     explain.add_argument(
         "--only",
@@ -252,6 +255,12 @@ def parse_options(arguments: Sequence[str]) -> Options:
         help="try a step of this figure of the target, or of `rings` (repeatable; default: all)",
     )
     explain.add_argument("--json", type=Path, metavar="FILE.json", help="write all of it")
+    explain.add_argument(
+        "--html",
+        type=Path,
+        metavar="FILE.html",
+        help="write the report as a page with figures, and with what would help",
+    )
     _add_compilation(explain)
 
     explore = commands.add_parser(

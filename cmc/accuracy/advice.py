@@ -19,9 +19,9 @@ from cmc.analog.crossbar import Physics
 from cmc.analog.weights import Conductances, Digits
 from cmc.api import Program
 from cmc.errors import CmcError
-from cmc.explain.figures import Figures
 from cmc.explore.evaluate import Evaluator
 from cmc.explore.point import Point
+from cmc.reports.help import Figures
 from cmc.simulator.bulk import Values
 from cmc.simulator.crossbars import Conditions, Tile, physics_of, tiles_of
 from cmc.simulator.load import LoadedProgram
@@ -196,7 +196,7 @@ class _Adviser:
             )
         )
         top1, decibels = trials.shares(self._time, 1), trials.decibels(self._time)
-        return Row(None, change.key, change.title, top1, decibels, Figures.of(report))
+        return Row(None, change.key, change.title, top1, decibels, report.figures)
 
     def _trials(self, compute: Compute) -> Trials:
         """The same images on as many chips."""

@@ -23,7 +23,6 @@ from cmc.accuracy.stages import IMAGES, Examiner, StageNoise, exact_values
 from cmc.accuracy.trials import BEST, Inputs, Shares, Trials, share_of
 from cmc.api import Program
 from cmc.errors import CmcError
-from cmc.explain.figures import Figures
 from cmc.reference import Reference
 from cmc.reports.report import Report
 from cmc.simulator.crossbars import Conditions
@@ -106,7 +105,7 @@ class Accuracy:
 
     def as_json(self) -> dict[str, object]:
         """As `docs/accuracy.schema.json` describes it."""
-        figures = Figures.of(self.report)
+        figures = self.report.figures
         return {
             "version": VERSION,
             "target": self.target.name,

@@ -11,8 +11,8 @@ from cmc.accuracy.measure import Accuracy
 from cmc.accuracy.stages import StageNoise
 from cmc.accuracy.times import format_time
 from cmc.accuracy.trials import BEST, Shares
-from cmc.explain.figures import Figures
 from cmc.reports.columns import aligned
+from cmc.reports.help import Figures
 
 
 def format_accuracy(found: Accuracy) -> str:
@@ -36,7 +36,7 @@ def format_accuracy(found: Accuracy) -> str:
         [
             f"accuracy on {found.target.name}, of {images} by output '{found.output}': {spread}",
             *(f"  {line}" for line in aligned(rows)),
-            _costs(Figures.of(found.report)),
+            _costs(found.report.figures),
             *_stages(found),
         ]
     )
@@ -91,7 +91,7 @@ def format_advice(advice: Advice, found: Accuracy) -> str:
     """What stages have in the noise of the scores, and a row for each change."""
     parts = [f"{stage} {share:.0%}" for stage, share in advice.shares.items()]
     shown = parts if len(parts) <= _STAGES else [*parts[:_STAGES], f"{len(parts) - _STAGES} others"]
-    base, moment = Figures.of(found.report), found.moments[-1]
+    base, moment = found.report.figures, found.moments[-1]
     columns = ("", "", "top-1", f"SNR of '{found.output}'", "interval", "energy of an image")
     rows = [columns, ("as it is", "", *_changed(moment.top1, moment.scores_snr_db, base, base))]
     for row in advice.rows:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Literal
@@ -35,6 +35,84 @@ class Link:
 
 
 @dataclass(frozen=True)
+class Waits:
+    """Like waits of a chain: how often, and for how many cycles all together.
+
+    Where vectors wait for a link one after the other, there may be several stages that do, and
+    several whose vectors are before these.
+    """
+
+    stages: tuple[str, ...]
+    kind: Kind
+    what: str
+    on: tuple[str, ...]
+    times: int
+    cycles: int
+
+    @property
+    def words(self) -> str:
+        """What the stages do, for a person."""
+        on = some_of(self.on)
+        match self.kind:
+            case "data":
+                return f"waits for what {on} writes"
+            case "input":
+                return f"waits for what {on} sends"
+            case "room":
+                return f"waits for room in {on}'s ring"
+            case "pace":
+                return "waits for its own iteration before"
+            case "unit":
+                return f"waits for {self.what}, which is at work for {on}"
+            case "link":
+                return f"waits with a vector for {self.what}, behind others of {on}"
+            case "end":
+                return "ends"
+
+
+_NAMED = 3
+"""Of several stages, how many are named."""
+
+
+def some_of(stages: Sequence[str]) -> str:
+    """Stages by their names, of many the first ones."""
+    names = ", ".join(f"@{name}" for name in stages[:_NAMED])
+    return f"{names} and {len(stages) - _NAMED} more" if len(stages) > _NAMED else names
+
+
+def summed(links: Iterable[Link]) -> list[Waits]:
+    """What is waited for, in the order of a chain: like waits, and those for one link, as one."""
+    groups: dict[object, list[Link]] = {}
+    for link in links:
+        groups.setdefault(_likeness(link), []).append(link)
+    return [_sum(group) for group in groups.values()]
+
+
+def in_a_row(links: Iterable[Link]) -> list[Waits]:
+    """The same wait after wait: only of vectors that wait for a link, all in a row are one."""
+    groups: list[list[Link]] = []
+    for link in links:
+        if groups and link.kind == "link" and _likeness(groups[-1][0]) == _likeness(link):
+            groups[-1].append(link)
+        else:
+            groups.append([link])
+    return [_sum(group) for group in groups]
+
+
+def _likeness(link: Link) -> object:
+    of = () if link.kind == "link" else (link.stage, link.on)
+    return link.kind, link.what, of
+
+
+def _sum(links: Sequence[Link]) -> Waits:
+    first = links[0]
+    stages = tuple(dict.fromkeys(link.stage for link in links))
+    on = tuple(dict.fromkeys(link.on for link in links))
+    cycles = sum(link.cycles for link in links)
+    return Waits(stages, first.kind, first.what, on, len(links), cycles)
+
+
+@dataclass(frozen=True)
 class Circuit:
     """Waits in steady state that lead to the same iteration some images before.
 
@@ -59,6 +137,10 @@ class Circuit:
             "links": [asdict(link) for link in self.links],
         }
 
+    def summary(self) -> dict[str, object]:
+        """What a report has of it."""
+        return {"cycles": self.cycles, "images": self.images, "waits": _as_json(self.links)}
+
 
 @dataclass(frozen=True)
 class CriticalPath:
@@ -70,6 +152,14 @@ class CriticalPath:
 
     def as_json(self) -> dict[str, object]:
         return {"cycles": self.cycles, "links": [asdict(link) for link in self.links]}
+
+    def summary(self) -> dict[str, object]:
+        """What a report has of it."""
+        return {"cycles": self.cycles, "waits": _as_json(self.links)}
+
+
+def _as_json(links: Iterable[Link]) -> list[dict[str, object]]:
+    return [asdict(one) for one in summed(links)]
 
 
 def repeated(keys: Sequence[object], longest: int = 12) -> list[tuple[int, int, int]]:

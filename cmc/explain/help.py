@@ -5,16 +5,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from cmc.api import Program
 from cmc.errors import CmcError
-from cmc.explain.figures import Figures
 from cmc.explain.rings import ring_steps, with_ring
 from cmc.explain.steps import Step, steps_of
 from cmc.explore.evaluate import Evaluator
 from cmc.explore.point import Point
+from cmc.reports.help import Help, Row
 from cmc.reports.report import Report
 from cmc.targets import find_target
 from cmc.targets.keys import GROUPS
@@ -27,37 +27,6 @@ _ENERGY = frozenset(key.name for key in GROUPS["Energy and area"])
 """Figures that change energy alone."""
 
 
-@dataclass(frozen=True)
-class Row:
-    """A step, and what it comes to; or the reason why it cannot be."""
-
-    key: str
-    title: str
-    figures: Figures | None
-    reason: str | None = None
-
-    def as_json(self) -> dict[str, object]:
-        figures = None if self.figures is None else asdict(self.figures)
-        return {"key": self.key, "title": self.title, "figures": figures, "reason": self.reason}
-
-
-@dataclass(frozen=True)
-class Help:
-    """What steps come to, those first with which images come most often."""
-
-    base: Figures
-    rows: tuple[Row, ...]
-    others: str
-    """What is said of rings that no row is for."""
-
-    def as_json(self) -> dict[str, object]:
-        return {
-            "as_it_is": asdict(self.base),
-            "steps": [row.as_json() for row in self.rows],
-            "other_rings": self.others,
-        }
-
-
 def find_help(
     program: Program,
     report: Report,
@@ -67,10 +36,10 @@ def find_help(
 ) -> Help:
     """Try all steps, or those of some keys; `point` is what the program was compiled from.
 
-    Without that there are rings alone.
+    Without that there are rings alone. The report is of one image, as those of steps are.
     """
     rows: list[Row] = []
-    base = Figures.of(report)
+    base = report.figures
     steps = [] if point is None else list(steps_of(point.target))
     steps = [step for step in steps if not only or step.key in only]
     evaluator = Evaluator()
@@ -116,7 +85,7 @@ def _with_target(evaluator: Evaluator, point: Point, report: Report, step: Step)
             changed = evaluator.program(replace(point, target=step.target)).time(1)
     except CmcError as error:
         return Row(step.key, step.title, None, str(error))
-    return Row(step.key, step.title, Figures.of(changed))
+    return Row(step.key, step.title, changed.figures)
 
 
 def keys_of(target: str) -> Sequence[str]:

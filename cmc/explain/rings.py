@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from cmc.dialects.cmpipe import target_of
-from cmc.explain.figures import Figures
+from cmc.reports.help import Figures
 from cmc.reports.report import Report
 from cmc.simulator.load import Chip, Ring
 from cmc.simulator.summary import interval_of, latency_of
@@ -66,4 +66,4 @@ def with_ring(chip: Chip, report: Report, step: RingStep) -> Figures | str:
     interval = interval_of(flow)
     changed = replace(report, longer=lambda: interval, cycles_per_image=None)
     changed = replace(changed, latency=latency_of(flow))
-    return replace(Figures.of(changed), sram_bytes=needed)
+    return replace(changed.figures, sram_bytes=needed)

@@ -6,10 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from cmc.explain.circuit import Circuit, CriticalPath, Link, repeated
-from cmc.explain.figures import Figures
-from cmc.explain.help import Help, Row
+from cmc.explain.circuit import Circuit, CriticalPath, Link, in_a_row, repeated
 from cmc.reports.columns import aligned
+from cmc.reports.help import Figures, Help, Row
 from cmc.reports.report import Report
 
 _LINES = 24
@@ -51,38 +50,23 @@ def _format_path(path: CriticalPath | None) -> str:
 
 
 def _format_links(chain: Circuit | CriticalPath, links: Sequence[Link]) -> list[str]:
-    """A line for each run of like links."""
-    keys = [(link.stage, link.kind, link.what, link.on) for link in links]
+    """A line for each run of like waits."""
+    waits = in_a_row(links)
+    keys = [(one.stages, one.kind, one.what, one.on) for one in waits]
     lines: list[tuple[str, int]] = []
     for place, count, times in repeated(keys):
-        words = ", which ".join(_words(link) for link in links[place : place + count])
-        cycles = sum(link.cycles for link in links[place : place + count * times])
-        stage = f"@{links[place].stage} " if not lines else "which "
-        lines.append((f"{stage}{words}{f', {times} times' if times > 1 else ''}", cycles))
+        words = ", which ".join(one.words for one in waits[place : place + count])
+        run = waits[place : place + count * times]
+        often = sum(one.times for one in run) // count
+        stage = f"@{waits[place].stages[0]} " if not lines else "which "
+        text = f"{stage}{words}{f', {often} times' if often > 1 else ''}"
+        lines.append((text, sum(one.cycles for one in run)))
     shown = lines[:_LINES]
     if len(lines) > _LINES:
         rest = lines[_LINES - 1 :]
         shown = [*lines[: _LINES - 1], (f"... {len(rest)} more", sum(n for _, n in rest))]
     width = max(len(text) for text, _ in shown)
     return [f"  {text:<{width}}  {n:>9,} of {chain.cycles:,} cycles" for text, n in shown]
-
-
-def _words(link: Link) -> str:
-    match link.kind:
-        case "data":
-            return f"waits for what @{link.on} writes"
-        case "input":
-            return f"waits for what @{link.on} sends"
-        case "room":
-            return f"waits for room in @{link.on}'s ring"
-        case "pace":
-            return "waits for its own iteration before"
-        case "unit":
-            return f"waits for {link.what}, which is at work for @{link.on}"
-        case "link":
-            return f"waits with a vector for {link.what}, which one of @{link.on} crosses"
-        case "end":
-            return "ends"
 
 
 def format_help(found: Help) -> str:

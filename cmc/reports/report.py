@@ -20,6 +20,7 @@ from cmc.files.output import replacing, replacing_text
 from cmc.fitting.traffic import HopBytes
 from cmc.reports.details import Details
 from cmc.reports.energy import Counts, Energy
+from cmc.reports.help import Figures, Help
 from cmc.reports.host import HostReport
 from cmc.streams import Turn
 from cmc.targets import IDEAL, Target
@@ -211,6 +212,8 @@ class Report:
         default=lambda: None, compare=False, repr=False
     )
     """Finds what `critical_path` is."""
+    help: Help | None = field(default=None, compare=False, repr=False)
+    """What would help, if it was tried."""
 
     @cached_property
     def details(self) -> Details | None:
@@ -248,6 +251,17 @@ class Report:
             return None
         interval = None if self.interval is None else self.target.ns(self.interval)
         return Energy(self.target, counts, interval, self.pipelines)
+
+    @property
+    def figures(self) -> Figures:
+        """What designs are compared by."""
+        joules = None if self.energy is None else self.energy.total
+        return Figures(
+            None if self.interval is None else self.target.ns(self.interval),
+            self.target.ns(self.latency),
+            self.sram_bytes,
+            None if joules is None else joules * 1e12,
+        )
 
     @property
     def images_per_second(self) -> float | None:
@@ -316,6 +330,9 @@ class Report:
             "slots": self.slots,
             "hop_bytes": None if (sent := self.hop_bytes) is None else sent.found / self.pipelines,
             "hop_bytes_bound": None if sent is None else sent.least / self.pipelines,
+            "circuit": None if (circuit := self.critical) is None else circuit.summary(),
+            "path": None if (path := self.critical_path) is None else path.summary(),
+            "help": None if self.help is None else self.help.as_json(),
             "energy": None if (energy := self.energy) is None else energy.as_json(),
             "links": [{**asdict(link), "busy": self.share(link.cycles)} for link in self.links],
             "cores": [core.as_json() for core in self.cores],

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cmc.reports.details import LinkDetails
 from cmc.reports.html.critical import Critical
 from cmc.reports.html.figures import BOX, Columns, Figure, make_plot, rims, source_of, span
-from cmc.reports.html.palette import GREY
+from cmc.reports.html.palette import CRITICAL, GREY
 from cmc.reports.html.plan import Plan, boxes
 from cmc.reports.report import Report
 from cmc.targets.topology import topology_of
@@ -29,6 +29,9 @@ _BUS = 0.5
 
 _ASIDE = 0.06
 """How far the two directions of a link are from the line between two cores."""
+
+_RIM = 3
+"""Pixels on each side of a link that is in the critical circuit."""
 
 _OF_LINKS = [("link", "@title"), ("bytes an image", "@bytes{0,0}"), ("busy", "@share{0.0%}")]
 
@@ -48,7 +51,8 @@ def floor(report: Report, critical: Critical) -> Figure:
     )
     plot.axis.visible = False
     plot.grid.visible = False
-    _draw_links(plot, report, plan, [link for link in links if link.ends.source is not None])
+    between = [link for link in links if link.ends.source is not None]
+    _draw_links(plot, report, plan, between, critical)
     free = Quad(**BOX, fill_color=None, line_color=GREY)
     plot.add_glyph(source_of(plan.boxes(_SIZE)), free)
     taken = source_of(_cores(report, plan, critical))
@@ -59,7 +63,7 @@ def floor(report: Report, critical: Critical) -> Figure:
     tooltips = [("core", "@name"), ("stages", "@stages"), ("busy", "@share{0.0%}")]
     plot.add_tools(HoverTool(renderers=[cores], tooltips=tooltips))
     for link in bus:
-        _draw_bus(plot, report, plan, link)
+        _draw_bus(plot, report, plan, link, critical)
     return Figure("Floor plan", plot, _caption(report, len(links)) + critical.marked)
 
 
@@ -133,7 +137,9 @@ def _shares(shares: NDArray[np.float64]) -> Columns:
     }
 
 
-def _draw_links(plot: figure, report: Report, plan: Plan, links: Sequence[LinkDetails]):
+def _draw_links(
+    plot: figure, report: Report, plan: Plan, links: Sequence[LinkDetails], critical: Critical
+):
     """Lines between the middles of cores, a bit to the right of each direction."""
     if not links:
         return
@@ -161,6 +167,11 @@ def _draw_links(plot: figure, report: Report, plan: Plan, links: Sequence[LinkDe
         "bytes": np.array([float(link.bytes) for link in links]),
         **_shares(shares),
     }
+    rim = np.array([link.ends.title in critical.crossed for link in links])
+    marked = {name: column[rim] for name, column in columns.items()}
+    marked["width"] = (2 + 8 * shares + 2 * _RIM)[rim]
+    around = Segment(x0="x0", y0="y0", x1="x1", y1="y1", line_color=CRITICAL, line_width="width")
+    plot.add_glyph(source_of(marked), around)
     line = Segment(
         x0="x0", y0="y0", x1="x1", y1="y1", line_color=_shade("share"), line_width="width"
     )
@@ -168,7 +179,7 @@ def _draw_links(plot: figure, report: Report, plan: Plan, links: Sequence[LinkDe
     plot.add_tools(HoverTool(renderers=[lines], tooltips=_OF_LINKS))
 
 
-def _draw_bus(plot: figure, report: Report, plan: Plan, bus: LinkDetails):
+def _draw_bus(plot: figure, report: Report, plan: Plan, bus: LinkDetails, critical: Critical):
     """One link that all share, below them."""
     shares = np.array([report.share(bus.cycles) or 0])
     columns: Columns = {
@@ -178,9 +189,11 @@ def _draw_bus(plot: figure, report: Report, plan: Plan, bus: LinkDetails):
         "title": np.array([bus.ends.title]),
         "bytes": np.array([float(bus.bytes)]),
         **_shares(shares),
+        **rims([bus.ends.title in critical.crossed]),
     }
     columns["label"] = np.array([f"{bus.ends.title} {shares[0]:.1%}"])
     source = source_of(columns)
-    box = plot.add_glyph(source, Quad(**BOX, fill_color=_shade("share"), line_color=GREY))
+    shape = Quad(**BOX, fill_color=_shade("share"), line_color="rim", line_width="thick")
+    box = plot.add_glyph(source, shape)
     plot.add_glyph(source, _text("label", 6))
     plot.add_tools(HoverTool(renderers=[box], tooltips=_OF_LINKS))

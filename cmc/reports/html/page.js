@@ -6,6 +6,14 @@ const repaint = () => {
 };
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
 
+// Plots keep the width that they have on the screen: on paper they are made to fit.
+const PAPER = 700;
+const zoomed = (factor) => {
+  for (const div of document.querySelectorAll("figure > div > *")) div.style.zoom = factor(div);
+};
+addEventListener("beforeprint", () => zoomed((div) => Math.min(1, PAPER / div.offsetWidth)));
+addEventListener("afterprint", () => zoomed(() => ""));
+
 for (const select of document.querySelectorAll("select[data-chooses]")) {
   select.addEventListener("change", () => {
     const chooser = Bokeh.documents[0].get_model_by_name(`choose-${select.dataset.chooses}`);

@@ -13,6 +13,7 @@ from typing import cast
 from bokeh.embed import components
 from markupsafe import Markup
 
+from cmc.explain.circuit import Circuit, CriticalPath, Waits, some_of, summed
 from cmc.reports.html.critical import Critical
 from cmc.reports.html.crossbars import crossbars
 from cmc.reports.html.energy import energy
@@ -23,6 +24,14 @@ from cmc.reports.html.memory import memory
 from cmc.reports.html.shell import render
 from cmc.reports.html.timeline import timeline
 from cmc.reports.report import Report
+
+_OF_HELP = (
+    ("interval_ns", "interval", "ns"),
+    ("latency_ns", "latency", "ns"),
+    ("sram_bytes", "SRAM", "bytes"),
+    ("energy_pj", "energy", "pJ"),
+)
+"""Of what would help: in the report, for a person, and the unit."""
 
 _LISTED = 3
 """Of what a core waited for, how many are named."""
@@ -41,14 +50,18 @@ def make_page(report: Report, title: str) -> str:
     return render(
         markup,
         script,
-        {"raw": raw, "shown": shown},
+        {"raw": raw, "shown": shown, "stages": some_of, "change": change},
         title=title,
         at=partial(find, fields),
         figures=figures,
         divs={name: Markup(div) for name, div in divs.items()},
         units=sorted({unit for core in report.cores for unit in core.loads}),
         waited=_waited,
-        critical=critical,
+        circuit=_waits(report.critical),
+        path=_waits(report.critical_path),
+        columns=[one for one in _OF_HELP if find(fields, f"/help/as_it_is/{one[0]}") is not None]
+        if report.help is not None
+        else [],
         json=Markup(text.replace("<", "\\u003c")),
     )
 
@@ -90,6 +103,16 @@ def shown(value: object) -> str:
         return "not known"
     whole = isinstance(value, int) or abs(value) >= 100_000 or value.is_integer()
     return f"{value:,.0f}" if whole else f"{value:,.6g}"
+
+
+def change(new: float | None, old: float | None) -> str:
+    """By how much a number is another."""
+    return f"{new / old - 1:+.1%}" if new and old else ""
+
+
+def _waits(chain: Circuit | CriticalPath | None) -> Sequence[Waits]:
+    """As the JSON has them."""
+    return () if chain is None else summed(chain.links)
 
 
 def _waited(core: Mapping[str, Sequence[Mapping[str, Mapping[str, int]]]]) -> str:

@@ -16,7 +16,7 @@ from markupsafe import Markup
 def render(
     markup: str,
     script: str,
-    filters: Mapping[str, Callable[[object], str]] | None = None,
+    filters: Mapping[str, Callable[..., str]] | None = None,
     **values: object,
 ) -> str:
     """A page: `markup` fills the blocks of the shell, `script` draws its plots."""

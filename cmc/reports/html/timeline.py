@@ -33,7 +33,7 @@ from cmc.reports.html.figures import (
     source_of,
     span,
 )
-from cmc.reports.html.palette import CRITICAL, IMAGES
+from cmc.reports.html.palette import BLUE, CRITICAL, IMAGES
 from cmc.reports.report import CoreReport, ProgramReport, Report
 
 Row = tuple[CoreReport, ProgramReport]
@@ -44,6 +44,11 @@ _ROW, _LEAST, _MOST = 18, 220, 1300
 _CIRCUIT = (
     " The red-orange line is the critical circuit, once: each piece of it leads from an iteration "
     "back to the one that it waits for."
+)
+
+_PATH = (
+    " The dashed blue line is what makes the latency: from the last iteration of the first image "
+    "back to the first vector that was sent."
 )
 
 _HEIGHT = 0.84
@@ -89,13 +94,20 @@ def timeline(report: Report, critical: Critical) -> Figure:
     quads("above", 0.3)
     filled = quads("top", 1)
     plot.add_glyph(source_of(_first_of_images(rows, bars)), label_glyph("begin", "row", "image"))
-    line = critical.line({one.name: (row, one) for row, (_, one) in enumerate(rows)})
-    if line is not None:
-        chain = source_of(line)
-        plot.add_glyph(chain, Line(x="x", y="y", line_color=CRITICAL, line_width=2))
-        plot.add_glyph(chain, Scatter(x="x", y="y", size=5, fill_color=CRITICAL, line_color=None))
+    places = {one.name: (row, one) for row, (_, one) in enumerate(rows)}
+    drawn = ""
+    for line, caption, colour, dash in (
+        (critical.path_line(places), _PATH, BLUE, "dashed"),
+        (critical.circuit_line(places), _CIRCUIT, CRITICAL, "solid"),
+    ):
+        if line is not None:
+            chain = source_of(line)
+            way = Line(x="x", y="y", line_color=colour, line_width=2, line_dash=dash)
+            plot.add_glyph(chain, way)
+            plot.add_glyph(chain, Scatter(x="x", y="y", size=5, fill_color=colour, line_color=None))
+            drawn += caption
     plot.add_tools(_hover(filled, rows, words))
-    return Figure("Timeline", plot, _caption(bars, longest, line is not None))
+    return Figure("Timeline", plot, _caption(bars, longest) + drawn)
 
 
 def _labels(rows: Sequence[Row]) -> list[str]:
@@ -107,7 +119,7 @@ def _labels(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def _caption(bars: Sequence[Bars], longest: int, circuit: bool) -> str:
+def _caption(bars: Sequence[Bars], longest: int) -> str:
     bar = (
         f"with waits of at most {longest:,} cycles between them; its filled height is the part of "
         "its time in which iterations ran"
@@ -123,7 +135,6 @@ def _caption(bars: Sequence[Bars], longest: int, circuit: bool) -> str:
         f"image, {bar}. The number at the first bar of an image, and the colour, say which one. "
         f"{count:,} bars hold all {iterations:,} iterations of the first images. Drag to move, "
         "turn the wheel to zoom; a bar under the pointer says what it is, and what it waited for."
-        f"{_CIRCUIT if circuit else ''}"
     )
 
 
