@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import pytest
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper, parser
 
 import cmc
 from cmc.errors import CmcError
@@ -232,3 +232,22 @@ def test_results_are_as_onnxruntime_has_them(name: str):
 def test_what_else_is_in_the_domain_is_refused_by_name():
     with pytest.raises(CmcError, match=r"'QAttention' of domain 'com\.microsoft' is not supported"):
         import_model(model_of("QAttention", {"x": normal(1, 4)}))
+
+
+def test_cores_go_on_after_what_only_onnxruntime_knows():
+    """ONNX infers nothing of what other domains compute."""
+    pytest.importorskip("onnxruntime")
+    proto = parser.parse_model(
+        """<ir_version: 8, opset_import: ["": 17, "com.microsoft": 1]>
+        graph (float[1,3,3] x) => (float[1,3,2] y) {
+            inverse = com.microsoft.Inverse(x)
+            y = MatMul(inverse, w)
+        }"""
+    )
+    proto.graph.initializer.append(numpy_helper.from_array(normal(3, 2), "w"))
+    program = cmc.compile(proto)
+    x = normal(2, 3, 3) + 2 * np.eye(3, dtype=np.float32)
+    assert_close(
+        program.run({"x": x}).outputs, {"y": np.linalg.inv(x).astype(np.float32) @ normal(3, 2)}
+    )
+    assert program.has_chip

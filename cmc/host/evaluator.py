@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import onnx
+from onnx import helper
 from onnx.shape_inference import InferenceError, infer_shapes
 
 from cmc.errors import CmcError
@@ -40,6 +41,23 @@ def onnxruntime_session(
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     source = str(model) if isinstance(model, Path) else model.SerializeToString()
     return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+
+
+def types_by_onnxruntime(model: onnx.ModelProto) -> dict[str, onnx.TypeProto]:
+    """What onnxruntime knows of the outputs that are tensors; nothing if it does not take it."""
+    try:
+        outputs = onnxruntime_session(model, optimized=False).get_outputs()
+    except Exception:  # of many types, and ImportError
+        return {}
+    return {
+        output.name: helper.make_tensor_type_proto(kind, output.shape)
+        for output in outputs
+        if (kind := _KINDS.get(output.type)) is not None
+    }
+
+
+_KINDS = {f"tensor({name.lower()})": number for name, number in onnx.TensorProto.DataType.items()}
+"""What onnxruntime calls the types of tensors."""
 
 
 class Evaluator:

@@ -11,6 +11,7 @@ from onnx import TensorProto, TypeProto, ValueInfoProto, helper, numpy_helper
 from onnx.defs import get_schema
 from onnx.shape_inference import infer_node_outputs, infer_shapes
 
+from cmc.host.evaluator import types_by_onnxruntime
 from cmc.importer.graph import live_nodes
 from cmc.importer.load import Array, Model
 from cmc.importer.schema import check_nodes
@@ -77,10 +78,28 @@ def infer_node(
             data,
             opset_imports=list(model.proto.opset_import),
         )
+    if not found and domain:
+        found = types_by_onnxruntime(_alone(model, node, known, arrays))
     return {
         name: _better(found.get(name, TypeProto()), inferred.get(name, TypeProto()))
         for name in filter(None, node.output)
     }
+
+
+def _alone(
+    model: Model, node: onnx.NodeProto, known: Types, arrays: Mapping[str, Array | None]
+) -> onnx.ModelProto:
+    """A model of one node."""
+    held = {name: array for name, array in arrays.items() if array is not None}
+    graph = helper.make_graph(
+        [node],
+        "node",
+        [ValueInfoProto(name=n, type=one) for n, one in known.items() if n not in held],
+        [ValueInfoProto(name=name) for name in filter(None, node.output)],
+        [numpy_helper.from_array(array, name) for name, array in held.items()],
+    )
+    proto = model.proto
+    return helper.make_model(graph, opset_imports=proto.opset_import, ir_version=proto.ir_version)
 
 
 def static_shape(type_: TypeProto) -> tuple[int, ...] | None:
