@@ -217,6 +217,23 @@ REAL: dict[str, tuple[str, Operands, Attributes]] = {
         {"x": normal(1, 5, 8), "w": bytes_of(8, 4), "ws": scale(0.1), "wz": zero(99), "b": None},
         {},
     ),
+    "four bits": (
+        "MatMulNBits",
+        {
+            "x": normal(1, 5, 24),
+            "w": bytes_of(3, 2, 8),
+            "s": normal(6),
+            "z": bytes_of(3),
+            "order": None,
+            "b": normal(3),
+        },
+        {"K": 24, "N": 3, "bits": 4, "block_size": 16},
+    ),
+    "eight bits": (
+        "MatMulNBits",
+        {"x": normal(1, 5, 32), "w": bytes_of(3, 2, 16), "s": normal(6)},
+        {"K": 32, "N": 3, "bits": 8, "block_size": 16},
+    ),
 }
 """Operators whose result is real."""
 

@@ -13,7 +13,8 @@ import numpy as np
 from xdsl.ir import SSAValue
 
 from cmc.dialects import nn
-from cmc.importer.node import Node, Value
+from cmc.importer.load import Array
+from cmc.importer.node import Node, Value, as_float32
 from cmc.importer.operators.linear import import_gemm, matrix_product
 from cmc.importer.operators.quantization import (
     channels_first,
@@ -274,6 +275,40 @@ def import_fused_matmul(node: Node) -> SSAValue:
     return result if alpha == 1.0 else node.emit(nn.MulOp(result, node.emit_scalar(alpha)))
 
 
+def import_matmul_of_few_bits(node: Node) -> SSAValue:
+    """The product with a matrix of few bits, which has a scale for each block of rows."""
+    bits, block = node.get_int("bits", 4), node.get_int("block_size", 0)
+    rows, columns = node.get_int("K", 0), node.get_int("N", 0)
+    # How exactly others multiply.
+    node.get_int("accuracy_level", 0)
+    node.reject(bits not in (2, 4, 8), f"a matrix of {bits} bits")
+    node.reject(node.has_input(4), "an order of the rows")
+    node.check_size((rows, columns))
+    packed, scales = node.known(1, "the matrix"), node.known(2, "the scales")
+    assert packed is not None and scales is not None
+    blocks = -(-rows // block)
+    matrix = _unpacked(packed, bits).reshape(columns, blocks, block).astype(np.float32)
+    zeros = node.known(3, "the zero points")
+    if zeros is None:
+        matrix -= 2 ** (bits - 1)
+    elif zeros.dtype == np.uint8:
+        points = _unpacked(zeros.reshape(columns, -1), bits)[:, :blocks]
+        matrix -= points[..., None].astype(np.float32)
+    else:
+        matrix -= as_float32(zeros, node, "zero points").reshape(columns, blocks, 1)
+    matrix *= as_float32(scales, node, "scales").reshape(columns, blocks, 1)
+    whole = np.ascontiguousarray(matrix.reshape(columns, -1)[:, :rows].T)
+    product = matrix_product(node, node.tensor(0), node.emit_constant(whole, node.proto.input[1]))
+    return node.emit(nn.AddOp(product, node.tensor(5))) if node.has_input(5) else product
+
+
+def _unpacked(array: Array, bits: int) -> Array:
+    """The numbers in bytes along the last axis, the lowest bits first."""
+    shifts = np.arange(0, 8, bits, dtype=np.uint8)
+    numbers = array[..., None].astype(np.uint8) >> shifts & np.uint8(2**bits - 1)
+    return numbers.reshape(*array.shape[:-1], -1)
+
+
 def import_bias_gelu(node: Node) -> SSAValue:
     return _gelu(node, node.emit(nn.AddOp(node.tensor(0), node.tensor(1))))
 
@@ -364,6 +399,7 @@ OPERATORS: dict[str, Callable[[Node], Value | Sequence[Value | None]]] = {
     "FusedGemm": import_fused_gemm,
     "FusedMatMul": import_fused_matmul,
     "Gelu": import_gelu,
+    "MatMulNBits": import_matmul_of_few_bits,
     "MatMulIntegerToFloat": import_matmul_integer_to_float,
     "NhwcMaxPool": import_nhwc_max_pool,
     "QGemm": import_qgemm,
