@@ -19,6 +19,7 @@ from cmc import Program
 from cmc.accuracy.advice import advise
 from cmc.accuracy.classes import find_scores, places
 from cmc.accuracy.measure import Accuracy, measure, shuffled
+from cmc.accuracy.rows import accuracy_rows, stage_rows
 from cmc.accuracy.stages import Examiner, exact_values
 from cmc.accuracy.text import format_accuracy, format_advice
 from cmc.accuracy.times import format_time
@@ -255,7 +256,7 @@ def test_the_command_writes_what_its_schema_says(
     arguments = [
         *("accuracy", str(digits), "--inputs", str(data), "--labels", str(data)),
         *("--target", NOISY, "--times", "1s,1h", "--trials", "3", "--seed", "4"),
-        *("--images", str(IMAGES), "--json", str(path)),
+        *("--images", str(IMAGES), "--json", str(path), "--html", str(tmp_path / "found.html")),
     ]
     assert main(arguments) == 0
     assert capsys.readouterr().out.rstrip() == format_accuracy(found)
@@ -266,6 +267,12 @@ def test_the_command_writes_what_its_schema_says(
     Draft202012Validator.check_schema(schema)
     validator: Validator = Draft202012Validator(schema)
     assert wrong(validator, written) == []
+    page = (tmp_path / "found.html").read_text()
+    for row in (*accuracy_rows(found), *stage_rows(found)):
+        for cell in row:
+            assert f"<td>{cell}</td>" in page or f"<th>{cell}</th>" in page or "'" in cell
+    for moment in found.moments:
+        assert str(moment.top1.mean) in page
     written["times"][0]["top1"]["more"] = 1
     assert len(wrong(validator, written)) == 1
 

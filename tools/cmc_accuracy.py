@@ -22,9 +22,10 @@ def show_accuracy(options: Options) -> None:
     """Carry the command out; raises `CmcError` for images and labels that do not fit."""
     assert options.labels is not None
     files = [Path(text.rpartition("=")[2]) for text in options.input]
-    if options.json is not None:
-        check_output(options.json, [options.model, options.labels, *files])
-    check_mapping(options)
+    written = [path for path in (options.json, options.html) if path is not None]
+    for position, path in enumerate(written):
+        check_output(path, [options.model, options.labels, *files, *written[:position]])
+    check_mapping(options, written)
     program = _open(options)
     if options.mapping is not None:
         program.save_mapping(options.mapping)
@@ -46,13 +47,17 @@ def show_accuracy(options: Options) -> None:
     if advice is not None:
         print(f"\n{format_advice(advice, found)}")
     if options.json is not None:
-        written = {
+        fields = {
             "model": options.model.name,
             **found.as_json(),
             "advice": None if advice is None else advice.as_json(),
         }
         with replacing_text(options.json) as file:
-            file.write(json.dumps(written, indent=2) + "\n")
+            file.write(json.dumps(fields, indent=2) + "\n")
+    if options.html is not None:
+        from cmc.accuracy.html import write_page
+
+        write_page(found, advice, options.model.stem, options.html)
 
 
 def _advise(options: Options, program: cmc.Program, found: Accuracy) -> Advice:

@@ -235,6 +235,12 @@ def parse_options(arguments: Sequence[str]) -> Options:
         "of devices, for the stages that hurt most, and for all of them",
     )
     accuracy.add_argument("--json", type=Path, metavar="FILE.json", help="write all of it")
+    accuracy.add_argument(
+        "--html",
+        type=Path,
+        metavar="FILE.html",
+        help="write a page with a plot against time",
+    )
     _add_compilation(accuracy)
 
     explain = commands.add_parser(
