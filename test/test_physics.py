@@ -122,6 +122,20 @@ def test_sums_are_rounded_before_they_are_added():
     assert np.abs(found - total).max() < 1e-5
 
 
+def test_what_travels_is_rounded():
+    """By the GCU and by cores, vector by vector."""
+    program = cmc.compile(gemm(8, 3), target="ideal:activation_bits=4,round_activations=true")
+    x = normal(6, 8, seed=1)
+    step = np.abs(x).max(1, keepdims=True) / 7
+    y = np.rint(x / step) * step @ normal(8, 3)
+    step = np.abs(y).max(1, keepdims=True) / 7
+    found = program.run({"x": x})
+    assert np.abs(found.outputs["y"] - np.rint(y / step) * step).max() < 1e-5
+    again = program.run({"x": x}, mode="interpret")
+    assert error(again.outputs["y"], found.outputs["y"]) < 1e-6
+    assert again.cycles == found.cycles
+
+
 def test_sixteen_bits_are_nearly_exact(digits: Path, images: Floats):
     path = digits.with_name("separable.onnx")
     plain = scores(cmc.compile(path), images)
@@ -181,6 +195,7 @@ def test_conditions_that_there_are_not(
         (["--target", "ideal:weight_model=quantised"], "weight_bits: missing for this weight mod"),
         (["--target", "ideal:cell_bits=3"], "cell_bits: of another weight model: it belongs to"),
         (["--target", "ideal:devices=2"], "devices: it belongs to weight model pcm and hermes"),
+        (["--target", "ideal:round_activations=true"], "round_activations: it belongs to at most"),
         (["--target", "ideal:drift_compensation=true"], "drift_compensation: it belongs to weight"),
     ],
 )

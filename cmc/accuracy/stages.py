@@ -109,7 +109,7 @@ class Examiner:
 
 def exact_values(program: Program) -> Values:
     """The values of a chip whose products are just that."""
-    return Values(program.loaded.with_tiles(lambda _: {}))
+    return Values(program.loaded.exact())
 
 
 def stage_of(program: LoadedProgram) -> StageOp | None:

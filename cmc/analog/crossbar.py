@@ -40,6 +40,8 @@ class Physics:
     """
     compensated: bool = False
     """Whether drift is undone by one factor, found by sending ones through the crossbar."""
+    careful: bool = False
+    """Whether results are rounded later, and are the same to the bit for that."""
 
     @property
     def exact(self) -> bool:
@@ -225,7 +227,7 @@ class _Work:
             and all(np.array_equal(matrix, np.rint(matrix)) for matrix in matrices)
         )
         rare = codes and self._inputs < 1 << 16 and max(float(s.max()) for s in slack) < _RARE
-        free = not codes and not self._inputs
+        free = not codes and not self._inputs and not physics.careful
         single = whole or rare or free
         self._type: type[np.float32 | np.float64] = np.float32 if single else np.float64
         doubtful = single and not whole

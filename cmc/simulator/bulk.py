@@ -22,6 +22,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from xdsl.ir import Operation, SSAValue
 
+from cmc.analog.activations import round_vectors
 from cmc.dialects.cmpipe import (
     JoinOp,
     MxvOp,
@@ -85,13 +86,15 @@ def _run(calls: list[Call]) -> None:
             function(*arguments)
 
 
-def _entering(port: Port, elements: Floats, rows: range | None) -> Step:
-    """An input, or some rows of it, goes where its object lies."""
+def _entering(port: Port, elements: Floats, rows: range | None, codes: int) -> Step:
+    """An input, or some rows of it, goes where its object lies, rounded to codes if there are."""
 
     def step(
         inputs: Mapping[str, Floats], outputs: Mapping[str, Floats], pool: Executor | None
     ) -> None:
         port.enter(inputs[port.tensor], elements, rows)
+        if codes:
+            round_vectors(elements, codes)
 
     return step
 
@@ -252,13 +255,15 @@ class Plan:
 
     def _add_input(self, name: str) -> None:
         """What the GCU sends, in its object."""
+        codes = self._dataflow.programs[name].codes
         port = self._dataflow.inputs[name]
         object = self._dataflow.objects[port.object]
         by_rows = port.row_axis is not None
         rows = self._bands(_rows(object), object) if by_rows else [range(_rows(object))]
 
         def entering(band: range) -> Step:
-            return _entering(port, self._part(object.name, band), band if by_rows else None)
+            part = self._part(object.name, band)
+            return _entering(port, part, band if by_rows else None, codes)
 
         self._add(Task(name, object.name, rows, {}), {object.name}, entering)
 
@@ -484,6 +489,9 @@ class Plan:
     ) -> list[Call]:
         """The calls of a block, and those that compare it with what is exact of the same inputs."""
         calls = self._block(program, block, rows, sources, scratch, target, program.tiles)
+        if program.codes:
+            written = target[block.images, block.iterations]
+            calls.append((round_vectors, (written, program.codes)))
         if shadow is None or self._watch is None:
             return calls
         calls += self._block(program, block, rows, sources, scratch, shadow, {})

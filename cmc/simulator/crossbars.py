@@ -12,7 +12,7 @@ from xdsl.ir import Operation
 
 from cmc.analog.crossbar import Clipped, Crossbar, Physics, Stack
 from cmc.analog.devices import Hermes, Pcm
-from cmc.analog.weights import Conductances, Digits, Exact, Model
+from cmc.analog.weights import Conductances, Digits, Exact, Model, codes_of
 from cmc.dialects.cmpipe import CrossbarOp, MxvOp, StageOp, find_crossbar, target_of
 from cmc.errors import CmcError
 from cmc.simulator.gather import Floats
@@ -166,7 +166,13 @@ def physics_of(target: Target) -> Physics:
         target.adc_bits,
         target.adc_bound,
         target.drift_compensation,
+        target.round_activations,
     )
+
+
+def codes_of_activations(target: Target) -> int:
+    """To how many codes on each side of 0 what travels is rounded; 0 if it stays as it is."""
+    return codes_of(target.activation_bits) if target.round_activations else 0
 
 
 def _model(target: Target) -> Model:

@@ -17,6 +17,7 @@ from heapq import heappop, heappush
 import numpy as np
 from xdsl.ir import Operation, SSAValue
 
+from cmc.analog.activations import round_vectors
 from cmc.dialects.cmpipe import (
     JoinOp,
     ReadOp,
@@ -487,7 +488,10 @@ class _Worker:
             table.gather(iteration)
         for function, arguments in self._calls:
             function(*arguments)
-        return self._result.copy()
+        result = self._result.copy()
+        if self.program.codes:
+            round_vectors(result, self.program.codes)
+        return result
 
 
 class _Links:
@@ -639,6 +643,8 @@ def interpret(
         object, images_in = chip.objects[port.object], port.turn.share(inputs[port.tensor])
         stream = np.zeros((len(images_in), object.elements, object.vector), np.float32)
         port.enter(images_in, stream)
+        if chip.programs[name].codes:
+            round_vectors(stream, chip.programs[name].codes)
         elements = chip.programs[name].part.elements
         sent[name] = stream[:, elements].reshape(-1, object.vector)
     collected: dict[str, Floats] = {}
@@ -700,6 +706,8 @@ class _Feed:
         self.source.leave(elements, tensor)
         into = _empty(chip.objects[port.object])
         port.enter(tensor, into)
+        if chip.programs[self.stream].codes:
+            round_vectors(into, chip.programs[self.stream].codes)
         own = chip.programs[self.stream].part.elements
         self.sent[image * len(own) : (image + 1) * len(own)] = into[0, own]
 

@@ -48,7 +48,7 @@ from cmc.poly.evaluate import Ints, coefficients, contains, flat_index, size, ta
 from cmc.poly.extremes import first_point, lexmax, lexmin
 from cmc.poly.order import Box, Order, box_of, ends, in_order, lexicographic
 from cmc.poly.relations import nameless
-from cmc.simulator.crossbars import Tile, tiles_of
+from cmc.simulator.crossbars import Tile, codes_of_activations, tiles_of
 from cmc.simulator.expand import read_order, visits
 from cmc.simulator.gather import Gather
 from cmc.simulator.machines import MachineReader, structure
@@ -361,6 +361,8 @@ class LoadedProgram:
     """What computes products of the body that are not just that."""
     turn: Turn
     """Which images it computes, or sends."""
+    codes: int
+    """To how many on each side of 0 what it writes is rounded; 0 if that stays as it is."""
 
     @property
     def writes(self) -> str:
@@ -424,8 +426,15 @@ class Dataflow:
         return [{name: self.programs[name] for name in group} for group in groups]
 
     def with_tiles(self, tiles: Callable[[LoadedProgram], Mapping[Operation, Tile]]) -> Dataflow:
-        """The same with other crossbars in each program; without any, products are just that."""
-        programs = {name: replace(p, tiles=tiles(p)) for name, p in self.programs.items()}
+        """The same with other crossbars in each program."""
+        return self._with({name: replace(p, tiles=tiles(p)) for name, p in self.programs.items()})
+
+    def exact(self) -> Dataflow:
+        """The same with products that are just that, and nothing rounded on its way."""
+        programs = self.programs.items()
+        return self._with({name: replace(p, tiles={}, codes=0) for name, p in programs})
+
+    def _with(self, programs: dict[str, LoadedProgram]) -> Dataflow:
         return Dataflow(self.objects, self.parts, programs, self.inputs, self.outputs)
 
     def apart(self) -> list[Dataflow]:
@@ -806,6 +815,7 @@ def _program(
         {} if stage is None else _places(stage),
         {} if stage is None else tiles_of(stage, loops.order.count),
         turn,
+        codes_of_activations(target_of(loops.writer)),
     )
 
 

@@ -319,6 +319,14 @@ GROUPS: dict[str, tuple[Key, ...]] = {
             "vector's largest input; what is beyond is clipped. Where it is left out, it is for "
             "each column what that can give, so that nothing is.",
         ),
+        Key(
+            "round_activations",
+            "round_activations",
+            "",
+            Flag(),
+            "Whether the vectors that travel are rounded to activation_bits, with their sign; the "
+            "largest number of each one is the largest code.",
+        ),
     ),
     "Energy and area": (
         Key(
@@ -392,5 +400,7 @@ def misfits(target: Target) -> Iterator[tuple[Key, str]]:
     for name in ("devices", "drift_compensation"):
         if getattr(target, name) != getattr(Target, name) and target.weight_model not in DRIFTING:
             yield by_field[name], f"it belongs to weight model {' and '.join(DRIFTING)}"
+    if target.round_activations and target.activation_bits > BITS:
+        yield by_field["round_activations"], f"it belongs to at most {BITS} activation_bits"
     if target.adc_bound is not None and target.adc_bits is None:
         yield by_field["adc_bound"], "it belongs to converters of so many adc_bits"

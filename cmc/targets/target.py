@@ -50,6 +50,7 @@ class Target:
     dac_bits: int | None = None
     adc_bits: int | None = None
     adc_bound: float | None = None
+    round_activations: bool = False
     mxv_pj: float | None = None
     lane_pj: float | None = None
     sram_pj_per_byte: float | None = None
