@@ -278,10 +278,12 @@ def without_saturation(model: onnx.ModelProto) -> onnx.ModelProto:
             result.graph.initializer.append(numpy_helper.from_array(unsigned, names[name]))
         return names[name]
 
-    for node in result.graph.node:
-        weight, zero, other = _PRODUCTS.get(node.op_type, (0, 0, 0))
+    products = [
+        (node, one) for node in result.graph.node for one in _PRODUCTS.get(node.op_type, ())
+    ]
+    for node, (weight, zero, other) in products:
         tensor, others = held.get(node.input[weight]), _at(node, other)
-        if not weight or tensor is None or tensor.data_type != TensorProto.INT8:
+        if tensor is None or tensor.data_type != TensorProto.INT8:
             continue
         if others in held and held[others].data_type == TensorProto.INT8:
             continue
@@ -298,14 +300,18 @@ def without_saturation(model: onnx.ModelProto) -> onnx.ModelProto:
     return result
 
 
-_PRODUCTS = {
-    "ConvInteger": (1, 3, 2),
-    "DynamicQuantizeMatMul": (1, 3, 5),
-    "MatMulInteger": (1, 3, 2),
-    "MatMulIntegerToFloat": (1, 5, 4),
-    "QGemm": (3, 5, 2),
-    "QLinearConv": (3, 5, 2),
-    "QLinearMatMul": (3, 5, 2),
+_NONE = 99
+"""No input."""
+
+_PRODUCTS: Mapping[str, Sequence[tuple[int, int, int]]] = {
+    "ConvInteger": [(1, 3, 2)],
+    "DynamicQuantizeLSTM": [(1, 9, _NONE), (2, 11, _NONE)],
+    "DynamicQuantizeMatMul": [(1, 3, 5)],
+    "MatMulInteger": [(1, 3, 2)],
+    "MatMulIntegerToFloat": [(1, 5, 4)],
+    "QGemm": [(3, 5, 2)],
+    "QLinearConv": [(3, 5, 2)],
+    "QLinearMatMul": [(3, 5, 2)],
 }
 """Operators, their weights and the zero point of these, and that of what they are multiplied by."""
 

@@ -246,6 +246,16 @@ def test_results_are_as_onnxruntime_has_them(name: str):
     check(model_of(op_type, operands, **attributes), x, 0)
 
 
+def test_a_recurrence_whose_matrices_hold_integers():
+    matrices = {"w": bytes_of(1, 6, 12, kind=np.int8), "r": bytes_of(1, 3, 12, kind=np.int8)}
+    optional = dict.fromkeys(("lengths", "h", "c", "p"))
+    scales = {"ws": scale(0.01)[None], "wz": np.array([3], np.int8)}
+    scales |= {"rs": scale(0.02)[None], "rz": np.array([-2], np.int8)}
+    operands = {"x": normal(3, 1, 6), **matrices, "b": normal(1, 24), **optional, **scales}
+    model = model_of("DynamicQuantizeLSTM", operands, hidden_size=3, direction="reverse")
+    check(model, normal(2, 3, 1, 6, seed=1), 0)
+
+
 def test_what_else_is_in_the_domain_is_refused_by_name():
     with pytest.raises(CmcError, match=r"'QAttention' of domain 'com\.microsoft' is not supported"):
         import_model(model_of("QAttention", {"x": normal(1, 4)}))

@@ -27,6 +27,7 @@ from cmc.importer.operators.quantization import (
     scale_to_write,
     written,
 )
+from cmc.importer.operators.recurrent import import_quantized_lstm
 from cmc.importer.operators.reductions import reduce_along, reduce_mean
 from cmc.importer.operators.windows import average_pool, import_conv, window_of
 from cmc.importer.quantized import (
@@ -394,6 +395,7 @@ OPERATORS: dict[str, Callable[[Node], Value | Sequence[Value | None]]] = {
     "BiasGelu": import_bias_gelu,
     "DequantizeLinear": import_dequantize,
     "DynamicQuantizeMatMul": import_dynamic_quantize_matmul,
+    "DynamicQuantizeLSTM": import_quantized_lstm,
     "FastGelu": import_fast_gelu,
     "FusedConv": import_fused_conv,
     "FusedGemm": import_fused_gemm,

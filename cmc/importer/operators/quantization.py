@@ -127,11 +127,18 @@ def import_dynamic_quantize(node: Node) -> Sequence[Value]:
     return quantized_dynamically(node, node.tensor(0))
 
 
-def quantized_dynamically(node: Node, tensor: SSAValue) -> tuple[Value, Value, Value]:
-    """A tensor as uint8, its scale, and its zero point: by the least and the greatest element."""
-    axes = range(len(nn.shape_of(tensor)))
+def quantized_dynamically(
+    node: Node, tensor: SSAValue, axes: Sequence[int] = ()
+) -> tuple[Value, Value, Value]:
+    """A tensor as uint8, its scale, and its zero point: by the least and the greatest element.
+
+    Of all its axes, which scale and zero point are without, or of some, which stay with size 1.
+    """
+    shape = nn.shape_of(tensor)
+    among = axes or range(len(shape))
+    kept = [1 if axis in axes else size for axis, size in enumerate(shape)] if axes else []
     least, greatest = (
-        reshaped(node, reduce_along(reduce, node, tensor, axes), ())
+        reshaped(node, reduce_along(reduce, node, tensor, among), tuple(kept))
         for reduce in (reduce_min, reduce_max)
     )
     least = apply(node, nn.MinimumOp, np.minimum, least, NO_ZERO)

@@ -20,8 +20,12 @@ from xdsl.ir import SSAValue
 from cmc.dialects import nn
 from cmc.files.weights import Float32Array
 from cmc.importer.node import Node, as_float32
+from cmc.importer.operators.quantization import quantized_dynamically
+from cmc.importer.quantized import as_tensor, centred, multiply
 
 Activation = Callable[[SSAValue], SSAValue]
+
+_Read = Callable[[Node, int, str], Float32Array | None]
 
 
 @dataclass
@@ -38,6 +42,8 @@ class _Cell(ABC):
     bias: tuple[Float32Array, Float32Array]
     peepholes: Float32Array | None
     activations: Sequence[Activation]
+    number: int
+    """Which of the directions it is."""
 
     GATES: ClassVar[int]
     ACTIVATIONS: ClassVar[Sequence[str]]
@@ -168,6 +174,24 @@ class _Lstm(_Cell):
         return self.plus(gate, self.times(cell, peephole)) if peephole.any() else gate
 
 
+class _QuantizedLstm(_Lstm):
+    """Matrices hold integers. What they are multiplied with becomes bytes: that of all steps, by
+    its least and greatest element, and the hidden state of each step."""
+
+    def affine(
+        self, tensor: SSAValue, matrix: Float32Array, bias: Float32Array | None = None
+    ) -> SSAValue:
+        of_input = matrix is self.weights
+        axes = (0, 1, 2) if of_input else (1, 2)
+        integers, scale, zero = quantized_dynamically(self.node, tensor, axes)
+        bytes_ = as_tensor(self.node, centred(self.node, integers, zero))
+        scales = self.node.known(_WEIGHT_SCALES if of_input else _RECURRENT_SCALES, "the scales")
+        assert scales is not None
+        factor = multiply(self.node, scale, scales[self.number].astype(np.float32))
+        product = self.times(super().affine(bytes_, matrix), as_tensor(self.node, factor))
+        return product if bias is None or not bias.any() else self.plus(product, bias)
+
+
 # Activations
 
 
@@ -293,11 +317,32 @@ def _activation(
 _SEQUENCE, _WEIGHTS, _RECURRENT, _BIAS, _LENGTHS, _HIDDEN, _CELL, _PEEPHOLES = range(8)
 """The inputs."""
 
+_WEIGHT_SCALES, _RECURRENT_SCALES = 8, 10
+"""Further ones of an LSTM whose matrices hold integers; a zero point comes after each."""
 
-def import_recurrent(kind: type[_Cell], node: Node) -> Sequence[SSAValue | None]:
+
+def _weights(node: Node, index: int, name: str) -> Float32Array | None:
+    array = node.known(index, name)
+    return None if array is None else as_float32(array, node, node.proto.input[index])
+
+
+def _integers(node: Node, index: int, name: str) -> Float32Array | None:
+    """The same where both matrices hold integers: without their zero points, and turned."""
+    array = _weights(node, index, name)
+    if index not in (_WEIGHTS, _RECURRENT):
+        return array
+    scale = _WEIGHT_SCALES if index == _WEIGHTS else _RECURRENT_SCALES
+    zero = _weights(node, scale + 1, "the zero points")
+    assert array is not None and zero is not None
+    return np.moveaxis(array - zero.reshape(len(zero), 1, -1), 1, 2)
+
+
+def import_recurrent(
+    kind: type[_Cell], node: Node, read: _Read = _weights
+) -> Sequence[SSAValue | None]:
     """All hidden states, [steps, directions, N, H], and the last ones, [directions, N, H].
 
-    With `layout` 1, N stands first.
+    With `layout` 1, N stands first. `read` gives weights by their input.
     """
     batch_first = bool(node.get_int("layout", 0))
     if len(node.shape(_SEQUENCE)) != 3:
@@ -307,7 +352,7 @@ def import_recurrent(kind: type[_Cell], node: Node) -> Sequence[SSAValue | None]
         sequence = node.emit(nn.TransposeOp(sequence, (1, 0, 2)))
     steps = nn.shape_of(sequence)[0]
     sequence = _of_given_lengths(node, sequence)
-    cells = _cells(kind, node, nn.shape_of(sequence)[2])
+    cells = _cells(kind, node, nn.shape_of(sequence)[2], read)
     direction = node.get_string("direction", "forward")
     hidden: list[SSAValue] = []
     last: list[list[SSAValue]] = []
@@ -327,25 +372,25 @@ def import_recurrent(kind: type[_Cell], node: Node) -> Sequence[SSAValue | None]
     return results
 
 
-def _cells(kind: type[_Cell], node: Node, inputs: int) -> list[_Cell]:
+def _cells(kind: type[_Cell], node: Node, inputs: int, read: _Read) -> list[_Cell]:
     """One for each direction. CmcError if what the node is given does not fit together."""
     direction = node.get_string("direction", "forward")
     if direction not in ("forward", "reverse", "bidirectional"):
         raise node.malformed(f"direction {direction!r} is none of forward, reverse, bidirectional")
     directions = 2 if direction == "bidirectional" else 1
-    recurrent = _weights(node, _RECURRENT, "R")
+    recurrent = read(node, _RECURRENT, "R")
     assert recurrent is not None
     size = node.get_int("hidden_size", recurrent.shape[-1])
     rows = kind.GATES * size
     _expect(node, recurrent, "R", (directions, rows, size))
-    weights = _weights(node, _WEIGHTS, "W")
+    weights = read(node, _WEIGHTS, "W")
     assert weights is not None
     _expect(node, weights, "W", (directions, rows, inputs))
-    bias = _weights(node, _BIAS, "B")
+    bias = read(node, _BIAS, "B")
     if bias is None:
         bias = np.zeros((directions, 2 * rows), np.float32)
     _expect(node, bias, "B", (directions, 2 * rows))
-    peepholes = _weights(node, _PEEPHOLES, "P") if kind.STATES == 2 else None
+    peepholes = read(node, _PEEPHOLES, "P") if kind.STATES == 2 else None
     if peepholes is not None:
         _expect(node, peepholes, "P", (directions, 3 * size))
     activations = _activations(node, kind.ACTIVATIONS, directions)
@@ -357,14 +402,10 @@ def _cells(kind: type[_Cell], node: Node, inputs: int) -> list[_Cell]:
             (bias[d, :rows], bias[d, rows:]),
             None if peepholes is None else peepholes[d],
             activations[d],
+            d,
         )
         for d in range(directions)
     ]
-
-
-def _weights(node: Node, index: int, name: str) -> Float32Array | None:
-    array = node.known(index, name)
-    return None if array is None else as_float32(array, node, node.proto.input[index])
 
 
 def _expect(node: Node, array: Float32Array, name: str, shape: tuple[int, ...]) -> None:
@@ -478,6 +519,10 @@ def _concat(node: Node, values: Sequence[SSAValue], axis: int) -> SSAValue:
 def import_gru(node: Node) -> Sequence[SSAValue | None]:
     linear = bool(node.get_int("linear_before_reset", 0))
     return import_recurrent(_LinearGru if linear else _Gru, node)
+
+
+def import_quantized_lstm(node: Node) -> Sequence[SSAValue | None]:
+    return import_recurrent(_QuantizedLstm, node, _integers)
 
 
 OPERATORS: dict[str, Callable[[Node], Sequence[SSAValue | None]]] = {
