@@ -215,7 +215,7 @@ class _Assignment:
             bytes = sum(held.get(work.name, {}).values())
             cycles = {**work.cycles, TURNS: turns.held(work.occupies, work.iterations)}
             pace = work.iterations * work.pace
-            return Need(work.name, work.crossbars, bytes, cycles, pace, follows)
+            return Need(work.name, work.crossbars, bytes, cycles, pace, follows, work.iterations)
 
         return [need(works[name], follows) for name, follows in self._before().items()]
 

@@ -22,6 +22,7 @@ from cmc.fitting.cores import (
     least_load,
 )
 from cmc.fitting.gather import Exchanged, Gathering
+from cmc.fitting.turns import Rounds
 
 Pairs = Mapping[tuple[str, str], int]
 
@@ -96,9 +97,21 @@ def test_the_bound_of_a_bus_counts_cores_that_are_needed():
     assert places["a"] == places["b"] != places["c"] == places["d"]
 
 
+def gathering_of(sizes: Sequence[int], room: int, cores: int, sent: Mapping[tuple[int, int], int]):
+    """Of stages that need so much of one resource, and of no unit."""
+    nothing = np.zeros(len(sizes), np.int64)
+    return Gathering(
+        np.array(sizes, np.int64)[:, None],
+        np.array([room], np.int64),
+        cores,
+        Exchanged(len(sizes), sent),
+        Rounds(nothing + 1, nothing, nothing),
+        0,
+    )
+
+
 def test_stages_that_do_not_fit_together_are_not_merged():
-    sizes = np.array([[2], [2], [1]], np.int64)
-    gathering = Gathering(sizes, np.array([3], np.int64), 2, Exchanged(3, {(0, 1): 9, (1, 2): 1}))
+    gathering = gathering_of([2, 2, 1], 3, 2, {(0, 1): 9, (1, 2): 1})
     of = gathering.merged()
     assert of is not None and gathering.fits(of)
     assert of[1] == of[2] != of[0]
@@ -106,8 +119,7 @@ def test_stages_that_do_not_fit_together_are_not_merged():
 
 
 def test_there_is_no_room_for_what_is_left():
-    gathering = Gathering(np.array([[2], [2]], np.int64), np.array([3], np.int64), 1, Exchanged(2))
-    assert gathering.merged() is None
+    assert gathering_of([2, 2], 3, 1, {}).merged() is None
 
 
 def test_one_seed_gives_the_same_cores():

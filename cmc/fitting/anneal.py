@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-"""Stages change cores at random, the less likely the more is sent for it: a compiled loop."""
+"""Stages change cores at random, the less likely the more that costs: compiled loops."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from cmc.compiled import kept
+from cmc.fitting.turns import Rounds
 from cmc.poly.evaluate import Ints
+
+HOT_LOADS, COLD_LOADS = 0.3, 0.001
+"""What a change of loads may lose at first and in the end, in parts of what an even core costs."""
 
 
 class Stages(NamedTuple):
@@ -24,12 +28,84 @@ class Stages(NamedTuple):
 
 
 @kept
+def _through(rounds: Rounds, members: Ints, count: int) -> float:
+    """After how many cycles of turns the first `count` of the stages are through with an image.
+
+    These are put in order, those with the fewest iterations first.
+    """
+    round_ = 0.0
+    for number in range(count):
+        stage: int = members[number]
+        each: float = rounds.held[stage] / rounds.iterations[stage]
+        round_ += each
+        place = number
+        while place and rounds.iterations[members[place - 1]] > rounds.iterations[stage]:
+            members[place] = members[place - 1]
+            place -= 1
+        members[place] = stage
+    total, done = 0.0, 0
+    for number in range(count):
+        stage = members[number]
+        iterations: int = rounds.iterations[stage]
+        if iterations > done:
+            slowest = round_
+            for place in range(number, count):
+                other: int = members[place]
+                pace: float = rounds.pace[other] / rounds.iterations[other]
+                slowest = max(slowest, pace)
+            total += (iterations - done) * slowest
+            done = iterations
+        each = rounds.held[stage] / iterations
+        round_ -= each
+    return total
+
+
+@kept
+def _changed(rounds: Rounds, members: Ints, count: int, gone: int, new: int, room: Ints) -> float:
+    """The same for a core's stages without one of them, and with another one; -1 is none."""
+    number = 0
+    for place in range(count):
+        if members[place] != gone:
+            room[number] = members[place]
+            number += 1
+    if new >= 0:
+        room[number] = new
+        number += 1
+    return _through(rounds, room, number)
+
+
+@kept
+def through(rounds: Rounds, of: Ints) -> float:
+    """After how many cycles of turns all cores are through with an image, by each stage's core."""
+    count = len(of)
+    most, members = 0.0, np.empty(count, np.int64)
+    for core in range(of.max() + 1):
+        number = 0
+        for stage in range(count):
+            if of[stage] == core:
+                members[number] = stage
+                number += 1
+        most = max(most, _through(rounds, members, number))
+    return most
+
+
+@kept
 def annealed(
-    stages: Stages, room: Ints, cores: int, of: Ints, steps: int, seed: int, hot: float, cold: float
+    stages: Stages,
+    rounds: Rounds,
+    room: Ints,
+    limit: float,
+    cores: int,
+    of: Ints,
+    steps: int,
+    seed: int,
+    hot: float,
+    cold: float,
 ) -> Ints:
     """The cores of stages with the least sent between cores that was seen in so many steps.
 
-    `of` has a core for each stage to begin with. What a change may lose falls from `hot` to `cold`.
+    `of` has a core for each stage to begin with. No core takes longer than `limit` for its turns.
+    What a change may lose falls from `hot` to `cold`.
     """
     np.random.seed(seed)
     sizes, partner_of, partner, much = stages
@@ -39,7 +115,7 @@ def annealed(
     near = np.zeros((count, cores), np.int64)
     # The stages of each core, from its place on as many as there are, and where each stage is.
     members, held = np.empty((cores, count), np.int64), np.zeros(cores, np.int64)
-    place = np.empty(count, np.int64)
+    place, room_ = np.empty((2, count), np.int64)
     for core in range(cores):
         free[core] = room
     inside = 0
@@ -58,15 +134,23 @@ def annealed(
     for _ in range(steps):
         heat *= cooling
         stage = np.random.randint(count)
-        first, last = partner_of[stage], partner_of[stage + 1]
+        first: int = partner_of[stage]
+        last: int = partner_of[stage + 1]
         if first == last:
             continue
-        here, there = of[stage], of[partner[np.random.randint(first, last)]]
+        here: int = of[stage]
+        drawn: int = np.random.randint(first, last)
+        near_one: int = partner[drawn]
+        there: int = of[near_one]
         if here == there:
             continue
         # One of those there is exchanged for the stage, or none.
-        number = np.random.randint(held[there] + 1)
-        other = members[there, number] if number < held[there] else -1
+        count_here: int = held[here]
+        count_there: int = held[there]
+        number = np.random.randint(count_there + 1)
+        other: int = -1
+        if number < count_there:
+            other = members[there, number]
         gain = near[stage, there] - near[stage, here]
         if other >= 0:
             gain += near[other, here] - near[other, there]
@@ -82,6 +166,10 @@ def annealed(
                 fits = False
                 break
         if not fits:
+            continue
+        if _changed(rounds, members[there], count_there, other, stage, room_) > limit:
+            continue
+        if _changed(rounds, members[here], count_here, stage, other, room_) > limit:
             continue
         for turn in range(2 if other >= 0 else 1):
             moved = stage if turn == 0 else other
@@ -102,6 +190,82 @@ def annealed(
         inside += gain
         if inside > most:
             most = inside
+            best[:] = of
+    return best
+
+
+@kept
+def annealed_loads(
+    sizes: Ints, rounds: Rounds, hard: Ints, cores: int, of: Ints, steps: int, seed: int
+) -> Ints:
+    """The cores of stages that are through soonest that were seen in so many steps.
+
+    `sizes`, `[stages, resources]`, is what stages need of what a core has no more of than in
+    `hard`. `of` has a core for each stage to begin with. A core costs the eighth power of how long
+    it takes for its turns, in parts of what all of them would with as much to do.
+    """
+    np.random.seed(seed)
+    count, resources = len(sizes), len(hard)
+    of = of.copy()
+    used = np.zeros((cores, resources), np.int64)
+    members, held = np.empty((cores, count), np.int64), np.zeros(cores, np.int64)
+    place, room = np.empty((2, count), np.int64)
+    for stage in range(count):
+        core = of[stage]
+        used[core] += sizes[stage]
+        members[core, held[core]] = stage
+        place[stage] = held[core]
+        held[core] += 1
+    even = max(1.0, rounds.held.sum() / cores)
+    costs = np.zeros(cores)
+    for core in range(cores):
+        costs[core] = (_changed(rounds, members[core], held[core], -1, -1, room) / even) ** 8
+    gained, most, best = 0.0, 0.0, of.copy()
+    heat, cooling = HOT_LOADS, (COLD_LOADS / HOT_LOADS) ** (1.0 / steps)
+    for _ in range(steps):
+        heat *= cooling
+        stage, there = np.random.randint(count), np.random.randint(cores)
+        here: int = of[stage]
+        if here == there:
+            continue
+        # One of those there is exchanged for the stage, or none.
+        count_here: int = held[here]
+        count_there: int = held[there]
+        number = np.random.randint(count_there + 1)
+        other: int = -1
+        if number < count_there:
+            other = members[there, number]
+        fits = True
+        for resource in range(resources):
+            change = sizes[stage, resource] - (sizes[other, resource] if other >= 0 else 0)
+            left, more = used[here, resource] - change, used[there, resource] + change
+            if max(left, more) > hard[resource]:
+                fits = False
+        if not fits:
+            continue
+        time = _changed(rounds, members[here], count_here, stage, other, room)
+        time_there = _changed(rounds, members[there], count_there, other, stage, room)
+        cost, cost_there = (time / even) ** 8, (time_there / even) ** 8
+        gain = costs[here] + costs[there] - cost - cost_there
+        if gain < 0 and np.random.random() >= np.exp(gain / heat):
+            continue
+        costs[here], costs[there] = cost, cost_there
+        for turn in range(2 if other >= 0 else 1):
+            moved = stage if turn == 0 else other
+            source, to = (here, there) if turn == 0 else (there, here)
+            held[source] -= 1
+            last = members[source, held[source]]
+            members[source, place[moved]] = last
+            place[last] = place[moved]
+            members[to, held[to]] = moved
+            place[moved] = held[to]
+            held[to] += 1
+            of[moved] = to
+            used[source] -= sizes[moved]
+            used[to] += sizes[moved]
+        gained += gain
+        if gained > most:
+            most = gained
             best[:] = of
     return best
 

@@ -11,14 +11,13 @@ those are taken with which the assignment to cores leaves least to do for the bu
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 
 from cmc.fitting.bound import Work
-from cmc.fitting.cores import Need, Packing, Room, Sending, assigned, gathered
+from cmc.fitting.cores import NOTHING, Need, Packing, Room, Sending, assigned, gathered
 from cmc.fitting.exchange import Exchange, copy_name
 from cmc.fitting.parts import Part, Sharing
 from cmc.fitting.turns import TURNS, Turns
@@ -31,9 +30,6 @@ _FEW_STEPS = 1 << 15
 
 _WAITING = 2
 """How many times as long as by itself a stage takes about that waits for its turns on a core."""
-
-_OWN, _OTHERS = 1.3, 0.6
-"""What part of its own time, and of the work of others, a stage takes that shares a core."""
 
 _NEAR = 102
 """So much of the least load of the busiest core, in percent, is not worth more copies."""
@@ -75,7 +71,7 @@ class Filled:
     """Cores with stages."""
 
     busiest: int
-    """About the cycles for which an image takes the busiest core, or the slowest stage."""
+    """About the cycles until the last of them is through with an image."""
     cores: int
     """How many have a stage."""
 
@@ -158,13 +154,8 @@ class Balance:
         places = assigned(needs, self.room)
         if places is None:
             return None
-        loads: dict[int, Counter[str]] = {}
-        for need in needs:
-            loads.setdefault(places[need.name], Counter()).update(need.cycles)
-        work = {core: max(load.values(), default=0) for core, load in loads.items()}
-        waiting = (_waiting(need, work[places[need.name]]) for need in needs)
-        busiest = max([*work.values(), *(need.pace for need in needs), *waiting], default=0)
-        return Filled(busiest, len(work))
+        packing = Packing.of(needs, self.room, NOTHING)
+        return Filled(packing.load(packing.numbered(places)), len(set(places.values())))
 
     def needs(self, parts: Mapping[str, Sequence[Part]]) -> list[Need]:
         """What each copy needs of a core."""
@@ -187,7 +178,7 @@ class Balance:
             cycles = {unit: n * count for unit, n in stage.occupies.items()}
             cycles[TURNS] = self._turns.held(stage.occupies, count)
             name = copy_name(stage.name, number)
-            yield Need(name, stage.crossbars, 0, cycles, count * stage.pace)
+            yield Need(name, stage.crossbars, 0, cycles, count * stage.pace, (), count)
 
     def interval_on_bus(
         self, parts: Mapping[str, Sequence[Part]], exchange: Exchange, pipelines: int
@@ -217,13 +208,3 @@ class Balance:
         slowest = max((need.pace for need in needs), default=0)
         turns = slowest * (_WAITING if self.room.crossbars > 1 else 1)
         return max(packing.load(of), packing.between(of), turns) / pipelines
-
-
-def _waiting(need: Need, load: int) -> int:
-    """In what time a stage is through that takes turns with others on a core with such a load.
-
-    An estimate to choose by: its factors were fitted to streams of a network of 26 layers with 500
-    to 1000 copies, where it came to within 2 per cent. Others may take a fifth more.
-    """
-    others = load - max(need.cycles.values(), default=0)
-    return round(_OWN * need.pace + _OTHERS * others) if others > 0 else 0

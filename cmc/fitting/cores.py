@@ -8,7 +8,8 @@ of a core before others, each to the core that has least to do. Where that leave
 or bytes together, they fill one core after the other, with as low a limit of what a core may have
 to do as that takes. Stages without crossbars then go to a core that runs a stage that they follow,
 unless that is full. In the end, stages of the busiest core change places with others, as long as
-that helps.
+that helps; and where turns then take some core longer than its work must, stages change cores at
+random, the less likely the longer that makes cores take.
 
 Where links cost something, stages that send each other much are brought together, so far as no core
 has more to do for that. Where all share one link, a bus, that has its own limit: cores may have
@@ -20,13 +21,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cmc.fitting.gather import Exchanged, Gathering
 from cmc.fitting.level import leveled
-from cmc.fitting.turns import TURNS
+from cmc.fitting.turns import TURNS, Rounds, longest
 
 _Numbers = NDArray[np.int64]
 
@@ -48,6 +50,8 @@ class Need:
     """Cycles for an image of the stage by itself."""
     follows: Sequence[str] = ()
     """The stages that it reads from."""
+    iterations: int = 1
+    """Those of an image."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,12 @@ SLACK = 0.01
 LIMITS = (1.0, 1.03, 1.06, 1.1, 1.15, 1.2, 1.3, 1.4, 1.6, 2.0, 3.0, 4.0, 6.0, 9.0, 13.0, 20.0)
 """How many times as much cores may have to do as without a bus, where there is one."""
 
+CLOSE = 1.02
+"""With so many times as much to do as it must, the busiest core has little enough."""
+
+SHAKES = 1 << 9
+"""How often each stage changes cores at random where that is not so."""
+
 STEPS = 1 << 20
 """In how many steps stages are brought together at most, ..."""
 
@@ -94,7 +104,10 @@ def assigned(needs: Sequence[Need], room: Room) -> dict[str, int] | None:
     if cores is None:
         return None
     packing = Packing.of(needs, room, NOTHING)
-    return packing.named(packing.leveled(packing.numbered(cores.places), least))
+    of = packing.leveled(packing.numbered(cores.places), least)
+    if packing.cores > 1 and packing.load(of) > CLOSE * least:
+        of = min(of, packing.shaken(of), key=packing.load)
+    return packing.named(of)
 
 
 def least_load(needs: Sequence[Need], room: Room) -> int:
@@ -142,6 +155,7 @@ class Packing:
     hard: _Numbers
     """The crossbars and bytes of a core."""
     units: Sequence[str]
+    rounds: Rounds
     cores: int
     sent: Mapping[tuple[int, int], int]
     bus: bool
@@ -162,17 +176,19 @@ class Packing:
         }
         # Stages never need more cores than there are stages.
         cores = max(1, min(room.cores, len(needs)))
-        return Packing(needs, sizes, hard, units, cores, sent, sending.bus)
+        held = [need.cycles.get(TURNS, _busy(need)) for need in needs]
+        paces = [need.pace for need in needs]
+        iterations = [max(1, need.iterations) for need in needs]
+        rounds = Rounds(*(np.array(each, np.int64) for each in (iterations, held, paces)))
+        return Packing(needs, sizes, hard, units, rounds, cores, sent, sending.bus)
 
     def load(self, of: _Numbers) -> int:
-        """What the busiest unit of a core, or the slowest stage, has to do, with its turns."""
-        return self._most(of, range(len(self.units)))
+        """How long it takes until the last core is through with an image, with its turns."""
+        return ceil(longest(self.rounds, of)) if len(of) else 0
 
     def work(self, of: _Numbers) -> int:
         """What the busiest unit of a core, or the slowest stage, has to do: of nothing but work."""
-        return self._most(of, [n for n, unit in enumerate(self.units) if unit != TURNS])
-
-    def _most(self, of: _Numbers, units: Sequence[int]) -> int:
+        units = [n for n, unit in enumerate(self.units) if unit != TURNS]
         used = np.zeros((self.cores, len(units)), np.int64)
         np.add.at(used, of, self.sizes[:, units])
         return max([int(used.max(initial=0)), *(need.pace for need in self.needs)])
@@ -233,7 +249,7 @@ class Packing:
     def gathering(self, limit: int) -> Gathering:
         """The stages on cores that have no more to do than `limit`."""
         room = np.concatenate([np.full(len(self.units), limit, np.int64), self.hard])
-        return Gathering(self.sizes, room, self.cores, self._exchanged)
+        return Gathering(self.sizes, room, self.cores, self._exchanged, self.rounds, limit)
 
     @cached_property
     def _exchanged(self) -> Exchanged:
@@ -242,6 +258,14 @@ class Packing:
     def leveled(self, of: _Numbers, enough: int) -> _Numbers:
         """The cores of stages where the busiest has less to do, or no more than is `enough`."""
         return leveled(self.sizes, len(self.units), self.hard, self.cores, of, enough)
+
+    def shaken(self, of: _Numbers) -> _Numbers:
+        """Other cores of stages, found at random, with loads that are more even in most cases."""
+        # What is compiled takes a while to load.
+        from cmc.fitting.anneal import annealed_loads
+
+        sizes, steps = self.sizes[:, len(self.units) :], SHAKES * len(self.needs)
+        return annealed_loads(sizes, self.rounds, self.hard, self.cores, of, steps, 0)
 
     def numbered(self, places: Mapping[str, int]) -> _Numbers:
         """The number of a core for each stage, in order."""

@@ -16,6 +16,7 @@ from heapq import heapify, heappop, heappush
 
 import numpy as np
 
+from cmc.fitting.turns import Rounds, longest
 from cmc.poly.evaluate import Ints
 
 HOT, COLD = 0.2, 0.005
@@ -78,10 +79,14 @@ class Gathering:
     """`[resources]`: what a core has."""
     cores: int
     exchanged: Exchanged
+    rounds: Rounds
+    limit: float
+    """For how long a core may take for its turns."""
 
     def fits(self, of: Ints) -> bool:
-        """Whether no core has more than there is room for."""
-        return bool((self._used(of) <= self.room).all())
+        """Whether no core has more than there is room for, or takes longer than it may."""
+        within = bool((self._used(of) <= self.room).all())
+        return within and longest(self.rounds, of) <= self.limit
 
     def _used(self, of: Ints) -> Ints:
         used = np.zeros((self.cores, len(self.room)), np.int64)
@@ -159,4 +164,7 @@ class Gathering:
 
         stages = Stages(self.sizes, *self.exchanged.partners_flat)
         scale = self.exchanged.total / len(of)
-        return annealed(stages, self.room, self.cores, of, steps, seed, scale * HOT, scale * COLD)
+        hot, cold = scale * HOT, scale * COLD
+        return annealed(
+            stages, self.rounds, self.room, self.limit, self.cores, of, steps, seed, hot, cold
+        )

@@ -1,27 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-"""For how long stages keep others of their core from beginning.
+"""How long a core takes to be through with an image's iterations of all its stages.
 
-An iteration takes all its units at once. While one has the digital unit for long, no other begins
-that needs it for a moment, and the port that issues products is idle. So what a core is through
-with in an interval is less than what each of its units has time for. How much less depends on who
-follows whom. This is an estimate: most iterations take the unit that has most to do, and leave the
-other units for some time on average. Others fit into that time as far as they are not longer.
+An iteration takes all its units at once. While one has the digital unit, no other begins that needs
+it for a moment, and the port that issues products is idle when these are through. So iterations are
+taken to follow each other, each for as long as it takes the unit that it needs longest. Stages that
+have work begin an iteration each in turn. So in a round of turns a core does one iteration of all
+that are not through with the image; and a round takes no less than an iteration of any of them. So
+the last ones, which have most iterations, may leave a core idle whose crossbars take longer than
+its port: they are best together with others of as many.
 
-While one of those that are much longer has the core, rings of the others run full, and empty, and
-all stages that depend on these wait as well.
+In a round, one whose iterations take much longer than others has the core for most of the time. If
+that is long, rings of the others run full, and empty, and all stages that depend on these wait as
+well: it is best alone.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
 
 from cmc.fitting.bound import Work
+from cmc.poly.evaluate import Ints
 
 TURNS = "turns"
-"""In place of a unit: what stages keep from others adds up on a core as the work of a unit does."""
+"""In place of a unit: for how long an image's iterations keep others from beginning."""
 
 _LONG = 8
 """How many times as long as others an iteration takes that rings do not make up for, ..."""
@@ -30,41 +36,53 @@ _ALONE = 0.3
 """... and for which part of the interval such iterations do so that are best alone on a core."""
 
 
+class Rounds(NamedTuple):
+    """What stages do in turns, for an image, by stage."""
+
+    iterations: Ints
+    held: Ints
+    """For how many cycles all of them keep others of a core from beginning."""
+    pace: Ints
+    """The cycles of all of them, if the stage is by itself."""
+
+
+def longest(rounds: Rounds, of: Ints) -> float:
+    """The cycles that the slowest core takes to be through with an image, by each stage's core."""
+    alone = np.bincount(of)[of] == 1
+    most = float(np.maximum(rounds.held, rounds.pace)[alone].max(initial=0))
+    if alone.all():
+        return most
+    # What is compiled takes a while to load.
+    from cmc.fitting.anneal import through
+
+    return max(most, through(rounds, of))
+
+
 @dataclass(frozen=True)
 class Turns:
     """What the stages of a pipeline are like on average."""
 
-    unit: str
-    """The one that has most to do."""
-    slack: float
-    """For how long an iteration that takes it leaves the others, on average."""
     pace: float
-    """How long it takes until the same stage begins the next iteration, on average."""
+    """How long it takes until the same stage begins the next iteration."""
     interval: int
     """What each core has to do if all but one have as much."""
 
     @staticmethod
     def of(works: Sequence[Work], cores: int) -> Turns:
         """The turns of such stages on so many cores."""
-        total = sum((work.cycles for work in works), Counter[str]())
-        unit, most = max(total.items(), key=lambda item: item[1], default=("", 0))
-        users = [work for work in works if unit in work.occupies]
-        count = max(1, sum(work.iterations for work in users))
-        slack = sum(work.iterations * _left(work.occupies, unit) for work in users) / count
-        pace = sum(work.iterations * work.pace for work in users) / count
-        return Turns(unit, slack, pace, -(-most // max(1, cores - 1)))
+        count = max(1, sum(work.iterations for work in works))
+        pace = sum(work.iterations * work.pace for work in works) / count
+        most = sum(work.iterations * _longest(work.occupies) for work in works)
+        return Turns(pace, -(-most // max(1, cores - 1)))
 
     def held(self, occupies: Mapping[str, int], iterations: int) -> int:
-        """The cycles for which so many iterations keep others from beginning, about."""
-        longest = max(occupies.values(), default=0)
+        """The cycles for which so many iterations keep others from beginning."""
+        longest = _longest(occupies)
         whole = iterations * longest
         if longest > _LONG * self.pace and whole > _ALONE * self.interval:
             return max(whole, self.interval)
-        if self.unit not in occupies:
-            longest = max(0, round(longest - self.slack))
-        return iterations * longest
+        return whole
 
 
-def _left(occupies: Mapping[str, int], unit: str) -> int:
-    others = (cycles for name, cycles in occupies.items() if name != unit)
-    return max(0, occupies[unit] - max(others, default=0))
+def _longest(occupies: Mapping[str, int]) -> int:
+    return max(occupies.values(), default=0)
