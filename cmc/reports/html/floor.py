@@ -21,8 +21,11 @@ from cmc.reports.html.plan import Plan, boxes
 from cmc.reports.report import Report
 from cmc.targets.topology import topology_of
 
-_ROW, _SIZE = 64, 0.6
-"""Pixels of a row of cores; the part of its place that a core is drawn in."""
+_ROW, _SIZE, _ALONE = 64, 0.6, 0.94
+"""Pixels of a row of cores; the part of its place that a core is drawn in, and without links."""
+
+_MANY = 12
+"""Cores in a row from which on their names are small."""
 
 _BUS = 0.5
 """Half of the height that a bus is drawn with below the cores, in rows."""
@@ -53,13 +56,14 @@ def floor(report: Report, critical: Critical) -> Figure:
     plot.grid.visible = False
     between = [link for link in links if link.ends.source is not None]
     _draw_links(plot, report, plan, between, critical)
-    free = Quad(**BOX, fill_color=None, line_color=GREY)
-    plot.add_glyph(source_of(plan.boxes(_SIZE)), free)
-    taken = source_of(_cores(report, plan, critical))
+    free, size = Quad(**BOX, fill_color=None, line_color=GREY), _SIZE if between else _ALONE
+    plot.add_glyph(source_of(plan.boxes(size)), free)
+    taken = source_of(_cores(report, plan, critical, size))
     box = Quad(**BOX, fill_color=_shade("share"), line_color="rim", line_width="thick")
     cores = plot.add_glyph(taken, box)
-    plot.add_glyph(taken, _text("name", 0))
-    plot.add_glyph(taken, _text("percent", 12))
+    pixels = 11 if plan.columns < _MANY else 9
+    plot.add_glyph(taken, _text("name", 0, pixels))
+    plot.add_glyph(taken, _text("percent", 12, pixels))
     tooltips = [("core", "@name"), ("stages", "@stages"), ("busy", "@share{0.0%}")]
     plot.add_tools(HoverTool(renderers=[cores], tooltips=tooltips))
     for link in bus:
@@ -76,8 +80,8 @@ def _caption(report: Report, links: int) -> str:
         f"{_more(report)}"
     )
     busy = (
-        f" The {links:,} links that something crosses are shaded in the same way, by the part of "
-        "the interval for which they are held."
+        f" Links that something crosses, {links:,}, are shaded in the same way, by the part of the "
+        "interval for which they are held."
         if links
         else " What is sent takes nothing of a link on this target, or goes over none."
     )
@@ -99,27 +103,27 @@ def _shade(column: str):
     return linear_cmap(column, Cividis256, 0, 1)
 
 
-def _text(column: str, below: int) -> Text:
+def _text(column: str, below: int, pixels: int) -> Text:
     """In the middle of a core, moved down by some pixels."""
     return Text(
         x="x",
         y="y",
         text=column,
         text_color="ink",
-        text_font_size="11px",
+        text_font_size=f"{pixels}px",
         text_align="center",
         text_baseline="middle",
         y_offset=below - 6,
     )
 
 
-def _cores(report: Report, plan: Plan, critical: Critical) -> Columns:
+def _cores(report: Report, plan: Plan, critical: Critical, size: float) -> Columns:
     """Those that have programs."""
     cores = report.cores[1:]
     corners = np.array([plan.left_top(plan.places[core.name]) for core in cores]).reshape(-1, 2)
     shares = np.array([report.share(core.load) or 0 for core in cores])
     return {
-        **boxes(corners + (1 - _SIZE) / 2, np.full((len(cores), 2), _SIZE)),
+        **boxes(corners + (1 - size) / 2, np.full((len(cores), 2), size)),
         "x": corners[:, 0] + 0.5,
         "y": corners[:, 1] + 0.5,
         "name": np.array([core.name for core in cores]),
@@ -195,5 +199,5 @@ def _draw_bus(plot: figure, report: Report, plan: Plan, bus: LinkDetails, critic
     source = source_of(columns)
     shape = Quad(**BOX, fill_color=_shade("share"), line_color="rim", line_width="thick")
     box = plot.add_glyph(source, shape)
-    plot.add_glyph(source, _text("label", 6))
+    plot.add_glyph(source, _text("label", 6, 11))
     plot.add_tools(HoverTool(renderers=[box], tooltips=_OF_LINKS))

@@ -51,6 +51,9 @@ _PATH = (
     "back to the first vector that was sent."
 )
 
+_DOTTED = 500
+"""Points of a line of waits from which on it has no dots."""
+
 _HEIGHT = 0.84
 """Of a bar, in rows."""
 
@@ -104,7 +107,9 @@ def timeline(report: Report, critical: Critical) -> Figure:
             chain = source_of(line)
             way = Line(x="x", y="y", line_color=colour, line_width=2, line_dash=dash)
             plot.add_glyph(chain, way)
-            plot.add_glyph(chain, Scatter(x="x", y="y", size=5, fill_color=colour, line_color=None))
+            if len(line["x"]) < _DOTTED:
+                dots = Scatter(x="x", y="y", size=5, fill_color=colour, line_color=None)
+                plot.add_glyph(chain, dots)
             drawn += caption
     plot.add_tools(_hover(filled, rows, words))
     return Figure("Timeline", plot, _caption(bars, longest) + drawn)
