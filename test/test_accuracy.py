@@ -248,10 +248,13 @@ def test_times_have_the_largest_unit_that_fits():
 def test_the_command_writes_what_its_schema_says(
     digits: Path,
     data: Path,
+    noisy: Program,
     found: Accuracy,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ):
+    compile_nothing(monkeypatch, noisy)
     path = tmp_path / "found.json"
     arguments = [
         *("accuracy", str(digits), "--inputs", str(data), "--labels", str(data)),

@@ -113,6 +113,13 @@ def advise(
     return _Adviser(program, found, track).advise(point)
 
 
+def noise_by_stage(
+    program: Program, found: Accuracy, track: Track = no_track
+) -> Mapping[str, float]:
+    """What part each stage has in the noise of the scores at the last time, as `Advice.shares`."""
+    return _Adviser(program, found, track).shares()
+
+
 class _Adviser:
     def __init__(self, program: Program, found: Accuracy, track: Track):
         self._program, self._found, self._track = program, found, track
@@ -127,7 +134,7 @@ class _Adviser:
                 self._rows[stage.origin] = max(rows, self._rows.get(stage.origin, 0))
 
     def advise(self, point: Point | None) -> Advice:
-        shares = self._shares()
+        shares = self.shares()
         rows: list[Row] = []
         tried = [
             (name, change)
@@ -138,13 +145,16 @@ class _Adviser:
             rows.append(self._of_stage(name, change))
         if point is not None and self._rows:
             evaluator = Evaluator()
-            most = self._found.target.rows or max(self._rows.values())
+            found = self._found
+            most = found.target.rows or max(self._rows.values())
             changes = [c for c in changes_of(self._physics, most) if c.figures]
+            if found.target.round_activations and (bits := found.target.activation_bits) < BITS:
+                changes.append(_step("activation_bits", bits, bits + 1, self._physics))
             for change in self._track(changes, "trying chips"):
                 rows.append(self._of_chip(evaluator, point, change))
         return Advice(self._time, shares, tuple(sorted(rows, key=_gain)))
 
-    def _shares(self) -> Mapping[str, float]:
+    def shares(self) -> Mapping[str, float]:
         """What part each stage has in the noise of the scores."""
         sample, name = self._found.sample, self._found.output
         some = {key: array[:IMAGES] for key, array in sample.inputs.items()}

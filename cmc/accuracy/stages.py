@@ -42,7 +42,7 @@ class TileNoise:
 
 @dataclass(frozen=True)
 class StageNoise:
-    """What the crossbars of a stage add to what it writes.
+    """What the crossbars of a stage add to what it writes, and rounding of that on its way.
 
     The stage is run on the inputs that it has on the chip, with all noise of those before it, and
     once more with exact products. `snr_db` is 10 log10 of the sum of the squares of what it should
