@@ -86,7 +86,11 @@ def shifted(images: Array, rng: np.random.Generator) -> Array:
     """The images, each moved by at most one pixel in either direction."""
     padded = np.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1)))
     corners = rng.integers(0, 3, (len(images), 2))
-    crops = [image[:, y : y + 8, x : x + 8] for image, (y, x) in zip(padded, corners, strict=True)]
+    height, width = images.shape[2:]
+    crops = [
+        image[:, y : y + height, x : x + width]
+        for image, (y, x) in zip(padded, corners, strict=True)
+    ]
     return np.stack(crops)
 
 
@@ -130,31 +134,33 @@ def accuracy(scores: Array, labels: Labels) -> float:
     return float(right.mean())
 
 
-def train(net: Layer, images: Array, labels: Labels, rng: np.random.Generator) -> None:
+def train(
+    net: Layer, images: Array, labels: Labels, rng: np.random.Generator, epochs: int = EPOCHS
+) -> None:
     """Fit `net` by Adam, with a learning rate that falls to zero along a cosine."""
     adam = Adam(net)
-    for epoch in range(EPOCHS):
+    for epoch in range(epochs):
         order = rng.permutation(len(images))
         right = 0.0
         for first in range(0, len(order), BATCH):
             batch = order[first : first + BATCH]
             scores = net.forward(shifted(images[batch], rng), training=True)
             net.backward(loss_gradient(scores, labels[batch]))
-            progress = (epoch + first / len(order)) / EPOCHS
+            progress = (epoch + first / len(order)) / epochs
             adam.step(LEARNING_RATE * 0.5 * (1 + np.cos(np.pi * progress)))
             right += accuracy(scores, labels[batch]) * len(batch)
         print(f"epoch {epoch + 1:2}: {right / len(order):.1%} of the training images right")
 
 
-def to_onnx(net: Layer) -> onnx.ModelProto:
+def to_onnx(net: Layer, name: str = "digits", size: int = 8) -> onnx.ModelProto:
     """The trained network as an ONNX model whose batch dimension `N` is open."""
     graph = OnnxGraph()
     scores = net.export(graph, "image")
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
-            "digits",
-            [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 1, 8, 8])],
+            name,
+            [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 1, size, size])],
             [helper.make_tensor_value_info(scores, TensorProto.FLOAT, ["N", 10])],
             graph.initializers,
         ),
