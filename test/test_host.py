@@ -217,6 +217,23 @@ MALFORMED = {
     "(op_type:Reshape, node name: y): [ShapeInferenceError] shape input must be 1D tensor": """{
             n = NonZero(x) y = Reshape(x, n)
         }""",
+    "Conv node 'y': the input of shape [2, 1, 3] has 1 channels, and weights of": """
+        <float[1,2,1] w = {1,1}> { y = Conv(s, w) }""",
+    "Conv node 'y': the bias has shape [2], but there are 1 output channels": """
+        <float[1,1,1] w = {1}, float[2] b = {1,1}> { y = Conv(s, w, b) }""",
+    "Reshape node 'y': a tensor of shape [1, 4] cannot take shape [3]": """
+        <int64[1] shape = {3}> { y = Reshape(x, shape) }""",
+    "Transpose node 'y': perm [1, 0] does not name each axis of [2, 1, 3] once": """{
+            y = Transpose <perm = [1, 0]> (s)
+        }""",
+    "Gather node 'y': there is no element 4 of 4 along axis 1": """
+        <int64[2] at = {0, 4}> { y = Gather <axis = 1> (x, at) }""",
+    "PRelu node 'y': slopes and an input of shapes [3] and [1, 4] do not broadcast": """
+        <float[3] slopes = {1,1,1}> { y = PRelu(x, slopes) }""",
+    "DepthToSpace node 'y': 1 channels are no blocks of 2 x 2": """
+        <int64[2] front = {0, 1}> {
+            a = Unsqueeze(x, front) y = DepthToSpace <blocksize = 2> (a)
+        }""",
 }
 """Networks that nobody computes, by what is said of them when they are compiled."""
 
@@ -229,6 +246,17 @@ def test_what_nobody_can_compute_is_not_left_to_the_host(words: str):
     with pytest.raises(CmcError) as raised:
         cmc.compile(proto)
     assert words in str(raised.value)
+
+
+def test_what_is_refused_reads_nothing():
+    """It was an operation in no block that used what the cores compute."""
+    proto = model(
+        """graph (float[1,4,2,2] x) => (float[1,4,2,2] y) {
+            a = Relu(x)
+            y = LRN <size = 0> (a)
+        }"""
+    )
+    assert cmc.compile(proto).has_host
 
 
 def test_onnx_does_not_see_what_it_crashes_on():

@@ -426,6 +426,12 @@ def test_unsupported_operators():
     assert error_of(model).startswith("Det node 'node': operator 'Det' is not supported")
     model.graph.node[0].name = ""
     assert error_of(model).startswith("Det node 'y0': operator 'Det' is not supported")
+    for name, rest in (
+        ("Sigmod", "; did you mean 'Sigmoid'?"),
+        ("Gelu", ", but has in a later one"),
+    ):
+        model.graph.node[0].op_type = name
+        assert error_of(model).endswith(f"ONNX has no operator '{name}' in opset 13{rest}")
     model.graph.node[0].domain = "com.example"
     assert "of domain 'com.example' is not supported" in error_of(model)
 
@@ -521,7 +527,8 @@ def test_declared_shapes_of_windows_that_are_not_there():
         ),
         (
             one_node_model("Conv", [1, 3, 8, 8], [normal(4, 2, 3, 3)]),
-            "Conv node 'node': the input has 3 channels per group, but the weight of shape",
+            "Conv node 'node': the input of shape [1, 3, 8, 8] has 3 channels, and weights of "
+            "shape [4, 2, 3, 3] are for 2",
         ),
         (
             one_node_model("Conv", [1, 3, 8, 8], [normal(4, 3, 3, 3)], kernel_shape=[5, 5]),
@@ -646,7 +653,7 @@ def test_declared_shapes_of_windows_that_are_not_there():
         ),
         (
             one_node_model("Re\vlu\n", [1, 4]),
-            "Re\\x0blu\\n node 'node': operator 'Re\\x0blu\\n' is not supported",
+            "Re\\x0blu\\n node 'node': ONNX has no operator 'Re\\x0blu\\n' in opset 13; did you",
         ),
         (
             one_node_model("Slice", [1, 9], [int64(3), int64(-1), int64(1), int64(-1)]),

@@ -44,7 +44,7 @@ from cmc.importer.operators import (
     VALUE_OPERATORS,
 )
 from cmc.importer.quantized import QuantizedValues
-from cmc.importer.schema import check_names, check_node, result_kind, undefined
+from cmc.importer.schema import check_names, check_node, check_operator, result_kind, undefined
 from cmc.importer.states import set_states
 
 _MALFORMED = (ArithmeticError, LookupError, TypeError, ValueError)
@@ -278,15 +278,23 @@ class Graph:
 
     def emit(self, op: nn.TensorOp, name: str) -> SSAValue:
         """Add an operation that the ONNX node `name` stands for. VerifyException if it is wrong."""
+        try:
+            self._check(op)
+        except VerifyException:
+            # What it reads is not used by it, then.
+            op.erase()
+            raise
+        op.location = NameLoc(StringAttr(name), NoneAttr())
+        self._block.add_op(op)
+        return op.result
+
+    def _check(self, op: nn.TensorOp) -> None:
         op.verify_()
         shape = nn.shape_of(op.result)
         if not isinstance(op, nn.ConstantOp) and (elements := prod(shape)) > nn.LARGEST:
             raise VerifyException(nn.too_large(shape, elements))
         if self._batch is not None:
             self._batch.follow(op)
-        op.location = NameLoc(StringAttr(name), NoneAttr())
-        self._block.add_op(op)
-        return op.result
 
     @property
     def is_of_many_images(self) -> bool:
@@ -403,6 +411,7 @@ def _translate_node(node: Node) -> Sequence[Value | None]:
     elif (expanded := node.graph.expand(node)) is not None:
         result = expanded
     else:
+        check_operator(node.proto, node.opset)
         raise node.error(
             f"operator {node.op_type!r} is not supported: express it by other operators, or "
             "compute it outside the network"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from difflib import get_close_matches
 
 import onnx
-from onnx.defs import OpSchema, SchemaError, get_schema, onnx_opset_version
+from onnx.defs import OpSchema, SchemaError, get_all_schemas, get_schema, onnx_opset_version
 
 from cmc.errors import CmcError, Malformed
 
@@ -104,6 +104,21 @@ def check_node(node: onnx.NodeProto, opset: int) -> None:
         _check_node(node, schema, opset)
     except CmcError as error:
         raise malformed(node, error.message) from None
+
+
+def check_operator(node: onnx.NodeProto, opset: int) -> None:
+    """Malformed if ONNX itself has no such operator in an opset."""
+    try:
+        get_schema(node.op_type, opset)
+    except SchemaError:
+        names = {schema.name for schema in get_all_schemas() if not schema.domain}
+        close = get_close_matches(node.op_type, names, 1)
+        if node.op_type in names:
+            hint = ", but has in a later one"
+        else:
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+        message = f"ONNX has no operator {node.op_type!r} in opset {opset}{hint}"
+        raise malformed(node, message) from None
 
 
 def _check_node(node: onnx.NodeProto, schema: OpSchema, opset: int) -> None:

@@ -66,6 +66,10 @@ def _hard_sigmoid(node: Node, alpha: float, beta: float) -> SSAValue:
 def import_prelu(node: Node) -> SSAValue:
     """`max(x, 0) + slope * min(x, 0)`."""
     tensor, slope = node.tensor(0), node.tensor(1)
+    axes = zip(node.shape(1)[::-1], node.shape(0)[::-1], strict=False)
+    if any(own not in (1, size) for own, size in axes):
+        shapes = f"{list(node.shape(1))} and {list(node.shape(0))}"
+        raise node.malformed(f"slopes and an input of shapes {shapes} do not broadcast")
     negative = node.emit(nn.MulOp(slope, node.emit(nn.ClipOp(tensor, None, 0.0))))
     return node.emit(nn.AddOp(node.emit(nn.ReluOp(tensor)), negative))
 

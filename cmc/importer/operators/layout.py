@@ -18,7 +18,7 @@ def reshape(node: Node, value: Value, shape: Sequence[int]) -> Value:
     """`value` under another shape of as many elements."""
     before = nn.shape_of(value) if isinstance(value, SSAValue) else value.shape
     if prod(before) != prod(shape):
-        raise node.error(f"a tensor of shape {list(before)} cannot take shape {list(shape)}")
+        raise node.malformed(f"a tensor of shape {list(before)} cannot take shape {list(shape)}")
     if isinstance(value, SSAValue):
         return node.emit(nn.ReshapeOp(value, shape))
     if value.size and not any(value.strides):
@@ -109,6 +109,8 @@ def import_transpose(node: Node) -> SSAValue:
     perm = node.get_ints("perm")
     if perm is None:
         perm = list(range(len(node.shape(0))))[::-1]
+    if sorted(perm) != list(range(len(node.shape(0)))):
+        raise node.malformed(f"perm {perm} does not name each axis of {list(node.shape(0))} once")
     return node.emit(nn.TransposeOp(node.tensor(0), perm))
 
 
@@ -184,6 +186,9 @@ def import_gather(node: Node) -> SSAValue:
     if indices is None or indices.dtype.kind not in "iu":
         raise node.error("the indices are not integers")
     chosen = [int(index) + shape[axis] * int(index < 0) for index in indices.reshape(-1)]
+    for index in chosen:
+        if not 0 <= index < shape[axis]:
+            raise node.malformed(f"there is no element {index} of {shape[axis]} along axis {axis}")
     gathered = node.emit(nn.GatherOp(tensor, axis, chosen))
     if indices.ndim == 1:
         return gathered
@@ -249,7 +254,7 @@ def import_depth_to_space(node: Node) -> SSAValue:
     mode = node.get_string("mode", "DCR")
     node.reject(mode not in ("DCR", "CRD"), f"mode {mode!r}")
     if channels % block**2:
-        raise node.error(f"{channels} channels are no blocks of {block} x {block}")
+        raise node.malformed(f"{channels} channels are no blocks of {block} x {block}")
     kept = channels // block**2
     if mode == "DCR":
         split, perm = (block, block, kept), (0, 3, 4, 1, 5, 2)
@@ -263,7 +268,7 @@ def import_depth_to_space(node: Node) -> SSAValue:
 def import_space_to_depth(node: Node) -> SSAValue:
     first, channels, rows, columns, block = _blocks(node)
     if rows % block or columns % block:
-        raise node.error(f"{rows} x {columns} places are no blocks of {block} x {block}")
+        raise node.malformed(f"{rows} x {columns} places are no blocks of {block} x {block}")
     rows, columns = rows // block, columns // block
     split = (first, channels, rows, block, columns, block)
     perms = {"DCR": (0, 3, 5, 1, 2, 4), "CRD": (0, 1, 3, 5, 2, 4)}

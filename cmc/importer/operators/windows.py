@@ -18,11 +18,27 @@ from cmc.window import Window
 def import_conv(node: Node) -> SSAValue:
     window = window_of(node, node.get_ints("kernel_shape") or node.shape(1)[2:])
     group = node.get_int("group", 1)
+    _check_channels(node, group, node.shape(1)[1] * group, node.shape(1)[0])
     product = factors(node, 0)
     if product is not None:
         return _conv_of_integers(node, product, window, group)
     bias = node.tensor(2) if node.has_input(2) else None
     return node.emit(nn.ConvOp(node.tensor(0), node.tensor(1), bias, window, group=group))
+
+
+def _check_channels(node: Node, group: int, given: int, made: int) -> None:
+    """Malformed where weights, for `given` channels and of `made`, do not fit input or bias."""
+    channels = node.shape(0)[1]
+    if channels != given:
+        where = f" in {group} groups" if group > 1 else ""
+        raise node.malformed(
+            f"the input of shape {list(node.shape(0))} has {channels} channels, and weights of "
+            f"shape {list(node.shape(1))} are for {given}{where}"
+        )
+    if node.has_input(2) and node.shape(2) != (made,):
+        raise node.malformed(
+            f"the bias has shape {list(node.shape(2))}, but there are {made} output channels"
+        )
 
 
 def _conv_of_integers(node: Node, product: Factors, window: Window, group: int) -> SSAValue:
@@ -48,6 +64,7 @@ def import_conv_transpose(node: Node) -> SSAValue:
     extra = node.get_ints("output_padding") or [0] * rank
     if group < 1 or weights.shape[0] % group or min(strides + dilations) < 1:
         raise node.error(f"{group} groups do not divide the {weights.shape[0]} channels")
+    _check_channels(node, group, weights.shape[0], weights.shape[1] * group)
     reach = [d * (k - 1) for d, k in zip(dilations, kernel, strict=True)]
     before, after = _transposed_pads(node, strides, reach, extra)
     low = [r - a for r, a in zip(reach, before, strict=True)]
