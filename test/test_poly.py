@@ -8,9 +8,11 @@ from functools import reduce
 from random import Random
 
 import islpy as isl
+import numpy as np
 import pytest
 
 from cmc.dialects.poly import MapAttr, SetAttr, text_of
+from cmc.poly.evaluate import tabulate
 from cmc.poly.relations import progress
 
 
@@ -78,3 +80,11 @@ def test_progress_is_found_where_coalescing_leaves_out_bounds_of_floors():
     found = progress(needs, rows)
     assert found.steps.is_equal(isl.Map("{ [0, 4] -> [5, 0]; [1, 4] -> [7, 0] }"))
     assert found.initial.is_equal(isl.Set("{ [1, 0] }"))
+
+
+def test_divisions_make_numbers_small_again():
+    """Reshapes one after the other have floors of floors: what divides them bounds them."""
+    factor = 10**14
+    function = isl.Map(f"{{ [x] -> [{factor} * floor((1000003 * floor(x / 7919)) / 104729)] }}")
+    (found,) = tabulate(function, [np.array([0, 10**6])]).coordinates
+    assert found.tolist() == [0, factor * (1000003 * (10**6 // 7919) // 104729)]

@@ -88,7 +88,8 @@ class _Magnitude:
         return _Magnitude(self.most * abs(other)).kept()
 
     def __floordiv__(self, other: int) -> _Magnitude:
-        return _Magnitude(max(self.most, other)).kept()
+        _Magnitude(other).kept()
+        return _Magnitude(self.most // other + 1)
 
     def kept(self) -> _Magnitude:
         """The same, if arrays can hold it."""
