@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cmc.analog.crossbar import Crossbar, Physics
+from cmc.analog.crossbar import Clipped, Crossbar, Physics
 from cmc.analog.devices import Devices, Hermes, Pcm
 from cmc.analog.normals import Normals
 from cmc.analog.weights import Conductances, Digits, Exact, Model
@@ -246,6 +246,19 @@ def test_what_is_beyond_the_range_is_clipped():
     assert np.allclose(found[:, 0], [[8, 4], [2, 1], [0, 0]], atol=1e-4)
 
 
+def test_inputs_beyond_a_fixed_range_are_clipped():
+    weights = np.array([[[1.0, -1.0], [2.0, 0.0]]], np.float32)
+    vectors = np.array([[[1.0, 0.5]], [[3.0, -9.0]], [[0.0, 0.0]]], np.float32)
+    found = products(Physics(dac_bits=3, range=1.5), weights, vectors)
+    # Inputs are multiples of 0.5, of which three are the most.
+    assert np.allclose(found[:, 0], [[2, -1], [-1.5, -1.5], [0, 0]])
+    clipped = Clipped()
+    crossbar = Crossbar(Physics(dac_bits=3, range=1.5), "tile", 0, 3)
+    crossbar.program(weights, 0)
+    crossbar.multiply(vectors, np.empty((3, 1, 2), np.float32), range(1), range(3), clipped)
+    assert (clipped.inputs, clipped.inputs_beyond) == (6, 2)
+
+
 @pytest.mark.parametrize("model", [Exact(), Digits(8, 2), Conductances(Hermes())])
 def test_numbers_do_not_depend_on_the_order_of_work(model: Model, problem: Problem):
     weights, vectors, _ = problem
@@ -275,9 +288,9 @@ def test_codes_are_those_of_sums_of_doubles(model: Model, monkeypatch: pytest.Mo
 def test_nothing_of_nothing():
     weights, vectors = np.zeros((1, 4, 3), np.float32), np.ones((2, 1, 4), np.float32)
     for model in (Exact(), Digits(8, 2)):
-        assert not np.any(products(Physics(model, 8, 8, None, True), weights, vectors, 60))
+        assert not np.any(products(Physics(model, 8, 8, compensated=True), weights, vectors, 60))
     # Devices that should conduct nothing do, a little.
-    noisy = products(Physics(Conductances(Pcm()), 8, 8, None, True), weights, vectors, 60)
+    noisy = products(Physics(Conductances(Pcm()), 8, 8, compensated=True), weights, vectors, 60)
     assert 0 < np.abs(noisy).max() < 1
 
 

@@ -38,6 +38,8 @@ class Physics:
 
     None is full scale: as much as its column can give.
     """
+    range: float | None = None
+    """The largest input that a DAC takes before it clips; None is that of each vector."""
     compensated: bool = False
     """Whether drift is undone by one factor, found by sending ones through the crossbar."""
     careful: bool = False
@@ -76,7 +78,8 @@ class Clipped:
 class Crossbar:
     """A matrix on a diagonal, `[blocks, rows, columns]`, and the converters around it.
 
-    Inputs are converted by the largest magnitude in their vector, sums are rounded to the codes of
+    Inputs are converted by the largest magnitude in their vector, or by a fixed one, beyond which
+    they are clipped; sums are rounded to the codes of
     the ADC, of each slice by itself; both have as many codes below 0 as above it. Codes are those
     of sums of doubles, so that the order in which they are made does not change them.
 
@@ -210,6 +213,7 @@ class _Work:
         self._convert, self._finish = kernel.convert, kernel.finish
         self._gain = gain
         self._noisy = held.variances is not None
+        self._limit = 0.0 if physics.range is None else physics.range
         self._inputs = 0 if physics.dac_bits is None else codes_of(physics.dac_bits)
         codes = 0 if physics.adc_bits is None else codes_of(physics.adc_bits)
         matrices = [matrix for _, matrix in held.slices]
@@ -265,7 +269,7 @@ class _Work:
         counts.inputs_beyond = self._convert(
             flat,
             flat.view(np.int32),
-            0.0,
+            self._limit if self._inputs else 0.0,
             self._inputs,
             inputs.reshape(count, -1),
             squares.reshape(count, -1),

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from xdsl.ir import Operation
@@ -142,13 +142,23 @@ def tiles_of(
     for number, op in enumerate(products):
         crossbar = find_crossbar(op, op.crossbar)
         name = f"{stage.sym_name.data}/{crossbar.sym_name.data}"
+        own = with_ranges(physics, op)
         computed = (
-            Crossbar(physics, name, number, iterations)
+            Crossbar(own, name, number, iterations)
             if rows is None
-            else Stack(physics, name, number, iterations, rows)
+            else Stack(own, name, number, iterations, rows)
         )
         tiles[op] = Tile(crossbar, computed, None if clipped is None else clipped(crossbar))
     return tiles
+
+
+def with_ranges(physics: Physics, op: MxvOp) -> Physics:
+    """The physics of a product, whose converters may have ranges of their own."""
+    if op.range is not None and physics.dac_bits is not None:
+        physics = replace(physics, range=op.range.value.data)
+    if op.bound is not None and physics.adc_bits is not None:
+        physics = replace(physics, adc_bound=op.bound.value.data)
+    return physics
 
 
 def prepare(programs: Iterable[Mapping[Operation, Tile]], conditions: Conditions) -> None:
@@ -165,8 +175,8 @@ def physics_of(target: Target) -> Physics:
         target.dac_bits,
         target.adc_bits,
         target.adc_bound,
-        target.drift_compensation,
-        target.round_activations,
+        compensated=target.drift_compensation,
+        careful=target.round_activations,
     )
 
 

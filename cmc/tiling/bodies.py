@@ -173,7 +173,7 @@ class Builder:
                 where(task.stage),
             ) from error
         columns = min(len(chosen) * width, task.matrix.columns - chosen.start * width)
-        return self.body.add(MxvOp(name, vectors, columns))
+        return self.body.add(MxvOp(name, vectors, columns, task.mxv))
 
     def _side_by_side(self, ordered: Ints, pieces: Sequence[Ints], chosen: range) -> Float32Array:
         """The matrix of a crossbar: units on its diagonal, their rows in the given order."""

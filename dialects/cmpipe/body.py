@@ -8,7 +8,7 @@ from abc import ABC
 from collections.abc import Sequence
 from enum import auto
 from functools import lru_cache
-from math import prod
+from math import inf, prod
 from typing import ClassVar
 
 import islpy as isl
@@ -201,29 +201,56 @@ class MxvOp(IRDLOperation):
     M floats (or G times M), whatever the shapes of their types. The input may come in several
     vectors, flattened one after the other.
 
+    Where inputs and sums are converted, the largest input that its DAC takes may be a `range`
+    instead of the largest one of each vector, and the largest sum that its ADC takes a `bound`
+    instead of the target's, in products of its largest weight with the largest input.
+
     ```mlir
     %y = cmpipe.mxv @w %v : vector<3x3x16xf32> -> vector<32xf32>
     %z = cmpipe.mxv @u %a, %b : vector<3x3x4xf32>, vector<3x3x8xf32> -> vector<32xf32>
+    %c = cmpipe.mxv @w %v range 1.5 bound 7.25 : vector<3x3x16xf32> -> vector<32xf32>
     ```
     """
 
     name = "cmpipe.mxv"
 
     crossbar = prop_def(FlatSymbolRefAttrConstr)
+    range = opt_prop_def(FloatAttr)
+    bound = opt_prop_def(FloatAttr)
     vectors = var_operand_def(VectorType)
     product = result_def(VectorType)
 
     # What a crossbar holds never changes: the product follows from the vectors.
     traits = traits_def(Pure(), _UsesCrossbar())
 
-    assembly_format = "$crossbar $vectors attr-dict `:` type($vectors) `->` type($product)"
+    custom_directives = (Number,)
+    assembly_format = (
+        "$crossbar $vectors (`range` custom<Number>($range)^)? (`bound` custom<Number>($bound)^)? "
+        "attr-dict `:` type($vectors) `->` type($product)"
+    )
 
-    def __init__(self, crossbar: str, vectors: Sequence[SSAValue], length: int):
+    def __init__(
+        self,
+        crossbar: str,
+        vectors: Sequence[SSAValue],
+        length: int,
+        like: MxvOp | None = None,
+    ):
+        """Converters have the ranges of those of another one, if it is `like` that."""
         super().__init__(
             operands=[vectors],
-            properties={"crossbar": SymbolRefAttr(crossbar)},
+            properties={
+                "crossbar": SymbolRefAttr(crossbar),
+                "range": None if like is None else like.range,
+                "bound": None if like is None else like.bound,
+            },
             result_types=[VectorType(f32, [length])],
         )
+
+    def set_ranges(self, range: float | None, bound: float | None) -> None:
+        """Give its converters ranges, or take them away."""
+        self.range = None if range is None else FloatAttr(range, f32)
+        self.bound = None if bound is None else FloatAttr(bound, f32)
 
     def verify_(self) -> None:
         rows, columns = find_crossbar(self, self.crossbar).size
@@ -237,6 +264,12 @@ class MxvOp(IRDLOperation):
                 there = f"{types} has {found}" if values else "there is none"
                 raise VerifyException(
                     f"the {what} of {self.crossbar} has {expected} floats, and {there}"
+                )
+        for what, given in (("range", self.range), ("bound", self.bound)):
+            if given is not None and not (0 < given.value.data < inf):
+                raise VerifyException(
+                    f"the {what} of {self.crossbar} is a finite number above 0, not "
+                    f"{given.value.data}"
                 )
 
 

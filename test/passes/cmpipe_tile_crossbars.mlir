@@ -3,7 +3,7 @@
 // RUN: cmc-opt %s -p 'cmpipe-tile-crossbars{target=ideal}' | filecheck %s --check-prefix=IDEAL
 
 // Crossbars have four rows and four columns, and each core has one. A window of three rows of an
-// image, two channels each, makes six rows of the matrix.
+// image, two channels each, makes six rows of the matrix. Converters keep their ranges.
 // IDEAL: cmpipe.pipeline @rows
 // IDEAL: cmpipe.crossbar @w {{.*}} : tensor<6x2xf32>
 // CHECK-LABEL: cmpipe.pipeline @rows
@@ -18,7 +18,7 @@ cmpipe.pipeline @rows on #cmpipe.target<name = "small", rows = 4, columns = 4> {
   // CHECK:      cmpipe.stage @conv_rows0 in #poly.set<"{ [h, w] : 0 <= h <= 5 and 0 <= w <= 7 }"> {
   // CHECK-NEXT:   cmpipe.crossbar @weights0 #nn.weights<{{\[}}[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0]]> : tensor<4x2xf32>
   // CHECK-NEXT:   %[[V:.*]] = cmpipe.read @a #poly.map<"{ [h, w, kh, c] -> [h + kh, w, c] }"> : vector<2x2xf32>
-  // CHECK-NEXT:   %[[Y:.*]] = cmpipe.mxv @weights0 %[[V]] : vector<2x2xf32> -> vector<2xf32>
+  // CHECK-NEXT:   %[[Y:.*]] = cmpipe.mxv @weights0 %[[V]] range 2.5 bound 3.0 : vector<2x2xf32> -> vector<2xf32>
   // CHECK-NEXT:   cmpipe.write %[[Y]], @conv_sum0 #poly.map<"{ [h, w] -> [h, w] }"> : vector<2xf32>
   // CHECK-NEXT: }
 
@@ -27,7 +27,7 @@ cmpipe.pipeline @rows on #cmpipe.target<name = "small", rows = 4, columns = 4> {
   // CHECK-NEXT:   cmpipe.crossbar @weights0 #nn.weights<{{\[}}[9.0, 10.0], [11.0, 12.0]]> : tensor<2x2xf32>
   // CHECK-NEXT:   %[[S:.*]] = cmpipe.read @conv_sum0 #poly.map<"{ [h, w, c] -> [h, w, c] }"> : vector<2xf32>
   // CHECK-NEXT:   %[[V:.*]] = cmpipe.read @a #poly.map<"{ [h, w, kh, c] -> [2 + h + kh, w, c] }"> : vector<1x2xf32>
-  // CHECK-NEXT:   %[[Y:.*]] = cmpipe.mxv @weights0 %[[V]] : vector<1x2xf32> -> vector<2xf32>
+  // CHECK-NEXT:   %[[Y:.*]] = cmpipe.mxv @weights0 %[[V]] range 2.5 bound 3.0 : vector<1x2xf32> -> vector<2xf32>
   // CHECK-NEXT:   %[[T:.*]] = arith.addf %[[S]], %[[Y]] : vector<2xf32>
   // CHECK-NEXT:   %[[B:.*]] = cmpipe.constant #nn.weights<[0.5, 1.5]> : vector<2xf32>
   // CHECK-NEXT:   %[[Z:.*]] = arith.addf %[[T]], %[[B]] : vector<2xf32>
@@ -37,7 +37,7 @@ cmpipe.pipeline @rows on #cmpipe.target<name = "small", rows = 4, columns = 4> {
   cmpipe.stage @conv in #poly.set<"{ [h, w] : 0 <= h < 6 and 0 <= w < 8 }"> {
     cmpipe.crossbar @w #nn.weights<[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0], [9.0, 10.0], [11.0, 12.0]]> : tensor<6x2xf32>
     %v = cmpipe.read @a #poly.map<"{ [h, w, kh, c] -> [h + kh, w, c] }"> : vector<3x2xf32>
-    %y = cmpipe.mxv @w %v : vector<3x2xf32> -> vector<2xf32>
+    %y = cmpipe.mxv @w %v range 2.5 bound 3.0 : vector<3x2xf32> -> vector<2xf32>
     %bias = cmpipe.constant #nn.weights<[0.5, 1.5]> : vector<2xf32>
     %z = arith.addf %y, %bias : vector<2xf32>
     cmpipe.write %z, @b #poly.map<"{ [h, w] -> [h, w] }"> : vector<2xf32>

@@ -482,6 +482,28 @@ cmpipe.pipeline @p {
 
 // -----
 
+// CHECK: error: 'cmpipe.mxv' op the range of @w is a finite number above 0, not 0.0
+cmpipe.pipeline @p {
+  cmpipe.stage @s in #poly.set<"{ [] }"> {
+    cmpipe.crossbar @w #nn.weights<splat 1.0 shape [2, 2]> : tensor<2x2xf32>
+    %v = cmpipe.constant #nn.weights<[1.0, 2.0]> : vector<2xf32>
+    %y = cmpipe.mxv @w %v range 0.0 : vector<2xf32> -> vector<2xf32>
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.mxv' op the bound of @w is a finite number above 0, not inf
+cmpipe.pipeline @p {
+  cmpipe.stage @s in #poly.set<"{ [] }"> {
+    cmpipe.crossbar @w #nn.weights<splat 1.0 shape [2, 2]> : tensor<2x2xf32>
+    %v = cmpipe.constant #nn.weights<[1.0, 2.0]> : vector<2xf32>
+    %y = cmpipe.mxv @w %v bound inf : vector<2xf32> -> vector<2xf32>
+  }
+}
+
+// -----
+
 // CHECK: error: 'cmpipe.mxv' op the input of @w has 4 floats, and there is none
 cmpipe.pipeline @p {
   cmpipe.stage @s in #poly.set<"{ [] }"> {

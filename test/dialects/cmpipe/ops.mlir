@@ -31,9 +31,9 @@ cmpipe.pipeline @rows {
     // CHECK-NEXT: %v = cmpipe.read @image #poly.map<"{ [h, k, c] -> [-1 + h + k, c] }"> pad -1.0 : vector<2x4xf32>
     // GENERIC: %v = "cmpipe.read"() <{object = @image, access = #poly.map<"{ [h, k, c] -> [-1 + h + k, c] }">, pad = -1.000000e+00 : f32}> : () -> vector<2x4xf32>
     %v = cmpipe.read @image #poly.map<"{ [h, k, c] -> [h + k - 1, c] }"> pad -1.0 : vector<2x4xf32>
-    // CHECK-NEXT: %y = cmpipe.mxv @w %v : vector<2x4xf32> -> vector<2xf32>
-    // GENERIC: %y = "cmpipe.mxv"(%v) <{crossbar = @w}> : (vector<2x4xf32>) -> vector<2xf32>
-    %y = cmpipe.mxv @w %v : vector<2x4xf32> -> vector<2xf32>
+    // CHECK-NEXT: %y = cmpipe.mxv @w %v range 1.5 bound 7.25 : vector<2x4xf32> -> vector<2xf32>
+    // GENERIC: %y = "cmpipe.mxv"(%v) <{crossbar = @w, range = 1.500000e+00 : f32, bound = 7.250000e+00 : f32}> : (vector<2x4xf32>) -> vector<2xf32>
+    %y = cmpipe.mxv @w %v range 1.5 bound 7.25 : vector<2x4xf32> -> vector<2xf32>
     // CHECK-NEXT: %b = cmpipe.constant #nn.weights<[1.0, 2.0]> : vector<2xf32>
     // GENERIC: %b = "cmpipe.constant"() <{value = #nn.weights<[1.0, 2.0]>}> : () -> vector<2xf32>
     %b = cmpipe.constant #nn.weights<[1.0, 2.0]> : vector<2xf32>
