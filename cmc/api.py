@@ -28,6 +28,7 @@ from xdsl.dialects.func import FuncOp
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import ParseError
 
+from cmc.calibration import Calibration, Seen
 from cmc.collection import seldom_collected
 from cmc.compiler.fewer import apply_all
 from cmc.compiler.stages import passes_to_chip, staged
@@ -182,6 +183,23 @@ class Program:
         `run`.
         """
         return self._outputs(inputs, lambda stream: values(stream, track, conditions))
+
+    def calibrate(
+        self, inputs: Mapping[str, ArrayLike], *, track: Track = no_track
+    ) -> tuple[Seen, ...]:
+        """Give converters the ranges of what goes through them for some images, in the module.
+
+        Each array is `[images, ...]`. Largest inputs of crossbars, and largest sums of columns, are
+        those of exact products; what is beyond is clipped from then on. Raises `CmcError` if the
+        target has no converters, and for what `run` does.
+        """
+        if not self.has_chip:
+            raise CmcError("nothing of the network is on the cores: there is no crossbar")
+        calibration = Calibration(self.loaded)
+        self.run_with(Values(calibration.dataflow), inputs, track=track)
+        calibration.set_ranges()
+        self.__dict__.pop("_simulator", None)
+        return calibration.seen
 
     def _outputs(
         self,

@@ -147,6 +147,49 @@ def test_sixteen_bits_are_nearly_exact(digits: Path, images: Floats):
     assert error(again, found) < 1e-6
 
 
+@pytest.fixture(scope="module")
+def calibrated(digits: Path, images: Floats) -> tuple[Program, Floats]:
+    """A chip, and what it computed before."""
+    program = cmc.compile(digits, target="ideal:dac_bits=8,adc_bits=7")
+    before = scores(program, images)
+    seen = program.calibrate({"image": images})
+    assert seen[0].range == pytest.approx(np.abs(images).max())
+    return program, before
+
+
+def test_ranges_are_those_of_some_images(
+    calibrated: tuple[Program, Floats], images: Floats, exact: Program
+):
+    program, before = calibrated
+    plain = scores(exact, images)
+    found = program.run({"image": images})
+    # Codes are not wasted on sums that no column has.
+    assert error(found.outputs["scores"], plain) < error(before, plain) / 2
+    again = program.run({"image": images}, mode="interpret")
+    assert error(again.outputs["scores"], found.outputs["scores"]) < 1e-6
+    # What is larger than that is clipped.
+    assert error(scores(program, 4 * images), 4 * plain) > 0.3
+
+
+def test_cmc_calibrate_writes_a_chip(
+    calibrated: tuple[Program, Floats],
+    digits: Path,
+    tmp_path: Path,
+    images: Floats,
+    capsys: pytest.CaptureFixture[str],
+):
+    given, module = tmp_path / "images.npz", tmp_path / "chip.mlir"
+    np.savez(given, image=images)
+    arguments = ["calibrate", str(digits), "--inputs", str(given), "-o", str(module), "--target"]
+    assert main([*arguments, "ideal"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("target ideal: error: there are no converters to calibrate: give it dac")
+    assert main([*arguments, "ideal:dac_bits=8,adc_bits=7"]) == 0
+    assert "5 products calibrated by 5 images" in capsys.readouterr().out
+    assert module.read_text().count(" range ") == 5
+    assert np.array_equal(scores(cmc.load(module), images), scores(calibrated[0], images))
+
+
 def test_parts_of_a_stream_begin_with_the_first_pipeline(tmp_path: Path):
     target = tmp_path / "small.toml"
     target.write_text(TARGET + 'weight_model = "hermes"\n')

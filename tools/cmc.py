@@ -43,6 +43,10 @@ def _carry_out(arguments: Sequence[str]) -> int:
             from cmc.tools.cmc_accuracy import show_accuracy
 
             show_accuracy(options)
+        case "calibrate":
+            from cmc.tools.cmc_calibrate import calibrate
+
+            calibrate(options)
         case "explain":
             from cmc.tools.cmc_explain import explain
 

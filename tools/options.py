@@ -29,7 +29,9 @@ class Options(argparse.Namespace):
     Of it each command has what its parser is given.
     """
 
-    command: Literal["compile", "run", "compress", "accuracy", "explain", "explore", "targets"]
+    command: Literal[
+        "compile", "run", "compress", "calibrate", "accuracy", "explain", "explore", "targets"
+    ]
     model: Path
     output: Path | None
     shape: list[tuple[str, int]]
@@ -169,6 +171,29 @@ def parse_options(arguments: Sequence[str]) -> Options:
     _add_shape(compress)
     _add_target(compress, "what crossbars are counted on (default: none, only numbers)")
     compress.add_argument("--debug", action="store_true", help=_DEBUG_HELP)
+
+    calibrate = commands.add_parser(
+        "calibrate", help="fix the ranges of a chip's converters by what images send through them"
+    )
+    calibrate.add_argument("model", type=Path, metavar="MODEL.onnx|MODULE.mlir")
+    calibrate.add_argument(
+        "--inputs",
+        "--input",
+        dest="input",
+        action="append",
+        required=True,
+        metavar="FILE.npz|NAME=FILE.npy",
+        help="arrays of images, by the names of the network's inputs (repeatable)",
+    )
+    calibrate.add_argument(
+        "-o",
+        dest="output",
+        type=Path,
+        metavar="OUT.mlir",
+        required=True,
+        help="the chip with these ranges, for run and accuracy",
+    )
+    _add_compilation(calibrate)
 
     accuracy = commands.add_parser(
         "accuracy", help="how many images get their class on chips whose crossbars are not exact"

@@ -277,12 +277,12 @@ class _Work:
         )
         found = products.reshape(count, -1)
         for number, one in enumerate(self._slices):
-            sums = _product(inputs, one.matrix)
+            sums = product(inputs, one.matrix)
             if self._rounding.codes:
                 counts.sums += sums.size
             counts.sums_beyond += self._finish(
                 sums,
-                sums[:, :0] if one.variances is None else _product(squares, one.variances),
+                sums[:, :0] if one.variances is None else product(squares, one.variances),
                 inputs,
                 *one.turned,
                 steps,
@@ -307,7 +307,7 @@ def _reach(matrix: Doubles, bound: float | None) -> Doubles:
     return np.where(reach == 0, 1, reach)
 
 
-def _product(vectors: Real, matrix: Real) -> Real:
+def product(vectors: Real, matrix: Real) -> Real:
     """`[n, blocks, rows]` times `[blocks, rows, columns]`, as `[n, blocks * columns]`."""
     count, blocks, _ = vectors.shape
     columns = matrix.shape[2]
