@@ -5,9 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from functools import cache
 from heapq import heappop, heappush
 from itertools import pairwise
+
+import numpy as np
 
 from cmc.explain.circuit import Circuit, Link
 from cmc.explain.critical import critical_circuit, critical_path
@@ -17,6 +20,9 @@ from cmc.simulator.summary import LONG
 from cmc.timing.flow import Edge, Flow, Wait, waits_of
 from cmc.timing.solver import solve
 from cmc.timing.times import Times
+
+_AHEAD = 40
+"""Images that others may be ahead, whose vectors are on the same links."""
 
 
 def number(flow: Flow, stage: str, image: int, iteration: int) -> int:
@@ -70,7 +76,8 @@ def on_links(flow: Flow, starts: Mapping[str, Sequence[int]]) -> Crossed:
 
 def expect_waits(times: Times, links: Sequence[Link]) -> None:
     """Each link is a wait that the simulator saw: it took its cycles, and nothing came later."""
-    flow, images = times.flow, 2 + max(link.image for link in links)
+    flow, latest = times.flow, max(link.image for link in links)
+    images = min(times.images, latest + (_AHEAD if flow.contended else 2))
     starts = {
         name: times.of_images(name, process.turn.images(images)).expanded().tolist()
         for name, process in flow.processes.items()
@@ -120,7 +127,7 @@ def expect_waits(times: Times, links: Sequence[Link]) -> None:
 
 
 def explained(times: Times) -> Circuit | None:
-    """The circuit of a stream, if there is one: it has the mean that the stream has.
+    """The circuit of a stream, if there is one: it has the mean, or the average, that this has.
 
     The path to the end of its first image is as long as that takes. Where nothing is shared, and
     the stream is long, there is a circuit.
@@ -133,8 +140,15 @@ def explained(times: Times) -> Circuit | None:
         paces = {times.periods.get(name) for name in flow.processes}
         assert not any(times.leaps.values()) or (flow.shared and len(paces) > 1)
         return None
-    assert circuit.mean * times.flow.turns == times.period
     assert circuit.cycles == sum(link.cycles for link in circuit.links)
+    if not circuit.closed:
+        first, last = times.middle()
+        ends = np.maximum.accumulate(times.ends(times.images))
+        assert circuit.mean == Fraction(int(ends[last] - ends[first]), last - first)
+        # The last one is cut off where the first image ended.
+        expect_waits(times, circuit.links[:-1])
+        return circuit
+    assert circuit.mean * times.flow.turns == times.period
     first, last = circuit.links[0], circuit.links[-1]
     assert (last.on, last.on_iteration) == (first.stage, first.iteration)
     assert first.image - last.on_image == circuit.images

@@ -63,12 +63,14 @@ def test_flows_of_any_machines_and_units():
 
 def test_flows_over_links():
     """Vectors that wait for others are in circuits, too, and in paths."""
-    kinds = Counter[str]()
+    kinds, closed = Counter[str](), list[bool]()
     for seed in range(40):
         circuit = circuit_of(over_links(flow_of(seed), Random(seed)))
         if circuit is not None:
             kinds.update({link.kind for link in circuit.links})
+            closed.append(circuit.closed)
     assert kinds["link"] > 5 and kinds["room"] > 5
+    assert closed.count(True) > 5 and closed.count(False) > 1
 
 
 @pytest.mark.parametrize("buffers", get_args(BufferPolicy))

@@ -117,13 +117,15 @@ class Circuit:
     """Waits in steady state that lead to the same iteration some images before.
 
     Links stand from what waits to what it waits for: what one waits on is what waits in the next.
+    One that is not `closed` leads from the end of an image back to when another one ended.
     """
 
     links: tuple[Link, ...]
     cycles: int
     """Of all links."""
     images: int
-    """Of the stream, after which the same comes again."""
+    """Of the stream, after which the same comes again; or that ended meanwhile."""
+    closed: bool = True
 
     @property
     def mean(self) -> Fraction:
@@ -134,12 +136,19 @@ class Circuit:
         return {
             "cycles": self.cycles,
             "images": self.images,
+            "closed": self.closed,
             "links": [asdict(link) for link in self.links],
         }
 
     def summary(self) -> dict[str, object]:
         """What a report has of it."""
-        return {"cycles": self.cycles, "images": self.images, "waits": _as_json(self.links)}
+        waits = _as_json(self.links)
+        return {
+            "cycles": self.cycles,
+            "images": self.images,
+            "closed": self.closed,
+            "waits": waits,
+        }
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from cmc.explain.last import Log, Node
 from cmc.poly.evaluate import Ints
-from cmc.timing.events import Crossings, crossings
+from cmc.timing.events import simulate
 from cmc.timing.flow import Flow
 from cmc.timing.runs import Runs
 from cmc.timing.times import Leap, Times
@@ -24,29 +24,26 @@ class Logs:
 
     flow: Flow
     times: Times
-    crossings: Crossings | None
-    """Where vectors wait for links."""
 
     @staticmethod
     def of(times: Times, name: str) -> Logs:
         """Of the part that a process is in."""
         flow = next(part for part in times.flow.apart() if name in part.processes)
-        if not flow.contended:
-            return Logs(flow, times, None)
-        found = crossings(flow, times.images)
-        return Logs(flow, found.times, found)
+        if flow.contended and times.crossings is None:
+            return Logs(flow, simulate(flow, times.images))
+        return Logs(flow, times)
 
     def begins(self, log: Log) -> Runs:
         if isinstance(log, str):
             return self.times.starts[log]
-        assert self.crossings is not None
-        return self.crossings.begins[log]
+        assert self.times.crossings is not None
+        return self.times.crossings.begins[log]
 
     def leaps(self, log: Log) -> Sequence[Leap]:
         if isinstance(log, str):
             return self.times.leaps.get(log, ())
-        assert self.crossings is not None
-        return self.crossings.leaps[log]
+        assert self.times.crossings is not None
+        return self.times.crossings.leaps[log]
 
 
 _Turns = tuple[Sequence[int], Sequence[Node]]

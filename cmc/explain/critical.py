@@ -13,6 +13,8 @@ Cohen, Olsder, Quadrat: Synchronization and Linearity, chapter 3).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from cmc.explain.circuit import Circuit, CriticalPath, Link
@@ -22,13 +24,14 @@ from cmc.timing.times import Times
 
 
 def critical_circuit(times: Times) -> Circuit | None:
-    """That of a stream that is long enough; None where no steady state was found.
+    """That of a stream that is long enough, of the first images in steady state.
 
-    Nor is there one where processes share a unit or a link, and go on at paces of their own. Its
-    links are of the first images in steady state.
+    Where the same never comes again, it is no circle, but what led from the end of one image to
+    that of an earlier one, between which the interval is an average. None where processes share a
+    unit or a link, and go on at paces of their own.
     """
     if (pace := times.period) is None:
-        return None
+        return _between_images(times)
     name = next(name for name in times.flow.processes if times.periods[name] == pace)
     logs = Logs.of(times, name)
     steady, lasts = Steady.of(logs, name), Lasts(logs.flow)
@@ -69,24 +72,52 @@ def _shifted(lasts: Lasts, way: list[tuple[Node, Last]], steady: Steady) -> tupl
     return tuple(_link(lasts, later(node), last._replace(on=later(last.on))) for node, last in way)
 
 
-def critical_path(times: Times) -> CriticalPath:
-    """That of the first image of a stream."""
+def _between_images(times: Times) -> Circuit | None:
+    """The waits from the end of an image back to that of an earlier one, in the middle of a stream.
+
+    The last one of them is counted from there on.
+    """
+    first, last = times.middle()
+    if not times.complete or first == last or any(times.leaps.values()):
+        return None
+    since, end = np.maximum.accumulate(times.ends(times.images))[[first, last]].tolist()
+    (*links, one), earlier = _back(times, _last_to_end(times, last), since)
+    links = (*links, replace(one, cycles=one.cycles - earlier))
+    return Circuit(links, end - since, last - first, closed=False)
+
+
+def _last_to_end(times: Times, images: int) -> Node:
+    """The iteration of all up to an image that is the last one to end."""
     ends: dict[Node, int] = {}
     for name, process in times.flow.processes.items():
-        if process.turn.number == 0:
-            node = Node(name, process.iterations - 1)
+        if own := process.turn.images(images + 1):
+            node = Node(name, own * process.iterations - 1)
             start = int(times.at(name, np.array([node.number]))[0])
             ends[node] = start + process.latency
-    node = max(ends, key=lambda node: ends[node])
+    return max(ends, key=lambda node: ends[node])
+
+
+def critical_path(times: Times) -> CriticalPath:
+    """That of the first image of a stream."""
+    links, _ = _back(times, _last_to_end(times, 0), 0)
+    return CriticalPath(links, sum(link.cycles for link in links))
+
+
+def _back(times: Times, node: Node, since: int) -> tuple[tuple[Link, ...], int]:
+    """The waits from the end of an iteration back to a cycle, and how much earlier the last begins.
+
+    That is before anything is left out of the stream.
+    """
     assert isinstance(node.log, str)
     logs = Logs.of(times, node.log)
     clock, lasts = Beginning(logs), Lasts(logs.flow)
     latency = logs.flow.processes[node.log].latency
     links = [_link(lasts, node, Last("end", "", node, latency))]
-    while (last := lasts.of(clock, node)) is not None:
+    now = int(times.at(node.log, np.array([node.number]))[0])
+    while now > since and (last := lasts.of(clock, node)) is not None:
         links.append(_link(lasts, node, last))
-        node = last.on
-    return CriticalPath(tuple(links), sum(link.cycles for link in links))
+        node, now = last.on, now - last.cycles
+    return tuple(links), since - now
 
 
 def _link(lasts: Lasts, node: Node, last: Last) -> Link:

@@ -27,11 +27,12 @@ def _format_circuit(report: Report) -> str:
             f"why an interval of {report.interval or 0:,g} cycles: no steady state is known in "
             "which the same comes again"
         )
+    what = "a circle of waits" if circuit.closed else "on an average, a chain of waits"
     images = "1 image" if circuit.images == 1 else f"{circuit.images} images"
     return "\n".join(
         [
-            f"why an interval of {report.interval or 0:,g} cycles: a circle of waits, "
-            f"{circuit.cycles:,} cycles for {images}",
+            f"why an interval of {report.interval or 0:,g} cycles: {what}, {circuit.cycles:,} "
+            f"cycles for {images}",
             *_format_links(circuit, circuit.links),
         ]
     )

@@ -104,7 +104,7 @@ def long_stream(flow: Flow) -> Times:
     iterations = sum(process.iterations for process in flow.processes.values())
     images = max(_LEAST, _MOST // max(iterations, 1)) * flow.turns
     if flow.shared and images < LONG:
-        times = solve(flow, images, arrivals=False)
+        times = solve(flow, images)
         if times.period is None:
             return times
     return solve(flow, LONG, arrivals=False)
@@ -118,12 +118,9 @@ def _interval(times: Times) -> float | None:
     if found is not None:
         return found
     if times.period is None:
-        # At its ends there are fewer images at once, which come sooner.
-        turns, ends = times.flow.turns, np.maximum.accumulate(times.ends(times.images))
-        ends = ends[::turns]
-        first = len(ends) // 4
-        last = len(ends) - 1 - first
-        return int(ends[last] - ends[first]) / ((last - first) * turns)
+        first, last = times.middle()
+        ends = np.maximum.accumulate(times.ends(times.images))
+        return int(ends[last] - ends[first]) / (last - first)
     return max(times.last(n) + p.latency for n, p in times.flow.processes.items()) / times.images
 
 

@@ -10,8 +10,7 @@ is simulated is a shorter stream, as exact at its end as at its beginning.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from fractions import Fraction
 
 import numpy as np
@@ -19,9 +18,9 @@ import numpy as np
 from cmc.poly.evaluate import Ints, spans
 from cmc.timing.flow import NEVER, Edge, Flow, connected, waits_of
 from cmc.timing.kernel import run
-from cmc.timing.layout import Hop, Hops, Layout
+from cmc.timing.layout import Hop, Layout
 from cmc.timing.runs import Runs
-from cmc.timing.times import Leap, Times
+from cmc.timing.times import Crossings, Leap, Times
 
 LOOKED_AT = 1 << 28
 """Bytes of states among which one is looked for that comes again; then all are forgotten."""
@@ -32,27 +31,9 @@ def simulate(flow: Flow, images: int, arrivals: bool = True) -> Times:
 
     Those of vectors that wait for links on their way are found with `arrivals`.
     """
-    return crossings(flow, images, arrivals).times
-
-
-@dataclass(frozen=True)
-class Crossings:
-    """When vectors begin on links that they may have to wait for."""
-
-    times: Times
-    """Of the stream."""
-    hops: Hops
-    begins: Sequence[Runs]
-    """By hop, as far as they are solved; none if they were not asked for."""
-    leaps: Sequence[Sequence[Leap]]
-    """By hop, as `Times` has them of processes."""
-
-
-def crossings(flow: Flow, images: int, wanted: bool = True) -> Crossings:
-    """The times of a stream, and those of the vectors on their ways."""
-    simulation = _Simulation(flow, images, wanted)
+    simulation = _Simulation(flow, images, arrivals)
     simulation.run()
-    return simulation.found()
+    return simulation.times()
 
 
 class _Simulation:
@@ -198,7 +179,7 @@ class _Simulation:
         """How many iterations of each process have begun."""
         return self.state.begun[: len(self.processes)]
 
-    def found(self) -> Crossings:
+    def times(self) -> Times:
         """What was found."""
         count, hops = len(self.processes), self.layout.hops
         logs = [Runs.joined(parts) for parts in self.logs]
@@ -206,7 +187,7 @@ class _Simulation:
         starts, begins = dict(zip(names, logs[:count], strict=True)), logs[count:]
         leaps = {n: of for n, of in zip(names, self.leaps, strict=False) if of}
         solved = self._solved(starts)
-        times = Times(
+        return Times(
             self.flow,
             self.images,
             solved,
@@ -215,8 +196,8 @@ class _Simulation:
             leaps,
             self.periods,
             self._arrivals(dict(zip(hops.all, begins, strict=True))) if begins else {},
+            Crossings(begins, self.leaps[count:]) if begins else None,
         )
-        return Crossings(times, hops, begins, self.leaps[count:])
 
     def _solved(self, starts: Mapping[str, Runs]) -> dict[str, int]:
         """How many images there are of each process."""

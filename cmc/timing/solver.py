@@ -60,6 +60,7 @@ def solve(flow: Flow, images: int, arrivals: bool = True) -> Times:
         {name: leaps for part in parts for name, leaps in part.leaps.items()},
         {name: period for part in parts for name, period in part.periods.items()},
         {edge: arrivals for part in parts for edge, arrivals in part.carried.items()},
+        parts[0].crossings if len(parts) == 1 else None,
     )
 
 

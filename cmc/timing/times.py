@@ -36,6 +36,17 @@ class Leap:
 
 
 @dataclass(frozen=True)
+class Crossings:
+    """When vectors begin on links that they may have to wait for, by hop, in the order of these.
+
+    `begins` has them as far as they are solved, as `Times` has the starts of processes.
+    """
+
+    begins: Sequence[Runs]
+    leaps: Sequence[Sequence[Leap]]
+
+
+@dataclass(frozen=True)
 class Times:
     """When the iterations of a stream begin, as far as they ever do.
 
@@ -55,6 +66,8 @@ class Times:
     leaps: Mapping[str, Sequence[Leap]] = field(default_factory=dict[str, Sequence[Leap]])
     periods: Mapping[str, Fraction] = field(default_factory=dict[str, Fraction])
     carried: Mapping[Edge, Runs] = field(default_factory=dict[Edge, Runs])
+    crossings: Crossings | None = None
+    """Where vectors wait for links, if that was asked for, and all was solved together."""
 
     @property
     def begun(self) -> dict[str, int]:
@@ -137,6 +150,15 @@ class Times:
             through = np.arange(1, len(own) + 1) * process.iterations - 1
             np.maximum(own, self.at(name, through) + process.latency, out=own)
         return ends
+
+    def middle(self) -> tuple[int, int]:
+        """Two images of a stream, between which as many are under way as can be.
+
+        At its ends there are fewer at once, which come sooner. Between them are whole turns.
+        """
+        turns = self.flow.turns
+        own = self.images // turns
+        return own // 4 * turns, (own - 1 - own // 4) * turns
 
     def of_images(self, process: str, images: int) -> Runs:
         """When a process's iterations of its first own images begin."""

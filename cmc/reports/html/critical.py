@@ -64,7 +64,7 @@ class Critical:
         The same comes again after some images: it is drawn for the first ones for which it can be.
         """
         circuit = self.report.critical
-        if circuit is None:
+        if circuit is None or not circuit.closed:
             return None
         least = min(min(link.image, link.on_image) for link in circuit.links)
         return _line(rows, circuit.links, least // circuit.images * circuit.images)
