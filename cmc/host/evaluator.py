@@ -50,7 +50,8 @@ def types_by_onnxruntime(model: onnx.ModelProto) -> dict[str, onnx.TypeProto]:
     except Exception:  # of many types, and ImportError
         return {}
     return {
-        output.name: helper.make_tensor_type_proto(kind, output.shape)
+        # What has no axes, and what has nobody knows how many, look the same.
+        output.name: helper.make_tensor_type_proto(kind, output.shape or None)
         for output in outputs
         if (kind := _KINDS.get(output.type)) is not None
     }
