@@ -23,6 +23,8 @@ from cmc.importer import import_model
 from cmc.passes import get_all_passes
 from cmc.reports.report import Report
 from cmc.simulator.pipeline import pipeline_of
+from cmc.simulator.summary import interval_in
+from cmc.timing.solver import solve
 from cmc.tools.bench.networks import find_networks
 from cmc.tools.bench.residual import resnet18
 from cmc.tools.bench.table import Cell
@@ -74,8 +76,8 @@ hop_ns = { value = 4, source = "assumption" }
 CHIPS = {"pimcomp-mesh": 1.2, "pimcomp": 1.3}
 """PIMCOMP's chip, and how many times as long as its largest bound an interval may be there."""
 
-ROUNDS = 4
-"""How many images of each pipeline a stream has."""
+ROUNDS = 16
+"""How many images of each pipeline a stream has: for the first ones, rings are empty."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Row:
     stages: int
     cores: int
     interval: float
-    """Of the later half of a stream, if not in steady state."""
+    """Of the middle half of a stream, if not in steady state."""
     latency: float
     """Of an image alone."""
     issue: float
@@ -206,9 +208,8 @@ def unit_total(report: Report, unit: str) -> int:
 
 
 def stream_interval(program: cmc.api.Program, pipelines: int) -> float:
-    """Cycles from one image of a stream to the next one: in steady state, or in its second half."""
-    images = ROUNDS * pipelines
-    whole = program.time(2 * images)
-    if whole.cycles_per_image is not None:
-        return whole.cycles_per_image
-    return (whole.cycles - program.time(images).cycles) / images
+    """Cycles from one image of a stream to the next one: in steady state, or in its middle half."""
+    times = solve(program.loaded.flow, ROUNDS * pipelines, arrivals=False)
+    interval = interval_in(times)
+    assert interval is not None
+    return interval
