@@ -87,7 +87,7 @@ def _of_stage(stage: StageOp, target: Target) -> _Times:
     products = [op for op in stage.computed() if isinstance(op, MxvOp)]
     issues = len({tuple(op.vectors) for op in products})
     repeats = max(Counter(op.crossbar for op in products).values(), default=0)
-    port = issues * target.issue_interval
+    port = issues * target.product_issue
     digital = sum(_digital(op, target) for op in stage.computed())
     memory = 0
     if target.sram_bytes_per_cycle is not None:
@@ -96,12 +96,12 @@ def _of_stage(stage: StageOp, target: Target) -> _Times:
     if products:
         chain = _chain(stage)
         computed = max(
-            chain * target.mxv + (issues - chain) * target.issue_interval,
-            target.mxv + (repeats - 1) * target.mxv_interval,
+            chain * target.product + (issues - chain) * target.product_issue,
+            target.product + (repeats - 1) * target.product_interval,
         )
     return _Times(
         memory + computed + digital,
-        repeats * target.mxv_interval,
+        repeats * target.product_interval,
         {Unit.DIGITAL: digital, Unit.PORT: port, Unit.MEMORY: memory},
     )
 

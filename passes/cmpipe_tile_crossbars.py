@@ -257,13 +257,13 @@ class _Tiling:
 
 def what_cuts(target: Target) -> Target:
     """A target that has no more than what matrices are cut by: two that have the same cut alike."""
-    issued = target.mxv_interval if target.issue_interval else IDEAL.mxv_interval
+    issued = target.product_interval if target.issue_interval else IDEAL.mxv_interval
     return Target(
         rows=target.rows,
         columns=target.columns,
         crossbars=target.crossbars,
         activation_bits=target.activation_bits,
-        issue_interval=target.issue_interval,
+        issue_interval=target.product_issue,
         mxv_interval=issued,
     )
 

@@ -246,6 +246,25 @@ def test_what_is_beyond_the_range_is_clipped():
     assert np.allclose(found[:, 0], [[8, 4], [2, 1], [0, 0]], atol=1e-4)
 
 
+def test_inputs_are_halved_until_nothing_clips():
+    weights = np.ones((1, 4, 1), np.float32)
+    vectors = np.array([[[1, 0, 0, 0]], [[1, 1, 1, 0]], [[3, 3, 3, 3]]], np.float32)
+    clipped = Clipped()
+    for halvings, expected, counts in (
+        (0, [1, 1.6, 4.8], (0, 2)),
+        (1, [1, 3, 9.6], (2, 1)),
+        (4, [1, 3, 12], (3, 0)),
+    ):
+        physics = Physics(dac_bits=12, adc_bits=16, adc_bound=1.6, halvings=halvings)
+        crossbar = Crossbar(physics, "tile", 0, 3)
+        crossbar.program(weights, 0)
+        found = np.empty((3, 1, 1), np.float32)
+        clipped.clear()
+        crossbar.multiply(vectors, found, range(1), range(3), clipped)
+        assert np.allclose(found.reshape(-1), expected, rtol=1e-3)
+        assert (clipped.halvings, clipped.sums_beyond) == counts
+
+
 def test_inputs_beyond_a_fixed_range_are_clipped():
     weights = np.array([[[1.0, -1.0], [2.0, 0.0]]], np.float32)
     vectors = np.array([[[1.0, 0.5]], [[3.0, -9.0]], [[0.0, 0.0]]], np.float32)

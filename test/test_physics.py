@@ -136,6 +136,21 @@ def test_what_travels_is_rounded():
     assert again.cycles == found.cycles
 
 
+def test_time_and_energy_are_those_of_all_halvings(tmp_path: Path):
+    target = "pcm-64-analog:adc_bound=0.5"
+    more = cmc.compile(gemm(8, 3), target=f"{target},halvings=3", copies="none")
+    once = cmc.compile(gemm(8, 3), target=target, copies="none")
+    x = normal(6, 8, seed=1)
+    plain = x @ normal(8, 3)
+    found, before = (program.run({"x": x}) for program in (more, once))
+    assert error(found.outputs["y"], plain) < error(before.outputs["y"], plain) / 2
+    assert found.report.latency == before.report.latency + 3 * 133
+    assert more.time(100).cycles_per_image == 4 * 133
+    again = more.run({"x": x}, mode="interpret")
+    assert error(again.outputs["y"], found.outputs["y"]) < 1e-6
+    assert again.cycles == found.cycles
+
+
 def test_sixteen_bits_are_nearly_exact(digits: Path, images: Floats):
     path = digits.with_name("separable.onnx")
     plain = scores(cmc.compile(path), images)
@@ -239,6 +254,7 @@ def test_conditions_that_there_are_not(
         (["--target", "ideal:cell_bits=3"], "cell_bits: of another weight model: it belongs to"),
         (["--target", "ideal:devices=2"], "devices: it belongs to weight model pcm and hermes"),
         (["--target", "ideal:round_activations=true"], "round_activations: it belongs to at most"),
+        (["--target", "ideal:halvings=2"], "halvings: it belongs to converters with an adc_bound"),
         (["--target", "ideal:drift_compensation=true"], "drift_compensation: it belongs to weight"),
     ],
 )

@@ -40,6 +40,8 @@ class Physics:
     """
     range: float | None = None
     """The largest input that a DAC takes before it clips; None is that of each vector."""
+    halvings: int = 0
+    """How often inputs are halved at most, so that no ADC clips."""
     compensated: bool = False
     """Whether drift is undone by one factor, found by sending ones through the crossbar."""
     careful: bool = False
@@ -59,6 +61,8 @@ class Clipped:
     inputs_beyond: int = 0
     sums: int = 0
     sums_beyond: int = 0
+    halvings: int = 0
+    """How often the inputs of a vector were halved so that fewer sums are beyond."""
     _busy: Lock = field(default_factory=Lock, repr=False, compare=False)
 
     def add(self, other: Clipped) -> None:
@@ -68,11 +72,12 @@ class Clipped:
             self.inputs_beyond += other.inputs_beyond
             self.sums += other.sums
             self.sums_beyond += other.sums_beyond
+            self.halvings += other.halvings
 
     def clear(self) -> None:
         """Begin anew."""
         with self._busy:
-            self.inputs = self.inputs_beyond = self.sums = self.sums_beyond = 0
+            self.inputs = self.inputs_beyond = self.sums = self.sums_beyond = self.halvings = 0
 
 
 class Crossbar:
@@ -86,6 +91,9 @@ class Crossbar:
     Read noise is added to sums. The reads of cells are independent and normal, so that the sum of
     their products with inputs x is normal, and its variance the sum of theirs times x^2; cells are
     read anew in each product, so that the sums of different products are independent.
+
+    Where bounds are managed, a vector one of whose sums is clipped is sent again with its inputs
+    halved, until none is, as in aihwkit's iterative mode.
     """
 
     def __init__(self, physics: Physics, name: str, product: int, iterations: int):
@@ -94,7 +102,7 @@ class Crossbar:
         self._physics = physics
         self._name, self._product, self._iterations = name, product, iterations
         self._cells: Cells
-        self._key: NDArray[np.uint64]
+        self._keys: list[NDArray[np.uint64]] = []
         self._reaches: list[Doubles] = []
         self._work: _Work
 
@@ -102,7 +110,11 @@ class Crossbar:
         """Program a matrix; what is random depends on the seed and on the crossbar's name."""
         physics = self._physics
         self._cells = physics.weights.program(weights.astype(np.float64), seed, self._name)
-        self._key = Normals(seed, self._name, "read", self._product).key
+        address = seed, self._name, "read", self._product
+        self._keys = [
+            Normals(*address, *([number] if number else [])).key
+            for number in range(physics.halvings + 1)
+        ]
         self._reaches = [_reach(m, physics.adc_bound) for _, m in self._cells.at(0).slices]
         self.at(0)
 
@@ -134,7 +146,7 @@ class Crossbar:
         for start in range(0, len(vectors), run):
             number = first + start // run * self._iterations
             some = slice(start, start + run)
-            counts = self._work.multiply(vectors[some], products[some], self._key, number)
+            counts = self._work.multiply(vectors[some], products[some], self._keys, number)
             if clipped is not None:
                 clipped.add(counts)
 
@@ -256,31 +268,69 @@ class _Work:
         ]
 
     def multiply(
-        self, vectors: Floats, products: Floats, key: NDArray[np.uint64], first: int
+        self,
+        vectors: Floats,
+        products: Floats,
+        keys: Sequence[NDArray[np.uint64]],
+        first: int,
     ) -> Clipped:
-        """As that of the crossbar, of rows side by side from the `first` on."""
-        count, blocks, rows = vectors.shape
+        """As that of the crossbar, of rows side by side from the `first` on.
+
+        There is one key of random numbers for each time that inputs may be halved, and one more.
+        """
+        count = len(vectors)
         flat = np.ascontiguousarray(vectors).reshape(count, -1)
+        found = products.reshape(count, -1)
+        beyond, some = np.zeros(count, np.int64), np.array([first])
+        counts = Clipped()
+        counts.inputs_beyond = self._once(flat, found, 1.0, keys[0], some, beyond)
+        if self._inputs:
+            counts.inputs = flat.size
+        if self._rounding.codes:
+            counts.sums = found.size * len(self._slices)
+        for halving, key in enumerate(keys[1:], 1):
+            again = np.flatnonzero(beyond)
+            if not len(again):
+                break
+            counts.halvings += len(again)
+            part, fewer = np.empty((len(again), found.shape[1]), np.float32), beyond[again] * 0
+            self._once(flat[again], part, 2.0**halving, key, again + first, fewer)
+            found[again], beyond[again] = part, fewer
+        counts.sums_beyond = int(beyond.sum())
+        if not np.may_share_memory(found, products):
+            products[...] = found.reshape(products.shape)
+        return counts
+
+    def _once(
+        self,
+        flat: Floats,
+        found: Floats,
+        wider: float,
+        key: NDArray[np.uint64],
+        numbers: NDArray[np.int64],
+        beyond: NDArray[np.int64],
+    ) -> int:
+        """Convert vectors, `[n, floats]`, multiply them, and convert sums, `[n, columns]`.
+
+        Inputs are taken from a range that is so many times `wider`. Gives how many were beyond it.
+        """
+        blocks, rows, _ = self._slices[0].matrix.shape
+        count = len(flat)
         inputs, steps = np.empty((count, blocks, rows), self._type), np.empty(count, self._type)
         squares = np.empty((count, blocks, rows * self._noisy), self._type)
-        counts = Clipped()
-        if self._inputs:
-            counts.inputs = inputs.size
-        counts.inputs_beyond = self._convert(
+        clipped = self._convert(
             flat,
             flat.view(np.int32),
             self._limit if self._inputs else 0.0,
+            wider,
             self._inputs,
             inputs.reshape(count, -1),
             squares.reshape(count, -1),
             steps,
         )
-        found = products.reshape(count, -1)
         for number, one in enumerate(self._slices):
             sums = product(inputs, one.matrix)
-            if self._rounding.codes:
-                counts.sums += sums.size
-            counts.sums_beyond += self._finish(
+            self._finish(
                 sums,
                 sums[:, :0] if one.variances is None else product(squares, one.variances),
                 inputs,
@@ -292,12 +342,11 @@ class _Work:
                 one.factor * self._gain,
                 number > 0,
                 key,
-                first,
+                numbers,
+                beyond,
                 found,
             )
-        if not np.may_share_memory(found, products):
-            products[...] = found.reshape(products.shape)
-        return counts
+        return clipped
 
 
 def _reach(matrix: Doubles, bound: float | None) -> Doubles:

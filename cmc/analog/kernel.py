@@ -116,6 +116,7 @@ def convert(
     vectors: Floats,
     bits: NDArray[np.int32],
     limit: float,
+    wider: float,
     codes: int,
     inputs: Real,
     squares: Real,
@@ -123,7 +124,8 @@ def convert(
 ) -> int:
     """Convert vectors, `[n, floats]`, of which `bits` are the same in memory, into `inputs`.
 
-    The largest magnitude is `limit`, or, if that is 0, the vector's own. Inputs are whole numbers
+    The largest magnitude is `limit`, or, if that is 0, the vector's own, or so many times `wider`
+    as that. Inputs are whole numbers
     up to `codes`, or, if that is 0, are not rounded, and up to 1; `steps` says of each vector what
     1 is. `squares` are those of inputs, if there is place for them. Gives how many were beyond the
     limit.
@@ -139,6 +141,7 @@ def convert(
             top = inputs.dtype.type(np.int32(most).view(np.float32))
             if top == 0:
                 top = inputs.dtype.type(1)
+        top *= inputs.dtype.type(wider)
         steps[row] = top / end
         # Of the smallest numbers there is no reciprocal.
         scale = end / max(top, inputs.dtype.type(1e-37))
@@ -191,24 +194,26 @@ def finish(
     factor: float,
     adds: bool,
     key: NDArray[np.uint64],
-    first: int,
+    numbers: NDArray[np.int64],
+    beyond: NDArray[np.int64],
     products: Floats,
-) -> int:
+) -> None:
     """Add noise to what columns give, round that to codes, and put it into `products`.
 
     `sums`, `variances` and `products` are `[n, columns]`; the variances have no columns where there
-    is no noise. The noise of the first row is that of row `first`. `steps` is that of `convert`,
-    `units` what one code of a column is.
+    is no noise. The noise is that of rows of these `numbers`, or, if there is one, of rows from
+    that on. `steps` is that of `convert`, `units` what one code of a column is. How many codes of a
+    row are clipped is added to `beyond`.
 
     A sum was rounded, in some order: where it is nearer to the border of two codes than rounding
     may have taken it, by `slack` codes, it is computed anew in doubles, of `inputs`, `[n, blocks,
     rows]`, `weights` and, for variances, `spreads`, `[blocks, columns, rows]`. So codes are those
-    of sums of doubles. Gives how many were clipped.
+    of sums of doubles.
     """
     real = sums.dtype.type
     count, columns = sums.shape
     noisy, each = variances.shape[1] > 0, weights.shape[1]
-    height = max(1, min(count, CHUNK // columns))
+    height = max(1, min(count, CHUNK // columns)) if len(numbers) == 1 else 1
     size = height * columns
     given, spread = sums.reshape(-1), variances.reshape(-1)
     buffer = np.empty(size + 2 * WORDS if noisy else 0, np.float32)
@@ -221,12 +226,12 @@ def finish(
         margin[place] = real(0.5) - slack[column]
     end = real(rounding.codes)
     relative, share = real(rounding.relative), real(rounding.noise)
-    clipped = 0
     for row in range(0, count, height):
         size = min(height, count - row) * columns
         start, noise = row * columns, 0
         if noisy:
-            noise = normals(key, first * columns + start, size, buffer)
+            number = numbers[0] + row if len(numbers) == 1 else numbers[row]
+            noise = normals(key, number * columns, size, buffer)
         if rounding.codes == 0:
             for place in range(size):
                 found[place] = given[start + place]
@@ -245,7 +250,7 @@ def finish(
                     doubt[place] = near
                     unsure = np.int32(unsure | np.int32(near))
                     wide = np.int32(wide + np.int32(abs(code) > end))
-                    found[place] = min(max(code, -end), end) * unit[place]
+                    found[place] = code
             else:
                 for place in range(size):
                     quotient = given[start + place] * inverse[place]
@@ -254,8 +259,7 @@ def finish(
                     doubt[place] = near
                     unsure = np.int32(unsure | np.int32(near))
                     wide = np.int32(wide + np.int32(abs(code) > end))
-                    found[place] = min(max(code, -end), end) * unit[place]
-            clipped += int(wide)
+                    found[place] = code
             if unsure:
                 for place in range(size):
                     if doubt[place]:
@@ -265,8 +269,12 @@ def finish(
                         if noisy:
                             variance = _dot(inputs[i, block], spreads[block, j], True)
                             exact += np.sqrt(variance) * np.float64(buffer[noise + place])
-                        code = real(np.rint(exact / np.float64(unit[place])))
-                        found[place] = min(max(code, -end), end) * unit[place]
+                        found[place] = real(np.rint(exact / np.float64(unit[place])))
+            if wide:
+                for place in range(size):
+                    beyond[row + place // columns] += abs(found[place]) > end
+            for place in range(size):
+                found[place] = min(max(found[place], -end), end) * unit[place]
         for i in range(size // columns):
             scale = steps[row + i] * real(factor)
             if adds:
@@ -275,4 +283,3 @@ def finish(
             else:
                 for j in range(columns):
                     products[row + i, j] = found[i * columns + j] * scale
-    return clipped

@@ -44,7 +44,7 @@ class Counts:
     """What is done for an image, exactly; of several pipelines, for an image of each."""
 
     products: Mapping[str, int]
-    """By crossbar, `@stage/@crossbar`, how often it is driven."""
+    """By crossbar, `@stage/@crossbar`, how often it is driven at most."""
     operations: int
     """Multiplications and additions of these products: two for each weight of a matrix, wherever
     the matrix lies on its crossbar. The zeros between the blocks of a matrix that lies on the
@@ -171,7 +171,7 @@ class Energy:
         target = self.target
         if target.cores is None or target.rows is None or target.columns is None:
             return None
-        interval = target.ns(max(target.mxv_interval, target.issue_interval))
+        interval = target.ns(max(target.product_interval, target.product_issue))
         return self._crossbar_operations * target.cores * target.crossbars / interval / 1e3
 
     @property
@@ -179,7 +179,9 @@ class Energy:
         """Of the same, with products and idle power alone, as far as these are known."""
         if self.peak_tops is None or self.target.mxv_pj is None:
             return None
-        products = self.peak_tops / self._crossbar_operations * self.target.mxv_pj
+        products = (
+            self.peak_tops / self._crossbar_operations * self.target.mxv_pj * self.target.tries
+        )
         return self.peak_tops / (products + (self.target.idle_mw or 0) / 1e3)
 
     @property

@@ -48,13 +48,14 @@ def counts(chip: Chip) -> dict[str, Counts]:
 def _of_stage(stage: StageOp, chip: Chip, width: int) -> Counts:
     """What a stage computes and reads."""
     program = chip.programs[stage.sym_name.data]
+    driven = program.iterations * target_of(stage).tries
     iterations = program.order.box
     domain = stage.domain.data if iterations is None else iterations.set
     products, macs, digital, read = Counter[str](), 0, 0, 0
     for op in stage.computed():
         if isinstance(op, MxvOp):
             crossbar = find_crossbar(op, op.crossbar)
-            products[f"@{program.name}/@{crossbar.sym_name.data}"] += program.iterations
+            products[f"@{program.name}/@{crossbar.sym_name.data}"] += driven
             macs += prod(crossbar.value.shape) * program.iterations
         if isinstance(op, ReadOp):
             object = find_object(op, op.object)

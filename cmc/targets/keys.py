@@ -320,6 +320,15 @@ GROUPS: dict[str, tuple[Key, ...]] = {
             "each column what that can give, so that nothing is.",
         ),
         Key(
+            "halvings",
+            "halvings",
+            "",
+            Whole(0, 16),
+            "How often the inputs of a product are halved at most, and the product is repeated, as "
+            "long as any of its sums is beyond adc_bound. Control is static: each product has time "
+            "and energy for all of these.",
+        ),
+        Key(
             "round_activations",
             "round_activations",
             "",
@@ -400,6 +409,8 @@ def misfits(target: Target) -> Iterator[tuple[Key, str]]:
     for name in ("devices", "drift_compensation"):
         if getattr(target, name) != getattr(Target, name) and target.weight_model not in DRIFTING:
             yield by_field[name], f"it belongs to weight model {' and '.join(DRIFTING)}"
+    if target.halvings and target.adc_bound is None:
+        yield by_field["halvings"], "it belongs to converters with an adc_bound"
     if target.round_activations and target.activation_bits > BITS:
         yield by_field["round_activations"], f"it belongs to at most {BITS} activation_bits"
     if target.adc_bound is not None and target.adc_bits is None:

@@ -50,6 +50,7 @@ class Target:
     dac_bits: int | None = None
     adc_bits: int | None = None
     adc_bound: float | None = None
+    halvings: int = 0
     round_activations: bool = False
     mxv_pj: float | None = None
     lane_pj: float | None = None
@@ -65,6 +66,29 @@ class Target:
     def element_bytes(self) -> int:
         """The bytes that a number takes in SRAM: whole ones."""
         return -(-self.activation_bits // 8)
+
+    @property
+    def tries(self) -> int:
+        """How often a product is made at most, each after the one before.
+
+        Control is static, so that each product has time for all of them.
+        """
+        return 1 + self.halvings
+
+    @property
+    def product(self) -> int:
+        """The cycles from the start of a product to its last result."""
+        return self.tries * self.mxv
+
+    @property
+    def product_interval(self) -> int:
+        """The cycles from the start of a product to that of the next one, likewise."""
+        return self.halvings * self.mxv + self.mxv_interval
+
+    @property
+    def product_issue(self) -> int:
+        """The cycles for which a product has the issue port, likewise."""
+        return self.tries * self.issue_interval
 
     @property
     def sram_capacity(self) -> int:

@@ -80,7 +80,7 @@ def choose(
 
 def _limits(stage: StageOp, matrix: Matrix, target: Target, most_load: int) -> Limits:
     iterations = stage.domain.data.count_val().to_python()
-    issue = iterations * target.issue_interval
+    issue = iterations * target.product_issue
     return Limits(
         target.rows or matrix.rows,
         target.columns or matrix.columns,
@@ -92,7 +92,7 @@ def _limits(stage: StageOp, matrix: Matrix, target: Target, most_load: int) -> L
 def load(stage: StageOp, target: Target) -> int:
     """The cycles of an image for which a stage holds its issue port or crossbar, with one issue."""
     driven = any(isinstance(op, MxvOp) for op in stage.body.ops)
-    each = max(target.issue_interval, target.mxv_interval) if driven else 1
+    each = max(target.product_issue, target.product_interval) if driven else 1
     return stage.domain.data.count_val().to_python() * each
 
 
