@@ -14,7 +14,7 @@ from xdsl.ir import Operation
 from cmc.accuracy.classes import scores_of
 from cmc.accuracy.measure import Accuracy
 from cmc.accuracy.stages import IMAGES, stage_of
-from cmc.accuracy.trials import Compute, Inputs, Shares, Trials
+from cmc.accuracy.trials import Compute, Inputs, Shares, Trials, ratio_as_json
 from cmc.analog.crossbar import Physics
 from cmc.analog.weights import Conductances, Digits
 from cmc.api import Program
@@ -69,7 +69,7 @@ class Row:
             "key": self.key,
             "title": self.title,
             "top1": None if self.top1 is None else self.top1.as_json(),
-            "scores_snr_db": self.scores_snr_db,
+            "scores_snr_db": ratio_as_json(self.scores_snr_db),
             "interval_ns": None if figures is None else figures.interval_ns,
             "latency_ns": None if figures is None else figures.latency_ns,
             "energy_pj": None if figures is None else figures.energy_pj,

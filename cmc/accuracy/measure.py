@@ -20,7 +20,7 @@ from cmc.accuracy.classes import (
     scores_of,
 )
 from cmc.accuracy.stages import IMAGES, Examiner, StageNoise, exact_values
-from cmc.accuracy.trials import BEST, Inputs, Shares, Trials, share_of
+from cmc.accuracy.trials import BEST, Inputs, Shares, Trials, ratio_as_json, share_of
 from cmc.api import Program
 from cmc.errors import CmcError
 from cmc.reference import Reference
@@ -56,7 +56,7 @@ class Moment:
             "time_s": self.time,
             "top1": self.top1.as_json(),
             "top5": self.top5.as_json(),
-            "scores_snr_db": self.scores_snr_db,
+            "scores_snr_db": ratio_as_json(self.scores_snr_db),
             "stages": [stage.as_json() for stage in self.stages],
         }
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 
 from cmc.accuracy.advice import Advice
 from cmc.accuracy.measure import Accuracy
@@ -117,8 +118,10 @@ def _by_name(found: Accuracy) -> tuple[list[Mapping[str, StageNoise]], list[str]
     return [{stage.stage: stage for stage in moment.stages} for moment in moments], times
 
 
-def _decibels(ratio: float | None) -> str:
-    return "exact" if ratio is None else f"{ratio:.1f}"
+def _decibels(ratio: float | None, unit: str = "") -> str:
+    if ratio is None:
+        return "exact"
+    return f"{ratio:.1f}{unit}" if isfinite(ratio) else "no signal"
 
 
 def _changed(
@@ -130,5 +133,4 @@ def _changed(
         interval = f"{figures.interval_ns:,.6g} ns" if figures.interval_ns else "unknown"
     if figures is not None and (figures is base or figures.energy_pj != base.energy_pj):
         energy = f"{figures.energy_pj / 1e3:,.6g} nJ" if figures.energy_pj else "unknown"
-    shown = "exact" if ratio is None else f"{ratio:.1f} dB"
-    return format_shares(top1), shown, interval, energy
+    return format_shares(top1), _decibels(ratio, " dB"), interval, energy

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from xdsl.ir import Operation
 
-from cmc.accuracy.trials import Inputs
+from cmc.accuracy.trials import Inputs, ratio_as_json
 from cmc.analog.crossbar import Clipped
 from cmc.api import Program
 from cmc.dialects.cmpipe import CrossbarOp, StageOp
@@ -52,12 +52,12 @@ class StageNoise:
 
     stage: str
     snr_db: float | None
-    """None where nothing is written but zeros, or nothing differs."""
+    """None where nothing differs, -inf where only zeros should be written."""
     tiles: tuple[TileNoise, ...]
 
     def as_json(self) -> dict[str, object]:
         tiles = [tile.as_json() for tile in self.tiles]
-        return {"stage": self.stage, "snr_db": self.snr_db, "tiles": tiles}
+        return {"stage": self.stage, "snr_db": ratio_as_json(self.snr_db), "tiles": tiles}
 
 
 class Examiner:

@@ -43,6 +43,8 @@ def _stages(found: Accuracy) -> Iterator[str]:
 
 def format_advice(advice: Advice, found: Accuracy) -> str:
     """What stages have in the noise of the scores, and a row for each change."""
+    if not advice.rows:
+        return "nothing of the crossbars would help: they are exact"
     return "\n".join(
         [
             f"what would help at {format_time(advice.time)}, one step at a time, by running it: "

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import isfinite, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,3 +104,8 @@ def half_width(share: float, images: int) -> float:
 def share_of(found: Labels, best: int) -> float:
     """The share of images whose class is in a place among so many of the best."""
     return np.count_nonzero(found < best) / len(found)
+
+
+def ratio_as_json(decibels: float | None) -> float | None:
+    """A signal-to-noise ratio, which JSON has where it is finite."""
+    return decibels if decibels is not None and isfinite(decibels) else None

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import log10
+from math import inf, log10
 from threading import Lock
 
 import numpy as np
@@ -26,10 +26,10 @@ class Noise:
 
     @property
     def decibels(self) -> float | None:
-        """The signal-to-noise ratio; None where one of both is nothing."""
-        if not self.signal > 0 or not self.error > 0:
+        """The signal-to-noise ratio; None if there is no error, -inf if there is no signal."""
+        if not self.error > 0:
             return None
-        return 10 * log10(self.signal / self.error)
+        return 10 * log10(self.signal / self.error) if self.signal > 0 else -inf
 
     def add(self, found: NDArray[np.floating], exact: NDArray[np.floating]) -> None:
         """Compare arrays; numbers that are not finite in either are left out."""
