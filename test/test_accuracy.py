@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from onnx import helper
 
 import cmc
 from cmc import Program
-from cmc.accuracy.advice import advise
+from cmc.accuracy.advice import advise, changes_of
 from cmc.accuracy.classes import find_scores, places
 from cmc.accuracy.measure import Accuracy, measure, shuffled
 from cmc.accuracy.rows import accuracy_rows, stage_rows
@@ -25,6 +26,7 @@ from cmc.accuracy.text import format_accuracy, format_advice
 from cmc.accuracy.times import format_time
 from cmc.accuracy.trials import Shares, half_width
 from cmc.analog.crossbar import Clipped, Crossbar, Physics
+from cmc.analog.weights import Exact
 from cmc.errors import CmcError
 from cmc.explain.help import point_of
 from cmc.reference import Reference
@@ -218,6 +220,17 @@ def test_advice_is_what_running_each_change_comes_to(tmp_path: Path):
     exact = by_key[False, "exact"]
     assert exact.top1 == Shares((1.0,)) and advice.rows[0].top1 == Shares((1.0,))
     assert "all stages" in format_advice(advice, found)
+
+
+def test_ranges_that_are_calibrated_are_widened():
+    physics = Physics(Exact(), 8, 8, adc_bound=2.0, range=3.0)
+    changes = {change.title: change for change in changes_of(physics, 1)}
+    assert changes["range x 2"].changed(physics) == replace(physics, range=6.0)
+    assert changes["adc_bound x 0.5"].changed(physics) == replace(physics, adc_bound=1.0)
+    assert not changes["range x 2"].figures
+    # A product without a range has none then either.
+    plain = Physics(Exact(), 8, 8)
+    assert changes["range x 2"].changed(plain) == plain
 
 
 def test_places():

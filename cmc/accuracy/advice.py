@@ -18,12 +18,13 @@ from cmc.accuracy.trials import Compute, Inputs, Shares, Trials, ratio_as_json
 from cmc.analog.crossbar import Physics
 from cmc.analog.weights import Conductances, Digits
 from cmc.api import Program
+from cmc.dialects.cmpipe import MxvOp
 from cmc.errors import CmcError
 from cmc.explore.evaluate import Evaluator
 from cmc.explore.point import Point
 from cmc.reports.help import Figures
 from cmc.simulator.bulk import Values
-from cmc.simulator.crossbars import Conditions, Tile, physics_of, tiles_of
+from cmc.simulator.crossbars import Conditions, Tile, physics_of, tiles_of, with_ranges
 from cmc.simulator.load import LoadedProgram
 from cmc.simulator.watch import Noise
 from cmc.targets.files import with_figures
@@ -41,9 +42,10 @@ class Change:
     key: str
     """That of the target."""
     title: str
-    physics: Physics
+    changed: Callable[[Physics], Physics]
+    """How the better ones compute."""
     figures: Mapping[str, object]
-    """Those of the target that are others."""
+    """Those of the target that are others; none where a target cannot say that."""
     rows: int | None = None
     """Of a crossbar at the most, where that is what changes."""
 
@@ -127,11 +129,16 @@ class _Adviser:
         self._physics = physics_of(found.target)
         self._rows: dict[str, int] = {}
         """The rows of the largest crossbar of each stage."""
+        self._of_stages: dict[str, Physics] = {}
+        """How the first crossbar of each stage computes."""
         for one in program.loaded.programs.values():
             stage = stage_of(one)
             if stage is not None and one.tiles:
                 rows = max(op.size[0] for op in stage.crossbars())
                 self._rows[stage.origin] = max(rows, self._rows.get(stage.origin, 0))
+                products = (op for op in one.tiles if isinstance(op, MxvOp))
+                own = with_ranges(self._physics, next(products))
+                self._of_stages.setdefault(stage.origin, own)
 
     def advise(self, point: Point | None) -> Advice:
         shares = self.shares()
@@ -139,7 +146,7 @@ class _Adviser:
         tried = [
             (name, change)
             for name in [*shares][:STAGES]
-            for change in changes_of(self._physics, self._rows[name])
+            for change in changes_of(self._of_stages[name], self._rows[name])
         ]
         for name, change in self._track(tried, "trying"):
             rows.append(self._of_stage(name, change))
@@ -149,7 +156,8 @@ class _Adviser:
             most = found.target.rows or max(self._rows.values())
             changes = [c for c in changes_of(self._physics, most) if c.figures]
             if found.target.round_activations and (bits := found.target.activation_bits) < BITS:
-                changes.append(_step("activation_bits", bits, bits + 1, self._physics))
+                same = _with("careful", True)
+                changes.append(_step("activation_bits", bits, bits + 1, same))
             for change in self._track(changes, "trying chips"):
                 rows.append(self._of_chip(evaluator, point, change))
         return Advice(self._time, shares, tuple(sorted(rows, key=_gain)))
@@ -183,7 +191,7 @@ class _Adviser:
             stage = stage_of(program)
             if stage is None or stage.origin != name:
                 return program.tiles
-            return tiles_of(stage, program.iterations, change.physics, change.rows)
+            return tiles_of(stage, program.iterations, change.changed, change.rows)
 
         values = Values(self._program.loaded.with_tiles(tiles))
         trials = self._trials(
@@ -222,36 +230,52 @@ def changes_of(physics: Physics, rows: int) -> Iterator[Change]:
     for key in ("dac_bits", "adc_bits"):
         bits = getattr(physics, key)
         if isinstance(bits, int) and bits < BITS:
-            yield _step(key, bits, bits + 1, replace(physics, **{key: bits + 1}))
-    bound = physics.adc_bound
-    if bound is not None:
-        for other in (bound / 2, bound * 2):
-            yield _step("adc_bound", bound, other, replace(physics, adc_bound=other))
+            yield _step(key, bits, bits + 1, _with(key, bits + 1))
+    for key in ("range", "adc_bound"):
+        limit = getattr(physics, key)
+        for factor in (0.5, 2.0) if isinstance(limit, float) else ():
+            figures = {} if key == "range" else {key: factor * limit}
+            yield Change(key, f"{key} x {factor:g}", _times(key, factor), figures)
     match physics.weights:
         case Digits() as model:
-            for key, bits in (("weight_bits", model.bits), ("cell_bits", model.cell_bits)):
+            for key, field, bits in (
+                ("weight_bits", "bits", model.bits),
+                ("cell_bits", "cell_bits", model.cell_bits),
+            ):
                 if bits < BITS:
-                    field = key.removeprefix("weight_")
                     better = replace(model, **{field: bits + 1})
-                    yield _step(key, bits, bits + 1, replace(physics, weights=better))
+                    yield _step(key, bits, bits + 1, _with("weights", better))
         case Conductances() as model:
             better = replace(model, pairs=model.pairs + 1)
-            pairs = model.pairs, model.pairs + 1
-            yield _step("devices", *pairs, replace(physics, weights=better))
+            yield _step("devices", model.pairs, model.pairs + 1, _with("weights", better))
             if not physics.compensated:
-                key = "drift_compensation"
-                yield _step(key, False, True, replace(physics, compensated=True))
+                yield _step("drift_compensation", False, True, _with("compensated", True))
         case _:
             pass
     if rows > 1:
         half = -(-rows // 2)
-        yield replace(_step("rows", rows, half, physics), rows=half)
-    yield Change("exact", "exact crossbars", Physics(), {})
+        yield replace(_step("rows", rows, half, lambda physics: physics), rows=half)
+    yield Change("exact", "exact crossbars", lambda _: Physics(), {})
 
 
-def _step(key: str, before: float, after: float, physics: Physics) -> Change:
+def _with(field: str, value: object) -> Callable[[Physics], Physics]:
+    return lambda physics: replace(physics, **{field: value})
+
+
+def _times(field: str, factor: float) -> Callable[[Physics], Physics]:
+    """Where it is calibrated, each product has a range of its own."""
+
+    def changed(physics: Physics) -> Physics:
+        limit = getattr(physics, field)
+        wider = {field: factor * limit} if isinstance(limit, float) else {}
+        return replace(physics, **wider)
+
+    return changed
+
+
+def _step(key: str, before: float, after: float, changed: Callable[[Physics], Physics]) -> Change:
     shown = [str(one).lower() if isinstance(one, bool) else f"{one:g}" for one in (before, after)]
-    return Change(key, f"{key} {shown[0]} to {shown[1]}", physics, {key: after})
+    return Change(key, f"{key} {shown[0]} to {shown[1]}", changed, {key: after})
 
 
 def _only(name: str) -> Callable[[LoadedProgram], Mapping[Operation, Tile]]:

@@ -78,7 +78,7 @@ def clipped_rows(found: Accuracy) -> Rows:
             ):
                 if any(shares):
                     title = f"{what} of {tile.crossbar} in {name}"
-                    rows.append((title, *(f"{share or 0:.2%}" for share in shares)))
+                    rows.append((title, *map(_clipped, shares)))
     return [("", *times), *rows] if rows else []
 
 
@@ -116,6 +116,10 @@ def _by_name(found: Accuracy) -> tuple[list[Mapping[str, StageNoise]], list[str]
     moments = found.moments if found.differ else found.moments[:1]
     times = [format_time(moment.time) for moment in moments] if found.differ else ["at any time"]
     return [{stage.stage: stage for stage in moment.stages} for moment in moments], times
+
+
+def _clipped(share: float | None) -> str:
+    return "< 0.01%" if share and share < 0.0001 else f"{share or 0:.2%}"
 
 
 def _decibels(ratio: float | None, unit: str = "") -> str:

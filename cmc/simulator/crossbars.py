@@ -125,24 +125,24 @@ class Tile:
 def tiles_of(
     stage: StageOp,
     iterations: int,
-    physics: Physics | None = None,
+    changed: Callable[[Physics], Physics] = lambda physics: physics,
     rows: int | None = None,
     clipped: Callable[[CrossbarOp], Clipped] | None = None,
 ) -> dict[Operation, Tile]:
     """What the products of a stage are computed with; nothing where they are just products.
 
-    They are as its target says, or as other `physics` do, and cut to so many `rows` if that is
-    given. What is clipped is counted where `clipped` says for each crossbar.
+    They are as its target and their ranges say, `changed` in some way, and cut to so many `rows` if
+    that is given. What is clipped is counted where `clipped` says for each crossbar.
     """
-    physics = physics_of(target_of(stage)) if physics is None else physics
-    if physics.exact:
+    physics = physics_of(target_of(stage))
+    if physics.exact or changed(physics).exact:
         return {}
     products = [op for op in stage.computed() if isinstance(op, MxvOp)]
     tiles: dict[Operation, Tile] = {}
     for number, op in enumerate(products):
         crossbar = find_crossbar(op, op.crossbar)
         name = f"{stage.sym_name.data}/{crossbar.sym_name.data}"
-        own = with_ranges(physics, op)
+        own = changed(with_ranges(physics, op))
         computed = (
             Crossbar(own, name, number, iterations)
             if rows is None
