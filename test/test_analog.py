@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cmc.analog.crossbar import Clipped, Crossbar, Physics
-from cmc.analog.devices import Devices, Hermes, Pcm
+from cmc.analog.devices import Devices, Hermes, Pcm, Tabled
 from cmc.analog.normals import Normals
 from cmc.analog.weights import Conductances, Digits, Exact, Model
 
@@ -122,6 +122,19 @@ def test_drift_of_hermes():
     assert np.allclose(found[0], means, atol=1e-6)
     assert np.allclose(found[1], deviations, atol=1e-6)
     assert np.allclose(devices.flicker(r[[0, 3, 5]]), [0.04, 0.0162963, 0.0123], atol=1e-6)
+
+
+def test_devices_of_a_table():
+    pcm, r = Pcm(), np.linspace(0, 1, 2001)
+    columns = [r, pcm.programming(r) / 25, *pcm.drift(np.maximum(r, 1e-7)), pcm.flicker(r)]
+    table = Tabled(tuple(tuple(row) for row in np.stack(columns, 1).tolist()))
+    wanted = np.random.default_rng(0).uniform(0.25, 0.8, (100, 100))
+    found = table.program(wanted, 3, "tile").at(3600)
+    expected = pcm.program(25 * wanted, 3, "tile").at(3600)
+    for one, other in zip(found, expected, strict=True):
+        assert np.allclose(one, other / 25, rtol=1e-3, atol=1e-6)
+    between = Tabled(((0, 0.1, 0.2, 0, 0.4), (0.5, 0.2, 0.1, 0.1, 0), (1, 0, 0, 0, 0)))
+    assert np.allclose(between.programming(np.array([0.25, 0.75, 2.0])), [0.15, 0.1, 0])
 
 
 def reads(physics: Physics, weights: Doubles, count: int, time: float, scale: float = 1) -> Doubles:

@@ -252,7 +252,10 @@ def test_conditions_that_there_are_not(
         (["--target", "ideal:adc_bound=3"], "adc_bound: it belongs to converters of so many"),
         (["--target", "ideal:weight_model=quantised"], "weight_bits: missing for this weight mod"),
         (["--target", "ideal:cell_bits=3"], "cell_bits: of another weight model: it belongs to"),
-        (["--target", "ideal:devices=2"], "devices: it belongs to weight model pcm and hermes"),
+        (
+            ["--target", "ideal:devices=2"],
+            "devices: it belongs to weight model pcm and hermes",
+        ),
         (["--target", "ideal:round_activations=true"], "round_activations: it belongs to at most"),
         (["--target", "ideal:halvings=2"], "halvings: it belongs to converters with an adc_bound"),
         (["--target", "ideal:drift_compensation=true"], "drift_compensation: it belongs to weight"),

@@ -80,6 +80,21 @@ def test_presets_with_physics_are_the_same_chips():
         assert replace(analog, **others) == base
 
 
+def test_a_table_of_devices_is_kept_in_a_module():
+    rows = [[0, "1e-3", 0.1, "0.04", "0.2"], [0.5, 0.02, 0.06, 0.03, 0.01], [1, 0, 0.05, 0, 0]]
+    text = str(rows).replace("'", "")
+    target = find_target(f"pcm-64:weight_model=table,weight_table={text}")
+    assert target.weight_table == tuple(tuple(map(float, row)) for row in rows)
+    printed = StringIO()
+    Printer(printed).print_attribute(TargetAttr(target))
+    assert Parser(make_context(), printed.getvalue()).parse_attribute() == TargetAttr(target)
+    for wrong in ("[[0, 1, 1, 1, 1]]", "[[0, 1], [1, 1]]", text.replace("[1,", "[0.5,"), "3"):
+        with pytest.raises(CmcError, match=r"weight_table: expected .* rows of 5 numbers"):
+            find_target(f"pcm-64:weight_model=table,weight_table={wrong}")
+    with pytest.raises(CmcError, match="weight_table: missing for this weight model"):
+        find_target("pcm-64:weight_model=table")
+
+
 def test_a_target_based_on_a_preset(tmp_path: Path):
     text = 'base = "pcm-64"\nrows = 128\nname = "mine"\n'
     mine = read(text, "mine.toml").target

@@ -135,3 +135,32 @@ class Hermes(Devices):
         low = np.clip(-0.0117 * np.log(np.maximum(r, _LEAST)) - 0.0069, 0.015, 0.04)
         high = 0.0123 + 0.0211 * r - 0.0280 * r**2 + 0.0069 * r**3
         return np.where(r < 0.16, low, high)
+
+
+@dataclass(frozen=True)
+class Tabled(Devices):
+    """Devices that somebody has measured.
+
+    A row has a relative conductance, from 0 to 1, the deviation of programming relative to the
+    largest conductance, mean and deviation of the drift exponent, and the 1/f noise.
+    """
+
+    rows: tuple[tuple[float, ...], ...]
+
+    g_max = 1.0
+    first_read = Pcm.first_read
+    reading = Pcm.reading
+
+    def programming(self, r: Doubles) -> Doubles:
+        return self._column(1, r)
+
+    def drift(self, r: Doubles) -> tuple[Doubles, Doubles]:
+        return self._column(2, r), self._column(3, r)
+
+    def flicker(self, r: Doubles) -> Doubles:
+        return self._column(4, r)
+
+    def _column(self, number: int, r: Doubles) -> Doubles:
+        """Between rows it is linear."""
+        table = np.array(self.rows)
+        return np.interp(r, table[:, 0], table[:, number])

@@ -11,7 +11,7 @@ import numpy as np
 from xdsl.ir import Operation
 
 from cmc.analog.crossbar import Clipped, Crossbar, Physics, Stack
-from cmc.analog.devices import Hermes, Pcm
+from cmc.analog.devices import Hermes, Pcm, Tabled
 from cmc.analog.weights import Conductances, Digits, Exact, Model, codes_of
 from cmc.dialects.cmpipe import CrossbarOp, MxvOp, StageOp, find_crossbar, target_of
 from cmc.errors import CmcError
@@ -195,5 +195,8 @@ def _model(target: Target) -> Model:
             return Conductances(Pcm(), target.devices)
         case "hermes":
             return Conductances(Hermes(), target.devices)
+        case "table":
+            assert target.weight_table is not None
+            return Conductances(Tabled(target.weight_table), target.devices)
         case _:
             return Exact()

@@ -16,6 +16,7 @@ from cmc.targets.kinds import (
     Kind,
     Measure,
     Rate,
+    Table,
     Text,
     Time,
     Whole,
@@ -54,9 +55,9 @@ class Key:
         return self.name.removesuffix(f"_{self.unit}")
 
 
-WEIGHT_MODELS = ("ideal", "quantised", "pcm", "hermes")
+WEIGHT_MODELS = ("ideal", "quantised", "pcm", "hermes", "table")
 
-DRIFTING = ("pcm", "hermes")
+DRIFTING = ("pcm", "hermes", "table")
 """Of these, the ones that do not keep what is programmed."""
 
 BITS = 24
@@ -257,8 +258,8 @@ GROUPS: dict[str, tuple[Key, ...]] = {
             Choice(WEIGHT_MODELS),
             "How a crossbar holds weights, each as the difference of two columns of cells: exactly,"
             " in cells of a few bits, or in phase-change devices, which are programmed inexactly, "
-            "drift, and are never read alike: those of aihwkit's PCMLikeNoiseModel, or of its "
-            "HermesNoiseModel.",
+            "drift, and are never read alike: those of aihwkit's PCMLikeNoiseModel, of its "
+            "HermesNoiseModel, or of a table.",
         ),
         Key(
             "weight_bits",
@@ -277,6 +278,19 @@ GROUPS: dict[str, tuple[Key, ...]] = {
             "A cell. A weight is in as many as it needs, each on a column of its own with a "
             "converter, whose results are shifted and added.",
             of=("quantised",),
+            chooser="weight_model",
+        ),
+        Key(
+            "weight_table",
+            "weight_table",
+            "",
+            Table(5),
+            "Devices by what they should conduct, as a share of the largest conductance. A row has "
+            "that, the deviation of what they conduct when programmed, as such a share, mean and "
+            "deviation of the exponent with which they drift, counted from 20 s on, and the "
+            "deviation of a read, as a share of what they conduct, which is to be multiplied by "
+            "sqrt(ln((t + 250 ns) / 500 ns)). Between rows all of these are linear.",
+            of=("table",),
             chooser="weight_model",
         ),
         Key(

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 from math import ceil
 from re import fullmatch
 
@@ -215,6 +216,38 @@ class Edges(Kind):
         if any(one == other for one, other in pairs) or len(set(pairs)) < len(pairs):
             raise WrongValue
         return tuple(pairs)
+
+
+@dataclass(frozen=True)
+class Table(Kind):
+    """Rows of numbers from 0 on, of which the first one grows from 0 to 1."""
+
+    columns: int
+
+    @property
+    def allowed(self) -> str:
+        return (
+            f"[[0, ...], ..., [1, ...]], rows of {self.columns} numbers from 0 to {LARGEST}, of "
+            "which the first one grows from 0 to 1"
+        )
+
+    def read(self, given: object, clock: Fraction) -> Value:
+        if not isa(given, list[list[object]]):
+            raise WrongValue
+        return self.normal(tuple(tuple(row) for row in given))
+
+    def normal(self, value: object) -> Value:
+        if not isa(value, tuple[tuple[object, ...], ...]):
+            raise WrongValue
+        rows = [tuple(float(_number(number)) for number in row) for row in value]
+        if len(rows) < 2 or any(len(row) != self.columns for row in rows):
+            raise WrongValue
+        if any(not 0 <= number <= LARGEST for row in rows for number in row):
+            raise WrongValue
+        first = [row[0] for row in rows]
+        if (first[0], first[-1]) != (0, 1) or any(a >= b for a, b in pairwise(first)):
+            raise WrongValue
+        return tuple(rows)
 
 
 def shown_limit(number: int | None) -> str:

@@ -45,6 +45,7 @@ class Target:
     weight_model: str = "ideal"
     weight_bits: int | None = None
     cell_bits: int | None = None
+    weight_table: tuple[tuple[float, ...], ...] | None = None
     devices: int = 1
     drift_compensation: bool = False
     dac_bits: int | None = None
