@@ -258,3 +258,21 @@ def test_quantised_scalars_are_constants():
     x = normal(3, 4, seed=1)
     found = evaluate(import_model(model), {"x": x})["y"]
     assert np.array_equal(found, Reference(model)({"x": x})["y"])
+
+
+def test_a_bias_of_another_scale():
+    """It is added after the factors then, to each channel."""
+    nodes = [
+        node("QuantizeLinear", ["x", "s", "z"], ["q"]),
+        node("DequantizeLinear", ["q", "s", "z"], ["d"]),
+        node("DequantizeLinear", ["w", "ws"], ["weights"]),
+        node("DequantizeLinear", ["b", "bs"], ["bias"]),
+        node("Conv", ["d", "weights", "bias"], ["y"]),
+    ]
+    constants: dict[str, Array] = {"s": np.array(0.1, np.float32), "z": np.array(3, np.uint8)}
+    constants |= {"w": integers(2, 1, 2, 2), "ws": np.array(0.01, np.float32)}
+    constants |= {"b": np.array([70, -90], np.int32), "bs": np.array(0.01, np.float32)}
+    model = chain_model([1, 1, 4, 4], *nodes, constants=constants)
+    x = normal(2, 1, 4, 4, seed=1)
+    found = evaluate(import_model(model), {"x": x})["y"]
+    np.testing.assert_allclose(found.reshape(2, -1), Reference(model)({"x": x})["y"], atol=1e-5)

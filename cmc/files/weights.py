@@ -79,7 +79,8 @@ class ArrayWeights(Weights):
             raise TypeError(f"weights are float32, not {array.dtype}")
         if not (array.flags.c_contiguous or _has_zero_strides(array)):
             array = np.ascontiguousarray(array)
-        self._array = array.view()
+        # What numpy computes of arrays without axes is none.
+        self._array = np.asarray(array).view()
         self._array.flags.writeable = False
         self.shape = array.shape
         self.name = name

@@ -318,4 +318,4 @@ def dequantized(array: Array, scale: Array, zero: Array) -> tuple[Float32Array, 
     """The integers of an array without its zero point, and times its scale; both broadcast."""
     wide = np.int64 if array.dtype.kind in "iu" else np.float32
     integers = (array.astype(wide) - zero.astype(wide)).astype(np.float32)
-    return integers, np.asarray(integers * scale.astype(np.float32))
+    return integers, integers * scale.astype(np.float32)

@@ -63,6 +63,16 @@ func.func @constants() -> tensor<2x2xf32> {
   func.return %4 : tensor<2x2xf32>
 }
 
+// CHECK-LABEL: func.func @constants_without_axes
+func.func @constants_without_axes(%x: tensor<1x4xf32>) -> tensor<1x4xf32> {
+  // CHECK-NEXT: nn.constant #nn.weights<6.0> : tensor<f32>
+  %0 = nn.constant #nn.weights<2.0> : tensor<f32>
+  %1 = nn.constant #nn.weights<3.0> : tensor<f32>
+  %2 = nn.mul %0, %1 : (tensor<f32>, tensor<f32>) -> tensor<f32>
+  %3 = nn.add %x, %2 : (tensor<1x4xf32>, tensor<f32>) -> tensor<1x4xf32>
+  func.return %3 : tensor<1x4xf32>
+}
+
 // CHECK-LABEL: func.func @elided_constants
 func.func @elided_constants() -> tensor<2x32xf32> {
   // CHECK-NEXT: nn.constant #nn.weights<elided

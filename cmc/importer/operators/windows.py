@@ -48,7 +48,7 @@ def _conv_of_integers(node: Node, product: Factors, window: Window, group: int) 
     result = product.times_factor(node, total, 1)
     if not node.has_input(2) or bias is not None:
         return result
-    shift = node.emit(nn.ReshapeOp(node.tensor(2), (-1, *(1,) * window.rank)))
+    shift = node.emit(nn.ReshapeOp(node.tensor(2), (*node.shape(2), *(1,) * window.rank)))
     return node.emit(nn.AddOp(result, shift))
 
 
