@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 from random import Random
 from typing import get_args
 
@@ -20,6 +19,7 @@ from cmc.sizing.minimal import minimal_slots
 from cmc.sizing.throughput import throughput_slots
 from cmc.timing.flow import HERE, Edge, Flow, Way
 from cmc.timing.solver import solve
+from conftest import OTHER_NETWORKS, OWN_NETWORKS, by_turns, find_trained
 from explaining import expect_explained, explained
 from test_any_machines import any_flow
 from test_events import random_flow
@@ -73,15 +73,18 @@ def test_flows_over_links():
     assert closed.count(True) > 5 and closed.count(False) > 1
 
 
-@pytest.mark.parametrize("buffers", get_args(BufferPolicy))
-def test_a_trained_network(digits: Path, buffers: BufferPolicy):
-    simulator = Simulator(chip_of(cmc.compile(digits, buffers=buffers).module))
+@pytest.mark.parametrize(
+    ("name", "buffers"), by_turns([*OWN_NETWORKS, *OTHER_NETWORKS], get_args(BufferPolicy))
+)
+def test_trained_networks(name: str, buffers: BufferPolicy):
+    simulator = Simulator(chip_of(cmc.compile(find_trained(name), buffers=buffers).module))
     circuit = expect_explained(simulator, simulator.time(1))
-    assert circuit is not None
+    assert circuit is not None and circuit.closed
+    kinds = {link.kind for link in circuit.links}
     if buffers == "minimal":
-        assert {"room", "data"} <= {link.kind for link in circuit.links}
+        assert {"room", "data"} <= kinds
     else:
-        assert {link.kind for link in circuit.links} == {"pace"}
+        assert kinds == {"pace"}
 
 
 def test_what_comes_again_is_found():

@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -46,8 +46,28 @@ class Logs:
         return self.times.crossings.leaps[log]
 
 
-_Turns = tuple[Sequence[int], Sequence[Node]]
-"""In which cycles anything begins, in order, and what does."""
+class _Turns(NamedTuple):
+    """In which cycles anything begins, in order: of which log, by its place among these, what."""
+
+    cycles: Ints
+    user: Ints
+    number: Ints
+
+    @staticmethod
+    def of(begun: Sequence[tuple[Ints, Ints]]) -> _Turns:
+        """From the cycles in which the members of each log begin, and their numbers."""
+        cycles = np.concatenate([cycles for cycles, _ in begun])
+        user = np.repeat(np.arange(len(begun)), [len(cycles) for cycles, _ in begun])
+        order = np.argsort(cycles, kind="stable")
+        number = np.concatenate([numbers for _, numbers in begun])
+        return _Turns(cycles[order], user[order], number[order])
+
+    def before(self, cycle: int) -> int:
+        """The last place before a cycle; -1 if there is none."""
+        return int(np.searchsorted(self.cycles, cycle)) - 1
+
+    def node(self, users: Sequence[Log], place: int) -> Node:
+        return Node(users[int(self.user[place])], int(self.number[place]))
 
 
 @dataclass(frozen=True)
@@ -90,14 +110,13 @@ class Steady:
 
     def before(self, users: Sequence[Log], cycle: int) -> Node | None:
         if users not in self._turns:
-            self._turns[users] = _in_order(self._within(log) for log in users)
-        cycles, nodes = self._turns[users]
+            self._turns[users] = _Turns.of([self._within(log) for log in users])
+        turns = self._turns[users]
         round, within = divmod(cycle, self.rise)
-        place = bisect_left(cycles, within) - 1
-        if place < 0:
-            place, round = len(cycles) - 1, round - 1
-        log, number = nodes[place]
-        return Node(log, number + round * self.again(log))
+        # Before all of them is the last one of the round before.
+        place = turns.before(within)
+        log, number = turns.node(users, place)
+        return Node(log, number + (round - (place < 0)) * self.again(log))
 
     def _round(self, log: Log) -> tuple[int, Ints]:
         """From where on in a stream a log comes again, and when that begins."""
@@ -111,11 +130,11 @@ class Steady:
             self._rounds[log] = end - count + skipped, starts + later
         return self._rounds[log]
 
-    def _within(self, log: Log) -> tuple[Log, Ints, Ints]:
+    def _within(self, log: Log) -> tuple[Ints, Ints]:
         """What begins in the cycles from 0 up to the rise: when, and its numbers."""
         begin, starts = self._round(log)
         rounds, within = np.divmod(starts, self.rise)
-        return log, within, np.arange(len(starts)) - rounds * len(starts) + begin
+        return within, np.arange(len(starts)) - rounds * len(starts) + begin
 
 
 @dataclass(frozen=True)
@@ -123,31 +142,27 @@ class Beginning:
     """The first images of a stream, before anything is left out."""
 
     logs: Logs
+    _starts: dict[Log, Ints] = field(default_factory=dict["Log", Ints])
     _turns: dict[Sequence[Log], _Turns] = field(default_factory=dict[Sequence["Log"], "_Turns"])
 
     def start(self, node: Node) -> int | None:
-        if node.number < 0:
-            return None
-        return int(self.logs.begins(node.log).at(np.array([node.number]))[0])
+        return None if node.number < 0 else int(self._of(node.log)[node.number])
 
     def before(self, users: Sequence[Log], cycle: int) -> Node | None:
         if users not in self._turns:
-            self._turns[users] = _in_order(self._known(log) for log in users)
-        cycles, nodes = self._turns[users]
-        place = bisect_left(cycles, cycle) - 1
-        return nodes[place] if place >= 0 else None
+            self._turns[users] = _Turns.of([self._known(log) for log in users])
+        turns = self._turns[users]
+        place = turns.before(cycle)
+        return turns.node(users, place) if place >= 0 else None
 
-    def _known(self, log: Log) -> tuple[Log, Ints, Ints]:
-        begins = self.logs.begins(log)
-        ends = (leap.end for leap in self.logs.leaps(log)[:1])
-        starts = begins.head(min([begins.length, *ends])).expanded()
-        return log, starts, np.arange(len(starts))
+    def _known(self, log: Log) -> tuple[Ints, Ints]:
+        starts = self._of(log)
+        return starts, np.arange(len(starts))
 
-
-def _in_order(parts: Iterable[tuple[Log, Ints, Ints]]) -> _Turns:
-    turns = sorted(
-        (cycle, Node(log, number))
-        for log, cycles, numbers in parts
-        for cycle, number in zip(cycles.tolist(), numbers.tolist(), strict=True)
-    )
-    return [cycle for cycle, _ in turns], [node for _, node in turns]
+    def _of(self, log: Log) -> Ints:
+        """When what is known of a log begins."""
+        if log not in self._starts:
+            begins = self.logs.begins(log)
+            ends = (leap.end for leap in self.logs.leaps(log)[:1])
+            self._starts[log] = begins.head(min([begins.length, *ends])).expanded()
+        return self._starts[log]

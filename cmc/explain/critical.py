@@ -112,11 +112,12 @@ def _back(times: Times, node: Node, since: int) -> tuple[tuple[Link, ...], int]:
     logs = Logs.of(times, node.log)
     clock, lasts = Beginning(logs), Lasts(logs.flow)
     latency = logs.flow.processes[node.log].latency
-    links = [_link(lasts, node, Last("end", "", node, latency))]
-    now = int(times.at(node.log, np.array([node.number]))[0])
+    now, here = int(times.at(node.log, np.array([node.number]))[0]), lasts.place(node)
+    links = [Link(*here, "end", "", *here, latency)]
     while now > since and (last := lasts.of(clock, node)) is not None:
-        links.append(_link(lasts, node, last))
-        node, now = last.on, now - last.cycles
+        there = lasts.place(last.on)
+        links.append(Link(*here, last.kind, last.what, *there, last.cycles))
+        node, here, now = last.on, there, now - last.cycles
     return tuple(links), since - now
 
 

@@ -90,6 +90,10 @@ class Lasts:
         self._flow = flow
         self._hops = Hops.of(flow)
         self._number = {hop: number for number, hop in enumerate(self._hops.all)}
+        self._sends = [self._hops.sends[hop] for hop in self._hops.all]
+        self._vectors = [self._hops.vectors(hop, flow) for hop in self._hops.all]
+        befores = (hop.before for hop in self._hops.all)
+        self._befores = [None if hop is None else self._number[hop] for hop in befores]
         self._known: dict[str, Sequence[_Signals]] = {}
         users: dict[tuple[str, str] | int, list[Log]] = {}
         for process in flow.processes.values():
@@ -103,12 +107,12 @@ class Lasts:
         """How many of its kind an image has."""
         if isinstance(log, str):
             return self._flow.processes[log].iterations
-        return self._hops.vectors(self._hops.all[log], self._flow)
+        return self._vectors[log]
 
     def place(self, node: Node) -> tuple[str, int, int]:
         """The process, the iteration and the image of the stream; of a vector, what sends it."""
         while not isinstance(node.log, str):
-            node, _ = self._came_from(self._hops.all[node.log], node.number)
+            node, _ = self._came_from(node.log, node.number)
         process = self._flow.processes[node.log]
         own, iteration = divmod(node.number, process.iterations)
         return process.name, iteration, process.turn.image(own)
@@ -155,7 +159,7 @@ class Lasts:
         """
         on, cycles = last.on, last.cycles
         while isinstance(on.log, int):
-            before, after = self._came_from(self._hops.all[on.log], on.number)
+            before, after = self._came_from(on.log, on.number)
             if _known(clock, before) + after < _known(clock, on):
                 break
             on, cycles = before, cycles + after
@@ -165,24 +169,24 @@ class Lasts:
         """Where what an iteration sends comes to the last link that it may wait for, and when it
         then arrives."""
         hop, after = self._hops.last[edge]
-        return self._at(hop, node.number), after
+        return self._at(self._number[hop], node.number), after
 
-    def _came_from(self, hop: Hop, number: int) -> tuple[Node, int]:
+    def _came_from(self, log: int, number: int) -> tuple[Node, int]:
         """The hop before, or the iteration that sent a vector; and how long it took from there."""
-        image, place = divmod(number, self._hops.vectors(hop, self._flow))
-        sends = self._hops.sends[hop]
+        hop, sends, before = self._hops.all[log], self._sends[log], self._befores[log]
+        image, place = divmod(number, self._vectors[log])
         iteration = place if sends is None else int(sends[place])
         number = image * self._flow.processes[hop.writer].iterations + iteration
-        if hop.before is None:
+        if before is None:
             return Node(hop.writer, number), hop.after
-        return self._at(hop.before, number), hop.after
+        return self._at(before, number), hop.after
 
-    def _at(self, hop: Hop, number: int) -> Node:
+    def _at(self, log: int, number: int) -> Node:
         """What an iteration of that number sends, at a hop."""
+        hop, sends = self._hops.all[log], self._sends[log]
         image, iteration = divmod(number, self._flow.processes[hop.writer].iterations)
-        sends = self._hops.sends[hop]
         place = iteration if sends is None else int(np.searchsorted(sends, iteration))
-        return Node(self._number[hop], image * self._hops.vectors(hop, self._flow) + place)
+        return Node(log, image * self._vectors[log] + place)
 
     def _signals(self, name: str) -> Sequence[_Signals]:
         """Data first."""
