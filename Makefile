@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 BIN := $(VENV)/bin
 DIGITS := examples/digits
 
-.PHONY: demo test fuzz circuits conformance malformed bench docs clean
+.PHONY: demo test fuzz circuits conformance malformed physics aihwkit bench docs clean
 
 demo: $(VENV)/.installed
 	@mkdir -p build
@@ -35,6 +35,18 @@ conformance: $(VENV)/.installed-test
 # Thousands of models that are damaged: each ends in a result, or in an error of one line.
 malformed: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS) test/malformed/mutants.py
+
+# What crossbars really compute, of every trained network.
+physics: $(VENV)/.installed-test
+	CMC_FUZZ=1 $(BIN)/python -m pytest -n 2 $(PYTEST_ARGS) test/test_physics_networks.py
+
+# Devices beside those of aihwkit, which needs PyTorch and a compiler for C++, in an environment of
+# its own.
+aihwkit: $(VENV)/.installed-test
+	test -x build/aihwkit/bin/python || $(PYTHON) -m venv build/aihwkit
+	build/aihwkit/bin/python -m pip install --quiet --disable-pip-version-check aihwkit
+	build/aihwkit/bin/python test/aihwkit/draw.py build/aihwkit.npz
+	CMC_AIHWKIT=build/aihwkit.npz $(BIN)/python -m pytest $(PYTEST_ARGS) test/aihwkit/compare.py
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m cmc.tools.bench

@@ -105,7 +105,7 @@ def test_networks_as_the_quantizer_writes_them(
 
 def test_a_quantized_network_on_small_crossbars(tmp_path: Path):
     model = quantized(NETWORKS["depthwise"](), tmp_path)
-    check(model, IMAGES, step_of(model), "pcm-64")
+    check(model, IMAGES, step_of(model), "pcm-64:dac_bits=16,adc_bits=16")
 
 
 @pytest.mark.parametrize("kind", ["depthwise", "mixed"])
