@@ -25,8 +25,8 @@ MORE_ROWS = (0, 1, 2, 4, 8)
 EVENTS = 1 << 20
 """Iterations, and vectors on links, of a stream that is tried: a second or so.
 
-Where that is too few for so many images as are wanted, nothing is tried between the fewest rows and
-the most.
+Where that is too few for so many images as are wanted, only the fewest rows are tried, and rings
+have the most where these are not enough: in a stream so short, longer rings do little but run full.
 """
 
 CLOSE = 1.005
@@ -56,6 +56,8 @@ def roomy_slots(
         if fastest.reaches(period(flow)):
             break
         slots = fitted([count + more * row for count, row in zip(least, rows, strict=True)])
+        if large:
+            return slots
         if slots == tried:
             break
         tried = slots
