@@ -40,7 +40,8 @@ def pages() -> Mapping[str, str]:
         "dialects": _contents("Dialects", _DIALECTS, [f"dialect-{name}" for name in _dialects()]),
         **{f"dialect-{name}": _dialect(name) for name in _dialects()},
         "passes": _passes(),
-        "report": _report(),
+        "report": _keys_of("Report", "report"),
+        "accuracy": _keys_of("Accuracy", "accuracy"),
         "library": _library(),
     }
     return {name: "\n".join(lines) + "\n" for name, lines in written.items()}
@@ -156,9 +157,10 @@ def _help(*command: str) -> Iterator[str]:
     yield from ("```text", *text.getvalue().rstrip().splitlines(), "```")
 
 
-def _report() -> Iterator[str]:
-    schema = json.loads((Path(__file__).parent / "report.schema.json").read_text())
-    yield from ("# Report", "", schema["description"], *_keys(schema["properties"]))
+def _keys_of(title: str, name: str) -> Iterator[str]:
+    """What JSON holds, as a schema of this name has it."""
+    schema = json.loads((Path(__file__).parent / f"{name}.schema.json").read_text())
+    yield from (f"# {title}", "", schema["description"], *_keys(schema["properties"]))
     for name, one in schema["$defs"].items():
         yield from ("", f"## {name}", "", one["description"], *_keys(one.get("properties", {})))
 
