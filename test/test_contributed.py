@@ -261,6 +261,15 @@ def test_what_else_is_in_the_domain_is_refused_by_name():
         import_model(model_of("QAttention", {"x": normal(1, 4)}))
 
 
+@pytest.mark.parametrize("name", ["LayerNormalization", "SimplifiedLayerNormalization"])
+def test_normalisations_that_onnxruntime_puts_into_the_domain_of_onnx(name: str):
+    operands: Operands = {"x": normal(1, 5, 8), "g": normal(8)}
+    model = model_of(name, operands, axis=-1, epsilon=1e-3)
+    model.graph.node[0].domain = ""
+    model.opset_import[0].version = 13
+    check(model, normal(1, 5, 8, seed=1), 0)
+
+
 def test_cores_go_on_after_what_only_onnxruntime_knows():
     """ONNX infers nothing of what other domains compute."""
     pytest.importorskip("onnxruntime")

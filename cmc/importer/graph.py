@@ -42,9 +42,10 @@ from cmc.importer.operators import (
     QUANTIZED_OPERATORS,
     TENSOR_OPERATORS,
     VALUE_OPERATORS,
+    WITHIN_ONNX,
 )
 from cmc.importer.quantized import QuantizedValues
-from cmc.importer.schema import check_names, check_node, check_operator, result_kind, undefined
+from cmc.importer.schema import check_names, check_node, missing_operator, result_kind, undefined
 from cmc.importer.states import set_states
 
 _MALFORMED = (ArithmeticError, LookupError, TypeError, ValueError)
@@ -410,10 +411,13 @@ def _translate_node(node: Node) -> Sequence[Value | None]:
         node.check_all_read()
     elif (expanded := node.graph.expand(node)) is not None:
         result = expanded
+    elif node.op_type in WITHIN_ONNX:
+        result = WITHIN_ONNX[node.op_type](node)
+        node.check_all_read()
     else:
-        check_operator(node.proto, node.opset)
         raise node.error(
-            f"operator {node.op_type!r} is not supported: express it by other operators, or "
+            missing_operator(node.op_type, node.opset)
+            or f"operator {node.op_type!r} is not supported: express it by other operators, or "
             "compute it outside the network"
         )
     return _as_results(result)

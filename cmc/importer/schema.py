@@ -106,19 +106,19 @@ def check_node(node: onnx.NodeProto, opset: int) -> None:
         raise malformed(node, error.message) from None
 
 
-def check_operator(node: onnx.NodeProto, opset: int) -> None:
-    """Malformed if ONNX itself has no such operator in an opset."""
+def missing_operator(op_type: str, opset: int) -> str | None:
+    """What is wrong with an operator that ONNX itself does not have in an opset."""
     try:
-        get_schema(node.op_type, opset)
+        get_schema(op_type, opset)
     except SchemaError:
         names = {schema.name for schema in get_all_schemas() if not schema.domain}
-        close = get_close_matches(node.op_type, names, 1)
-        if node.op_type in names:
+        close = get_close_matches(op_type, names, 1)
+        if op_type in names:
             hint = ", but has in a later one"
         else:
             hint = f"; did you mean {close[0]!r}?" if close else ""
-        message = f"ONNX has no operator {node.op_type!r} in opset {opset}{hint}"
-        raise malformed(node, message) from None
+        return f"ONNX has no operator {op_type!r} in opset {opset}{hint}"
+    return None
 
 
 def _check_node(node: onnx.NodeProto, schema: OpSchema, opset: int) -> None:

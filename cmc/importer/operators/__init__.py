@@ -49,6 +49,9 @@ NEVER_FOLDED = frozenset((*normalization.OPERATORS, *windows.OPERATORS))
 QUANTIZED_OPERATORS: Mapping[str, Importer] = quantization.OPERATORS
 """Operators that take integers and real numbers, and say themselves which of them they return."""
 
+WITHIN_ONNX: Mapping[str, Importer] = microsoft.WITHIN_ONNX
+"""Operators of onnxruntime that stand in the domain of ONNX, where that has no such ones."""
+
 OTHER_DOMAINS: Mapping[str, Mapping[str, Importer]] = {microsoft.DOMAIN: microsoft.OPERATORS}
 """The same of domains that are not ONNX's own."""
 

@@ -363,6 +363,29 @@ def import_skip_simplified_layer_normalization(node: Node) -> Sequence[SSAValue 
     return _normalized(node, total, total, 2, None)
 
 
+def import_layer_normalization(node: Node) -> Sequence[SSAValue | None]:
+    """As ONNX has it since opset 17; onnxruntime puts it into models of any."""
+    tensor = _along_last(node)
+    mean = reduce_along(reduce_mean, node, tensor, [_last(tensor)])
+    centre = node.emit(nn.SubOp(tensor, mean))
+    return _normalized(node, tensor, centre, 1, 2)[:1]
+
+
+def import_simplified_layer_normalization(node: Node) -> Sequence[SSAValue | None]:
+    """The same around zero, which ONNX calls RMSNormalization."""
+    tensor = _along_last(node)
+    return _normalized(node, tensor, tensor, 1, None)[:1]
+
+
+def _along_last(node: Node) -> SSAValue:
+    """What is normalised along the last axis."""
+    tensor = node.tensor(0)
+    axis = node.axis(node.get_int("axis", -1), len(nn.shape_of(tensor)))
+    node.reject(axis != _last(tensor), f"a normalisation from axis {axis} on")
+    node.get_int("stash_type", 1)
+    return tensor
+
+
 def _last(tensor: SSAValue) -> int:
     return len(nn.shape_of(tensor)) - 1
 
@@ -422,3 +445,9 @@ OPERATORS: dict[str, Callable[[Node], Value | Sequence[Value | None]]] = {
     "SkipSimplifiedLayerNormalization": import_skip_simplified_layer_normalization,
     "TransposeMatMul": import_fused_matmul,
 }
+
+WITHIN_ONNX: dict[str, Callable[[Node], Sequence[SSAValue | None]]] = {
+    "LayerNormalization": import_layer_normalization,
+    "SimplifiedLayerNormalization": import_simplified_layer_normalization,
+}
+"""Operators that onnxruntime has in the domain of ONNX, which does not have them, or had not."""
