@@ -112,26 +112,26 @@ def test_exact_crossbars_have_the_accuracy_of_the_network_in_float(
     assert "all chips are alike" in format_accuracy(exact)
 
 
-def test_quick_takes_as_many_images_as_the_spread_needs(noisy: Program, digits: Path, data: Path):
-    with np.load(data) as file:
-        inputs, labels = {"image": file["image"]}, file["labels"]
-    found = measure(noisy, digits, inputs, labels, [1.0], 3, quick=True)
+def test_quick_takes_as_many_images_as_the_spread_needs():
+    program, x = one_stage("weight_model=pcm,dac_bits=8,adc_bits=8"), normal(4000, 8, seed=1)
+    labels = (x @ normal(8, 3)).argmax(1)
+    found = measure(program, None, {"x": x}, labels, [3600.0], 3, quick=True)
     (moment,) = found.moments
-    order, count = shuffled(360), 32
+    order, count = shuffled(4000), 32
     while True:
         some = order[:count]
         shares: list[float] = []
         for seed in range(3):
-            result = noisy.run({"image": inputs["image"][some]}, seed=seed, time=1)
-            shares.append(share(result.outputs["scores"].argmax(1) == labels[some]))
+            y = program.run({"x": x[some]}, seed=seed, time=3600).outputs["y"]
+            shares.append(share(y.argmax(1) == labels[some]))
         if half_width(np.mean(shares).item(), count) <= max(np.std(shares, ddof=1).item(), 0.01):
             break
         count *= 2
-    assert 32 < count < 360
-    assert (found.images, found.given) == (count, 360)
+    assert 32 < count < 4000
+    assert (found.images, found.given) == (count, 4000)
     assert moment.top1.trials == tuple(shares)
     assert half_width(0.5, 64) == pytest.approx(0.11898, abs=1e-5)
-    assert f"of {count} of 360 images" in format_accuracy(found)
+    assert f"of {count} of 4000 images" in format_accuracy(found)
 
 
 def one_product() -> onnx.ModelProto:

@@ -103,7 +103,7 @@ def half_width(share: float, images: int) -> float:
 
 def share_of(found: Labels, best: int) -> float:
     """The share of images whose class is in a place among so many of the best."""
-    return np.count_nonzero(found < best) / len(found)
+    return float(np.count_nonzero(found < best)) / len(found)
 
 
 def ratio_as_json(decibels: float | None) -> float | None:
