@@ -227,7 +227,7 @@ REAL: dict[str, tuple[str, Operands, Attributes]] = {
             "order": None,
             "b": normal(3),
         },
-        {"K": 24, "N": 3, "bits": 4, "block_size": 16},
+        {"K": 24, "N": 3, "bits": 4, "block_size": 16, "weight_prepacked": 0},
     ),
     "eight bits": (
         "MatMulNBits",

@@ -284,6 +284,7 @@ def import_matmul_of_few_bits(node: Node) -> SSAValue:
     node.get_int("accuracy_level", 0)
     node.reject(bits not in (2, 4, 8), f"a matrix of {bits} bits")
     node.reject(node.has_input(4), "an order of the rows")
+    node.reject(bool(node.get_int("weight_prepacked", 0)), "a matrix in the order of a processor")
     node.check_size((rows, columns))
     packed, scales = node.known(1, "the matrix"), node.known(2, "the scales")
     assert packed is not None and scales is not None
