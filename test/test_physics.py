@@ -112,11 +112,17 @@ def test_sums_are_rounded_before_they_are_added():
     """Each of two tiles of rows has converters of its own."""
     program = cmc.compile(gemm(8, 3), target="ideal:rows=4,dac_bits=5,adc_bits=4")
     weights, x = normal(8, 3).astype(np.float64), normal(6, 8, seed=1)
+    x[:3] = np.abs(x[:3])
     total = np.zeros((6, 3))
     for rows in (slice(0, 4), slice(4, 8)):
         top = np.abs(x[:, rows]).max(1, keepdims=True).astype(np.float64)
         inputs = np.rint(x[:, rows] / top * 15) * top / 15
-        step = top * np.abs(weights[rows]).sum(0) / 7
+        tile = weights[rows]
+        above, below = (tile * (tile > 0)).sum(0), -(tile * (tile < 0)).sum(0)
+        both = x[:, rows].min(1, keepdims=True) < 0
+        # What a column gives at most: of inputs without a sign, with the weights of one.
+        most = np.maximum(above, below)
+        step = top * (most + both * (above + below - most)) / 7
         total += np.rint(inputs @ weights[rows] / step) * step
     found = program.run({"x": x}).outputs["y"]
     assert np.abs(found - total).max() < 1e-5
@@ -165,7 +171,7 @@ def test_sixteen_bits_are_nearly_exact(digits: Path, images: Floats):
 @pytest.fixture(scope="module")
 def calibrated(digits: Path, images: Floats) -> tuple[Program, Floats]:
     """A chip, and what it computed before."""
-    program = cmc.compile(digits, target="ideal:dac_bits=8,adc_bits=7")
+    program = cmc.compile(digits, target="ideal:dac_bits=12,adc_bits=7")
     before = scores(program, images)
     seen = program.calibrate({"image": images})
     assert seen[0].range == pytest.approx(np.abs(images).max())
@@ -199,7 +205,7 @@ def test_cmc_calibrate_writes_a_chip(
     assert main([*arguments, "ideal"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("target ideal: error: there are no converters to calibrate: give it dac")
-    assert main([*arguments, "ideal:dac_bits=8,adc_bits=7"]) == 0
+    assert main([*arguments, "ideal:dac_bits=12,adc_bits=7"]) == 0
     assert "5 products calibrated by 5 images" in capsys.readouterr().out
     assert module.read_text().count(" range ") == 5
     assert np.array_equal(scores(cmc.load(module), images), scores(calibrated[0], images))

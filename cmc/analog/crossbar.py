@@ -36,7 +36,8 @@ class Physics:
     adc_bound: float | None = None
     """What an ADC takes before it clips, in products of the largest weight and the largest input.
 
-    None is full scale: as much as its column can give.
+    None is full scale: as much as its column can give, which for vectors without numbers below 0 is
+    less than for others.
     """
     range: float | None = None
     """The largest input that a DAC takes before it clips; None is that of each vector."""
@@ -207,7 +208,8 @@ class _Slice:
     turned: tuple[Real, Real]
     """Both, `[blocks, columns, rows]`, of variances nothing if there are none."""
     units: Real
-    """What one code of the ADC of each column is, of all blocks in turn."""
+    """What one code of the ADC of each column is, of all blocks in turn: for vectors with numbers
+    below 0, and for others."""
     slack: Real
     """How many codes the sum of each column may be off for rounding."""
 
@@ -235,7 +237,8 @@ class _Work:
         share = 2 * sqrt(matrices[0].shape[1]) * _ROUND
         most = [np.abs(matrix).sum(1).reshape(-1) for matrix in matrices]
         end = max(1, self._inputs)
-        units = [end * reach.reshape(-1) / max(1, codes) for reach in reaches]
+        units = [end * reach.reshape(2, -1) / max(1, codes) for reach in reaches]
+        self._signed = codes > 0 and physics.adc_bound is None
         slack = [share * end * full / unit for full, unit in zip(most, units, strict=True)]
         whole = (
             held.variances is None
@@ -318,6 +321,7 @@ class _Work:
         count = len(flat)
         inputs, steps = np.empty((count, blocks, rows), self._type), np.empty(count, self._type)
         squares = np.empty((count, blocks, rows * self._noisy), self._type)
+        signs = np.empty(count if self._signed else 0, np.int8)
         clipped = self._convert(
             flat,
             flat.view(np.int32),
@@ -327,6 +331,7 @@ class _Work:
             inputs.reshape(count, -1),
             squares.reshape(count, -1),
             steps,
+            signs,
         )
         for number, one in enumerate(self._slices):
             sums = product(inputs, one.matrix)
@@ -336,6 +341,7 @@ class _Work:
                 inputs,
                 *one.turned,
                 steps,
+                signs,
                 one.units,
                 one.slack,
                 self._rounding,
@@ -350,9 +356,14 @@ class _Work:
 
 
 def _reach(matrix: Doubles, bound: float | None) -> Doubles:
-    """The largest number of the ADC of each column for inputs of at most 1, `[blocks, columns]`."""
-    full = np.abs(matrix).sum(1)
-    reach = full if bound is None else np.full_like(full, bound * largest(matrix))
+    """The largest number of the ADC of each column for inputs of at most 1.
+
+    `[signs, blocks, columns]`: for vectors with numbers below 0, and for others.
+    """
+    sides = [np.maximum(side, 0).sum(1) for side in (matrix, -matrix)]
+    reach = np.stack([np.add(*sides), np.maximum(*sides)])
+    if bound is not None:
+        reach = np.full_like(reach, bound * largest(matrix))
     return np.where(reach == 0, 1, reach)
 
 

@@ -121,14 +121,15 @@ def convert(
     inputs: Real,
     squares: Real,
     steps: Real,
+    signs: NDArray[np.int8],
 ) -> int:
     """Convert vectors, `[n, floats]`, of which `bits` are the same in memory, into `inputs`.
 
     The largest magnitude is `limit`, or, if that is 0, the vector's own, or so many times `wider`
     as that. Inputs are whole numbers
     up to `codes`, or, if that is 0, are not rounded, and up to 1; `steps` says of each vector what
-    1 is. `squares` are those of inputs, if there is place for them. Gives how many were beyond the
-    limit.
+    1 is. `squares` are those of inputs, and `signs` says which vectors have nothing below 0, if
+    there is place for them. Gives how many were beyond the limit.
     """
     clipped = 0
     end = inputs.dtype.type(max(codes, 1))
@@ -155,6 +156,11 @@ def convert(
             for place in range(vectors.shape[1]):
                 clipped += abs(inputs[row, place]) > end
                 inputs[row, place] = min(max(inputs[row, place], -end), end)
+        if len(signs):
+            below = False
+            for place in range(vectors.shape[1]):
+                below |= vectors[row, place] < 0
+            signs[row] = not below
         for place in range(squares.shape[1]):
             squares[row, place] = inputs[row, place] * inputs[row, place]
     return clipped
@@ -188,6 +194,7 @@ def finish(
     weights: Real,
     spreads: Real,
     steps: Real,
+    signs: NDArray[np.int8],
     units: Real,
     slack: Real,
     rounding: Rounding,
@@ -202,8 +209,8 @@ def finish(
 
     `sums`, `variances` and `products` are `[n, columns]`; the variances have no columns where there
     is no noise. The noise is that of rows of these `numbers`, or, if there is one, of rows from
-    that on. `steps` is that of `convert`, `units` what one code of a column is. How many codes of a
-    row are clipped is added to `beyond`.
+    that on. `steps` and `signs` are those of `convert`, `units`, `[signs, columns]`, what one code
+    of a column is, and so `slack`. How many codes of a row are clipped is added to `beyond`.
 
     A sum was rounded, in some order: where it is nearer to the border of two codes than rounding
     may have taken it, by `slack` codes, it is computed anew in doubles, of `inputs`, `[n, blocks,
@@ -222,13 +229,22 @@ def finish(
     doubt = np.empty(size, np.bool_)
     for place in range(size):
         column = place % columns
-        unit[place], inverse[place] = units[column], real(1) / units[column]
-        margin[place] = real(0.5) - slack[column]
+        unit[place], inverse[place] = units[0, column], real(1) / units[0, column]
+        margin[place] = real(0.5) - slack[0, column]
+    shown = np.zeros(height, np.int8)
     end = real(rounding.codes)
     relative, share = real(rounding.relative), real(rounding.noise)
     for row in range(0, count, height):
         size = min(height, count - row) * columns
         start, noise = row * columns, 0
+        for i in range(size // columns if len(signs) else 0):
+            sign = signs[row + i]
+            if shown[i] != sign:
+                shown[i] = sign
+                for j in range(columns):
+                    unit[i * columns + j] = units[sign, j]
+                    inverse[i * columns + j] = real(1) / units[sign, j]
+                    margin[i * columns + j] = real(0.5) - slack[sign, j]
         if noisy:
             number = numbers[0] + row if len(numbers) == 1 else numbers[row]
             noise = normals(key, number * columns, size, buffer)

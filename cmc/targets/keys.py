@@ -331,7 +331,8 @@ GROUPS: dict[str, tuple[Key, ...]] = {
             Measure(),
             "The largest number of an ADC, in products of the crossbar's largest weight with the "
             "vector's largest input; what is beyond is clipped. Where it is left out, it is for "
-            "each column what that can give, so that nothing is.",
+            "each column what that can give, for inputs of both signs or of one, so that nothing "
+            "is.",
         ),
         Key(
             "halvings",
