@@ -177,6 +177,12 @@ def test_rings():
     why = format_why(report)
     assert f"why an interval of {report.interval:g} cycles" in why
     assert f"why a latency of {report.latency} cycles" in why and "'s ring" in why
+    # Of many waits, those that are alike are one line, with all of their cycles.
+    circle, _ = why.split("\n\n")
+    shown = [line for line in circle.splitlines()[1:] if line.endswith(" cycles")]
+    cycles = [int(line.rpartition(" of ")[0].split()[-1]) for line in shown]
+    assert "those of most cycles first" in circle and len(cycles) == len(set(shown)) < 24
+    assert sum(cycles) == report.interval and cycles == sorted(cycles, reverse=True)
 
 
 def test_the_command(

@@ -65,7 +65,8 @@ class Waits:
             case "unit":
                 return f"waits for {self.what}, which is at work for {on}"
             case "link":
-                return f"waits with a vector for {self.what}, behind others of {on}"
+                waits = "wait with vectors" if len(self.stages) > 1 else "waits with a vector"
+                return f"{waits} for {self.what}, behind others of {on}"
             case "end":
                 return "ends"
 

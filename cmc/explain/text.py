@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from cmc.explain.circuit import Circuit, CriticalPath, Link, in_a_row, repeated
+from cmc.explain.circuit import Circuit, CriticalPath, Link, in_a_row, repeated, some_of, summed
 from cmc.reports.columns import aligned
 from cmc.reports.help import Figures, Help, Row
 from cmc.reports.report import Report
@@ -51,7 +51,7 @@ def _format_path(path: CriticalPath | None) -> str:
 
 
 def _format_links(chain: Circuit | CriticalPath, links: Sequence[Link]) -> list[str]:
-    """A line for each run of like waits."""
+    """A line for each run of like waits; of too many, for all that are like each other."""
     waits = in_a_row(links)
     keys = [(one.stages, one.kind, one.what, one.on) for one in waits]
     lines: list[tuple[str, int]] = []
@@ -62,12 +62,24 @@ def _format_links(chain: Circuit | CriticalPath, links: Sequence[Link]) -> list[
         stage = f"@{waits[place].stages[0]} " if not lines else "which "
         text = f"{stage}{words}{f', {often} times' if often > 1 else ''}"
         lines.append((text, sum(one.cycles for one in run)))
-    shown = lines[:_LINES]
+    head: list[str] = []
     if len(lines) > _LINES:
-        rest = lines[_LINES - 1 :]
-        shown = [*lines[: _LINES - 1], (f"... {len(rest)} more", sum(n for _, n in rest))]
-    width = max(len(text) for text, _ in shown)
-    return [f"  {text:<{width}}  {n:>9,} of {chain.cycles:,} cycles" for text, n in shown]
+        head = ["  in another order: those of most cycles first"]
+        lines = _of_most_cycles(links)
+    width = max(len(text) for text, _ in lines)
+    return head + [f"  {text:<{width}}  {n:>9,} of {chain.cycles:,} cycles" for text, n in lines]
+
+
+def _of_most_cycles(links: Sequence[Link]) -> list[tuple[str, int]]:
+    """Like waits as one, with their cycles: first those of most."""
+    waits = sorted(summed(links), key=lambda one: -one.cycles)
+    lines: list[tuple[str, int]] = []
+    for one in waits[: _LINES - 1]:
+        often = f", {one.times:,} times" if one.times > 1 else ""
+        lines.append((f"{some_of(one.stages)} {one.words}{often}", one.cycles))
+    rest = waits[_LINES - 1 :]
+    more = [(f"... {len(rest):,} more", sum(one.cycles for one in rest))] if rest else []
+    return lines + more
 
 
 def format_help(found: Help) -> str:
