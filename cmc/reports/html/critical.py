@@ -33,8 +33,8 @@ class Critical:
 
     @cached_property
     def stages(self) -> set[str]:
-        """The programs that wait, or are waited for."""
-        return {link.stage for link in self.links}
+        """The programs that wait: where their vectors do, for a link, that is what is marked."""
+        return {link.stage for link in self.links if link.kind != "link"}
 
     @property
     def marked(self) -> str:

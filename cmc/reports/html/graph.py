@@ -181,7 +181,8 @@ def _lines(edges: Sequence[_Edge]) -> Columns:
 def _draw_waits(plot: figure, details: Details, critical: Critical, names: Sequence[str]):
     """The critical circuit, as far as it goes from stage to stage."""
     rows = {name: row for row, name in enumerate(names)}
-    pairs = {(details.origins[link.on], details.origins[link.stage]) for link in critical.links}
+    links = (link for link in critical.links if link.kind != "link")
+    pairs = {(details.origins[link.on], details.origins[link.stage]) for link in links}
     edges = [
         _Edge(rows[one], rows[other], f"@{other} waits for @{one}")
         for one, other in sorted(pairs)
