@@ -66,7 +66,7 @@ def _others(count: int, shared: bool) -> str:
     rings, them = ("1 other ring", "it") if count == 1 else (f"{count} other rings", "them")
     if shared:
         return f"{rings}: nothing waited for room in {them}"
-    return f"{rings}: no wait above is for room in {them}, so more of it cannot help"
+    return f"{rings}: no wait above is for room in {them}, so more cannot help"
 
 
 def _gain(row: Row) -> tuple[float, float, float, str]:
