@@ -8,17 +8,15 @@ import numpy as np
 
 from cmc.analog.devices import Floats
 
-_LARGEST = np.finfo(np.float32).max
-
 
 def round_vectors(vectors: Floats, codes: int) -> None:
     """Round vectors, `[..., floats]`, in place, to so many codes on each side of 0.
 
     The largest magnitude in each vector is the largest code.
     """
-    tops = np.abs(vectors).max(-1, keepdims=True)
-    steps = np.minimum(tops, _LARGEST) / np.float32(codes)
-    steps[steps == 0] = 1
-    np.divide(vectors, steps, vectors)
-    np.rint(vectors, vectors)
-    np.multiply(vectors, steps, vectors)
+    from cmc.analog.kernel import round_rows
+
+    rows = np.ascontiguousarray(vectors).reshape(-1, vectors.shape[-1])
+    round_rows(rows, rows.view(np.int32), codes)
+    if not np.may_share_memory(rows, vectors):
+        vectors[...] = rows.reshape(vectors.shape)

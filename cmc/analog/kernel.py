@@ -135,10 +135,13 @@ def convert(
     end = inputs.dtype.type(max(codes, 1))
     for row in range(len(vectors)):
         top = inputs.dtype.type(limit)
+        most, least = np.int32(0), np.int32(0)
+        for place in range(vectors.shape[1]):
+            most = max(most, bits[row, place] & np.int32(0x7FFFFFFF))
+            least = min(least, bits[row, place])
+        if len(signs):
+            signs[row] = least == 0
         if limit == 0:
-            most = np.int32(0)
-            for place in range(vectors.shape[1]):
-                most = max(most, bits[row, place] & np.int32(0x7FFFFFFF))
             top = inputs.dtype.type(np.int32(most).view(np.float32))
             if top == 0:
                 top = inputs.dtype.type(1)
@@ -156,14 +159,23 @@ def convert(
             for place in range(vectors.shape[1]):
                 clipped += abs(inputs[row, place]) > end
                 inputs[row, place] = min(max(inputs[row, place], -end), end)
-        if len(signs):
-            below = False
-            for place in range(vectors.shape[1]):
-                below |= vectors[row, place] < 0
-            signs[row] = not below
         for place in range(squares.shape[1]):
             squares[row, place] = inputs[row, place] * inputs[row, place]
     return clipped
+
+
+@_kept
+def round_rows(rows: Floats, bits: NDArray[np.int32], codes: int) -> None:
+    """Round each of some rows, of which `bits` are the same in memory, to codes of its own."""
+    largest = np.float32(np.finfo(np.float32).max)
+    for row in range(len(rows)):
+        most = np.int32(0)
+        for place in range(rows.shape[1]):
+            most = max(most, bits[row, place] & np.int32(0x7FFFFFFF))
+        step = min(np.int32(most).view(np.float32), largest) / np.float32(codes)
+        if step > 0:
+            for place in range(rows.shape[1]):
+                rows[row, place] = np.rint(rows[row, place] / step) * step
 
 
 @_compiled
