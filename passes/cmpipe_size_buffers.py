@@ -36,7 +36,7 @@ def slots_by_policy(model: CountedPipeline, policy: BufferPolicy) -> list[int]:
             sram = Sram(model, lambda: _minimal(model, slots))
             if flow.shared:
                 return roomy_slots(flow, slots, _rows(model), sram.fitted)
-            return sram.fitted(slots)
+            return sram.fitted(slots, slots)
         case "minimal":
             return _minimal(model, trimmed(flow, slots))
         case "whole":

@@ -16,17 +16,18 @@ from typing import NamedTuple
 import numpy as np
 
 from cmc.sizing.throughput import period
-from cmc.timing.flow import Flow
+from cmc.timing.flow import Edge, Flow
 from cmc.timing.solver import solve
 
-MORE_ROWS = (0, 1, 2, 4, 8)
+MORE_ROWS = (1, 2, 4, 8)
 """By how many rows rings are made longer, as long as no fewer are enough."""
 
 EVENTS = 1 << 20
 """Iterations, and vectors on links, of a stream that is tried: a second or so.
 
-Where that is too few for so many images as are wanted, only the fewest rows are tried, and rings
-have the most where these are not enough: in a stream so short, longer rings do little but run full.
+Where that is too few for so many images as are wanted, only the fewest slots are tried. If these
+are not enough, rings are an image longer, and by the most rows at least: in a stream so short,
+longer rings do little but run full.
 """
 
 CLOSE = 1.005
@@ -40,30 +41,37 @@ def roomy_slots(
     flow: Flow,
     least: Sequence[int],
     rows: Sequence[int],
-    fitted: Callable[[Sequence[int]], list[int]],
+    fitted: Callable[[Sequence[int], Sequence[int]], list[int]],
 ) -> list[int]:
     """The slots of each edge's channel, with which a stream is the fastest of those tried.
 
     `least` has those that are tried first, and `rows` the elements in a row of each channel's
-    object. `fitted` takes slots away for which there is no room.
+    object. `fitted` takes slots away for which there is no room, those beyond `least` first.
     """
-    best = fitted(least)
+    best = fitted(least, least)
     if not flow.complete:
         return best
     fastest, tried = pace(flow, best), best
-    large = _images(flow) < IMAGES
-    for more in MORE_ROWS[-1:] if large else MORE_ROWS[1:]:
+    if _images(flow) < IMAGES and not fastest.reaches(period(flow)):
+        longer = zip(least, flow.edges, rows, strict=True)
+        return fitted(
+            [n + max(_whole(flow, e), MORE_ROWS[-1] * row) for n, e, row in longer], least
+        )
+    for more in MORE_ROWS:
         if fastest.reaches(period(flow)):
             break
-        slots = fitted([count + more * row for count, row in zip(least, rows, strict=True)])
-        if large:
-            return slots
+        slots = fitted([count + more * row for count, row in zip(least, rows, strict=True)], least)
         if slots == tried:
             break
         tried = slots
         if (found := pace(flow, slots)).cycles < fastest.cycles:
             best, fastest = slots, found
     return best
+
+
+def _whole(flow: Flow, edge: Edge) -> int:
+    """How many elements of an image go over an edge."""
+    return edge.count(flow.processes[edge.writer].iterations)
 
 
 class Pace(NamedTuple):

@@ -25,18 +25,23 @@ class Sram:
     model: CountedPipeline
     least: Callable[[], Sequence[int]]
 
-    def fitted(self, slots: Sequence[int]) -> list[int]:
+    def fitted(self, slots: Sequence[int], enough: Sequence[int]) -> list[int]:
         """Slots of each channel: those asked for, on cores that have room for them.
 
-        On the others, all rings lose the same part of what they have beyond the least slots, or all
-        of it where even that is too much. Slots that a channel has stay as they are.
+        On the others, all rings lose the same part of what they have beyond what is `enough`; where
+        there is no room for that, the same part of what that is beyond the least slots, or all of
+        it where even the least are too much. Slots that a channel has stay as they are.
         """
         fitted = np.array(self.model.with_given(slots), np.int64)
+        enough_of = np.minimum(self.model.with_given(enough), fitted)
         for channels, room in self._cores:
             width, most = self._width[channels], fitted[channels]
             if width @ most <= room:
                 continue
-            least = np.minimum(self._least[channels], most)
+            least = enough_of[channels]
+            if width @ least > room:
+                most = least
+                least = np.minimum(self._least[channels], most)
             # So many parts of the way fit, and so many do not.
             fit, part = 0, _PARTS
             while part - fit > 1:
