@@ -128,6 +128,33 @@ def test_sums_are_rounded_before_they_are_added():
     assert np.abs(found - total).max() < 1e-5
 
 
+@pytest.mark.parametrize("target", [TARGET_NAME, "ideal:weight_model=hermes"])
+@pytest.mark.parametrize("power", [-100, 70])
+def test_noise_is_that_of_weights_of_any_size(target: str, power: int):
+    """Also where float32 has not the squares of weights."""
+    node, scale = helper.make_node("MatMul", ["x", "w"], ["y"]), np.full(1, 2.0**power, np.float32)
+    model = chain_model([1, 16], node, constants={"w": normal(16, 8) * scale})
+    x = {"x": normal(5, 16, seed=1)}
+    found, plain = (
+        cmc.compile(one, target=target).run(x, seed=1).outputs["y"] for one in (model, gemm(16, 8))
+    )
+    assert error(found / scale, plain) < 1e-6
+
+
+@pytest.mark.parametrize("bits", [8, 16, 24])
+def test_inputs_may_be_next_to_nothing(bits: int):
+    """Float32 has not so many codes over them."""
+    program = cmc.compile(gemm(8, 3), target=f"ideal:dac_bits={bits},adc_bits={bits}")
+    for size in (1e-30, 1e-34, 1e-36, 1e-38, 1e-42):
+        x = normal(4, 8, seed=1) * np.float32(size)
+        found = program.run({"x": x}).outputs["y"]
+        assert np.abs(found - x @ normal(8, 3)).max() < 1e-35 + 0.1 * size
+    program = cmc.compile(gemm(8, 3), target="ideal:adc_bits=24")
+    x = normal(4, 8, seed=1) * np.float32(1e-40)
+    plain = (x @ normal(8, 3)).astype(np.float32)
+    assert error(program.run({"x": x}).outputs["y"], plain) < 1e-3
+
+
 def test_what_travels_is_rounded():
     """By the GCU and by cores, vector by vector."""
     program = cmc.compile(gemm(8, 3), target="ideal:activation_bits=4,round_activations=true")

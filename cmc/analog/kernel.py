@@ -145,10 +145,10 @@ def convert(
             top = inputs.dtype.type(np.int32(most).view(np.float32))
             if top == 0:
                 top = inputs.dtype.type(1)
-        top *= inputs.dtype.type(wider)
+        # Of the smallest numbers there is no reciprocal: then 1 is more than it should be.
+        top = max(top * inputs.dtype.type(wider), end * inputs.dtype.type(1e-37))
         steps[row] = top / end
-        # Of the smallest numbers there is no reciprocal.
-        scale = end / max(top, inputs.dtype.type(1e-37))
+        scale = end / top
         if codes:
             for place in range(vectors.shape[1]):
                 inputs[row, place] = np.rint(vectors[row, place] * scale)

@@ -22,7 +22,7 @@ class Held:
 
     slices: tuple[tuple[float, Doubles], ...]
     variances: Doubles | None = None
-    """Of each weight of the one slice, from read to read; None if it is always read alike."""
+    """Of each number of the one slice, from read to read; None if it is always read alike."""
 
 
 class Cells(Protocol):
@@ -116,9 +116,10 @@ class _Pairs:
         weights, variances = np.zeros(self.shape), np.zeros(self.shape)
         for pair in self.programmed:
             now, deviations = pair.at(time)
-            weights += (self.unit * (now[..., 0] - now[..., 1])).reshape(self.shape)
-            variances += (self.unit**2 * np.sum(deviations**2, -1)).reshape(self.shape)
-        return Held(((1.0, weights),), variances)
+            weights += (now[..., 0] - now[..., 1]).reshape(self.shape)
+            variances += np.sum(deviations**2, -1).reshape(self.shape)
+        # In uS: of weights, float32 may not have the squares.
+        return Held(((self.unit, weights),), variances)
 
 
 def largest(weights: Doubles) -> float:
