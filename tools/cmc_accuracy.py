@@ -3,7 +3,6 @@
 """`cmc accuracy`: how many images get their class, on chips whose crossbars are not exact."""
 
 import json
-from pathlib import Path
 
 import cmc
 from cmc.accuracy.advice import Advice, advise
@@ -21,10 +20,10 @@ from cmc.tools.progress_bar import track
 def show_accuracy(options: Options) -> None:
     """Carry the command out; raises `CmcError` for images and labels that do not fit."""
     assert options.labels is not None
-    files = [Path(text.rpartition("=")[2]) for text in options.input]
+    files = options.input_files()
     written = [path for path in (options.json, options.html) if path is not None]
     for position, path in enumerate(written):
-        check_output(path, [options.model, options.labels, *files, *written[:position]])
+        check_output(path, [options.model, *files, *written[:position]])
     check_mapping(options, written)
     program = _open(options)
     if options.mapping is not None:

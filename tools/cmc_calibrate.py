@@ -2,8 +2,6 @@
 
 """`cmc calibrate`: ranges of converters from images, kept in the chip's module."""
 
-from pathlib import Path
-
 import cmc
 from cmc.files.array_files import read_arrays
 from cmc.files.output import check_output
@@ -17,8 +15,7 @@ from cmc.tools.progress_bar import track
 def calibrate(options: Options) -> None:
     """Carry the command out; raises `CmcError` for chips without converters."""
     assert options.output is not None
-    files = [Path(text.rpartition("=")[2]) for text in options.input]
-    check_output(options.output, [options.model, *files])
+    check_output(options.output, [options.model, *options.input_files()])
     check_mapping(options, [options.output])
     module = options.model.suffix == ".mlir"
     program = cmc.load(options.model) if module else make_program(options)

@@ -3,7 +3,6 @@
 """`cmc compress`: give a network's matrices a lower rank, and say what that costs."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -62,9 +61,7 @@ def compress_network(options: Options) -> None:
 def _check_output(options: Options, source: Model) -> None:
     if options.output is None:
         return
-    read = [options.model, *(Path(text.rpartition("=")[2]) for text in options.input)]
-    if options.labels is not None:
-        read.append(options.labels)
+    read = [options.model, *options.input_files()]
     apart = [
         options.model.parent / ExternalDataInfo(tensor).location
         for tensor in tensors_of(source.proto.graph)

@@ -41,10 +41,12 @@ def run_stream(options: Options) -> None:
         for path in (options.output, options.report, options.html, options.trace)
         if path is not None
     ]
+    if options.input and options.random is not None:
+        raise CmcError("the images come from --input or from --random, not from both")
     read = [
         options.model,
         beside(options.model, ".safetensors"),
-        *(Path(text.rpartition("=")[2]) for text in options.input),
+        *options.input_files(),
     ]
     for position, path in enumerate(written):
         check_output(path, [*read, *written[:position]])
@@ -162,8 +164,6 @@ def _has_host(program: Level) -> bool:
 def _read_stream(options: Options, program: Level, network: Path | None) -> Mapping[str, Array]:
     """The images that the command line asks for."""
     if options.random is not None:
-        if options.input:
-            raise CmcError("the images come from --input or from --random, not from both")
         for name, shape in program.inputs.items():
             if -1 in shape:
                 raise CmcError(f"input '{name}' is of no fixed shape: give it with --input")

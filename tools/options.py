@@ -74,6 +74,15 @@ class Options(argparse.Namespace):
     quick: bool
     advice: bool
 
+    def input_files(self) -> list[Path]:
+        """The files of inputs, and of labels. OSError if one cannot be opened: early, not late."""
+        files = [Path(text.rpartition("=")[2]) for text in self.input]
+        labels = getattr(self, "labels", None)
+        files += [] if labels is None else [labels]
+        for path in files:
+            path.open("rb").close()
+        return files
+
 
 def parse_options(arguments: Sequence[str]) -> Options:
     """Read the command line; raises `CmcError` for misuse."""

@@ -55,11 +55,12 @@ def find_scores(outputs: Shapes, chosen: str | None) -> str:
 def check_labels(labels: Labels, images: int, classes: int) -> None:
     """CmcError unless there is a label for each image, and a class for each label."""
     if len(labels) != images:
-        raise CmcError(f"there are {images} images, and {len(labels)} labels")
+        raise CmcError(f"there are {images} images, and {len(labels)} labels", "--labels")
     for image in np.flatnonzero((labels < 0) | (labels >= classes))[:1]:
         raise CmcError(
             f"image {image} has label {labels[image]}, and the network has classes 0 to "
-            f"{classes - 1}"
+            f"{classes - 1}",
+            "--labels",
         )
 
 
