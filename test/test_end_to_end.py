@@ -42,7 +42,7 @@ def check(model: onnx.ModelProto, buffers: BufferPolicy = "minimal") -> None:
 
 @pytest.mark.parametrize(
     ("model", "buffers"),
-    zip(CASES, cycle(get_args(BufferPolicy)), strict=False),
+    [*zip(CASES, cycle(get_args(BufferPolicy)), strict=False)],
     ids=lambda value: value if isinstance(value, str) else describe(value),
 )
 def test_operator(model: onnx.ModelProto, buffers: BufferPolicy):
