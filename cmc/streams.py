@@ -59,6 +59,12 @@ def count_images(stream: Mapping[str, Sized]) -> int:
     return next(map(len, stream.values()), 1)
 
 
+def check_enough(found: int, wanted: int | None) -> None:
+    """CmcError if a command line wants more images than there are; None wants all."""
+    if wanted is not None and found < wanted:
+        raise CmcError(f"--images asks for {wanted}, and there are {found}")
+
+
 def check_stream(
     shapes: Shapes, arrays: Mapping[str, ArrayLike], states: Container[str] = ()
 ) -> Stream:

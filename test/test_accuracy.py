@@ -297,7 +297,7 @@ def compile_nothing(monkeypatch: pytest.MonkeyPatch, program: Program):
     def made(options: Options) -> Program:
         return program
 
-    monkeypatch.setattr(cmc_accuracy, "make_program", made)
+    monkeypatch.setattr(cmc_accuracy, "open_program", made)
 
 
 @pytest.mark.parametrize(

@@ -218,6 +218,19 @@ def test_misuse(fail: Run, compiled: Path, arguments: list[str], message: str):
     assert message in fail("run", compiled, *arguments)
 
 
+@pytest.mark.parametrize("command", ["accuracy", "calibrate", "explain"])
+def test_a_chip_is_compiled_already(
+    fail: Run, compiled: Path, digits: Path, command: str, tmp_path: Path
+):
+    images = str(digits.with_name("digits_test.npz"))
+    more = {
+        "accuracy": ["--inputs", images, "--labels", images],
+        "calibrate": ["--inputs", images, "-o", str(tmp_path / "out.mlir")],
+    }
+    error = fail(command, compiled, "--target", "pcm-64", *more.get(command, []))
+    assert "--target is for networks of ONNX; this is a module already" in error
+
+
 def test_more_images_than_there_are(fail: Run, compiled: Path, arrays: Path):
     arguments = ("--input", f"{arrays}/good.npy", "--images", "4")
     assert "--images asks for 4, and there are 3" in fail("run", compiled, *arguments)

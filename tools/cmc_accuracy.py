@@ -4,15 +4,14 @@
 
 import json
 
-import cmc
-from cmc.accuracy.advice import Advice, advise
+from cmc.accuracy.advice import advise
 from cmc.accuracy.images import read_images
-from cmc.accuracy.measure import Accuracy, measure
+from cmc.accuracy.measure import measure
 from cmc.accuracy.text import format_accuracy, format_advice
 from cmc.explain.help import point_of
 from cmc.files.output import check_output, replacing_text
 from cmc.targets import IDEAL
-from cmc.tools.cmc_compile import check_mapping, chip_options, make_program
+from cmc.tools.cmc_compile import check_mapping, chip_options, is_module, open_program
 from cmc.tools.options import Options
 from cmc.tools.progress_bar import track
 
@@ -25,13 +24,14 @@ def show_accuracy(options: Options) -> None:
     for position, path in enumerate(written):
         check_output(path, [options.model, *files, *written[:position]])
     check_mapping(options, written)
-    program = _open(options)
+    of_network = not is_module(options)
+    program = open_program(options)
     if options.mapping is not None:
         program.save_mapping(options.mapping)
     inputs, labels = read_images(program, options.input, options.labels, options.images)
     found = measure(
         program,
-        None if options.model.suffix == ".mlir" else options.model,
+        options.model if of_network else None,
         inputs,
         labels,
         options.times,
@@ -42,7 +42,11 @@ def show_accuracy(options: Options) -> None:
         track=track,
     )
     print(format_accuracy(found), flush=True)
-    advice = _advise(options, program, found) if options.advice else None
+    advice = None
+    if options.advice:
+        target = options.target or IDEAL.name
+        point = point_of(options.model, target, chip_options(options)) if of_network else None
+        advice = advise(program, found, point, track)
     if advice is not None:
         print(f"\n{format_advice(advice, found)}")
     if options.json is not None:
@@ -57,14 +61,3 @@ def show_accuracy(options: Options) -> None:
         from cmc.accuracy.html import write_page
 
         write_page(found, advice, options.model.stem, options.html)
-
-
-def _advise(options: Options, program: cmc.Program, found: Accuracy) -> Advice:
-    point = None
-    if options.model.suffix != ".mlir":
-        point = point_of(options.model, options.target or IDEAL.name, chip_options(options))
-    return advise(program, found, point, track)
-
-
-def _open(options: Options) -> cmc.Program:
-    return cmc.load(options.model) if options.model.suffix == ".mlir" else make_program(options)

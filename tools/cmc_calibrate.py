@@ -2,12 +2,11 @@
 
 """`cmc calibrate`: ranges of converters from images, kept in the chip's module."""
 
-import cmc
 from cmc.files.array_files import read_arrays
 from cmc.files.output import check_output
 from cmc.reports.columns import aligned
 from cmc.streams import count_images
-from cmc.tools.cmc_compile import check_mapping, make_program
+from cmc.tools.cmc_compile import check_mapping, open_program
 from cmc.tools.options import Options
 from cmc.tools.progress_bar import track
 
@@ -17,8 +16,7 @@ def calibrate(options: Options) -> None:
     assert options.output is not None
     check_output(options.output, [options.model, *options.input_files()])
     check_mapping(options, [options.output])
-    module = options.model.suffix == ".mlir"
-    program = cmc.load(options.model) if module else make_program(options)
+    program = open_program(options)
     if options.mapping is not None:
         program.save_mapping(options.mapping)
     arrays = read_arrays(options.input, program.inputs)

@@ -32,6 +32,26 @@ def check_mapping(options: Options, written: Sequence[Path] = ()) -> None:
         check_output(options.mapping, [options.model, *read, *written])
 
 
+def open_program(options: Options) -> cmc.Program:
+    """The chip that the command line names, or its network, compiled as it says."""
+    if is_module(options):
+        return cmc.load(options.model)
+    return make_program(options)
+
+
+def is_module(options: Options) -> bool:
+    """Whether the command line names a module; CmcError where it says how to compile that."""
+    if options.model.suffix != ".mlir":
+        return False
+    for flag in ("shape", "state", "buffers", "target", "copies", "place", "no_host"):
+        if getattr(options, flag):
+            message = (
+                f"--{flag.replace('_', '-')} is for networks of ONNX; this is a module already"
+            )
+            raise CmcError(message, str(options.model))
+    return True
+
+
 def make_program(options: Options) -> cmc.Program:
     """The network that the command line names, compiled as it says."""
     return cmc.compile(

@@ -19,7 +19,7 @@ from cmc.files.output import check_output
 from cmc.importer.inputs import resolve_inputs
 from cmc.importer.load import Model, load_model
 from cmc.reference import Deviation, Reference
-from cmc.streams import Shapes, Stream, check_stream, count_images, random_stream
+from cmc.streams import Shapes, Stream, check_enough, check_stream, count_images, random_stream
 from cmc.targets import Target, find_target
 from cmc.tools.bench.table import format_table
 from cmc.tools.options import Options
@@ -89,8 +89,7 @@ def _images(options: Options, shapes: Shapes) -> tuple[Stream, str]:
             raise CmcError("the images come from --input or from --random, not from both")
         stream = check_stream(shapes, read_arrays(options.input, shapes))
         found = min(map(len, stream.values()))
-        if options.images is not None and found < options.images:
-            raise CmcError(f"--images asks for {options.images}, and there are {found}")
+        check_enough(found, options.images)
         count = options.images or found
         return {name: array[:count] for name, array in stream.items()}, f"{count} images"
     seed, count = options.random or 0, options.images or IMAGES

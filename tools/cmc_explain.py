@@ -5,13 +5,12 @@
 import json
 from dataclasses import replace
 
-import cmc
 from cmc.errors import CmcError
 from cmc.explain.help import find_help, keys_of, point_of
 from cmc.explain.text import format_help, format_why
 from cmc.files.output import check_output, replacing_text
 from cmc.targets import IDEAL
-from cmc.tools.cmc_compile import chip_options, make_program
+from cmc.tools.cmc_compile import chip_options, is_module, open_program
 from cmc.tools.options import Options
 from cmc.tools.progress_bar import track
 
@@ -25,12 +24,12 @@ def explain(options: Options) -> None:
     for position, path in enumerate(written):
         check_output(path, [options.model, *written[:position]])
     target = options.target or IDEAL.name
-    of_network = options.model.suffix != ".mlir"
+    of_network = not is_module(options)
     known = keys_of(target) if of_network else ["rings"]
     for key in options.only:
         if key not in known:
             raise CmcError(f"there is no step of '{key}'; there is {', '.join(known)}", "--only")
-    program = make_program(options) if of_network else cmc.load(options.model)
+    program = open_program(options)
     report = program.time(options.images or (_SHOWN if options.html is not None else 1))
     print(format_why(report), flush=True)
     point = point_of(options.model, target, chip_options(options)) if of_network else None

@@ -22,8 +22,16 @@ from cmc.importer.inputs import inputs_of_text, inputs_of_whole_numbers
 from cmc.reference import Deviation, Reference
 from cmc.reports.report import Report
 from cmc.reports.text import format_report
-from cmc.streams import Stream, check_names, check_stream, count_images, random_stream, random_text
-from cmc.tools.cmc_compile import check_mapping, make_program
+from cmc.streams import (
+    Stream,
+    check_enough,
+    check_names,
+    check_stream,
+    count_images,
+    random_stream,
+    random_text,
+)
+from cmc.tools.cmc_compile import check_mapping, is_module, make_program
 from cmc.tools.options import Options
 from cmc.tools.progress_bar import track
 
@@ -144,15 +152,9 @@ def _show(options: Options, report: Report) -> None:
 
 def _open(options: Options) -> tuple[Level, Path | None]:
     """What is to run, and the ONNX model that it was made of where that is known."""
-    if options.model.suffix != ".mlir":
-        return make_program(options), options.reference or options.model
-    for flag in ("shape", "state", "buffers", "target", "copies", "place", "no_host"):
-        if getattr(options, flag):
-            message = (
-                f"--{flag.replace('_', '-')} is for networks of ONNX; this is a module already"
-            )
-            raise CmcError(message, str(options.model))
-    return cmc.load_level(options.model), options.reference
+    if is_module(options):
+        return cmc.load_level(options.model), options.reference
+    return make_program(options), options.reference or options.model
 
 
 def _has_host(program: Level) -> bool:
@@ -175,9 +177,7 @@ def _read_stream(options: Options, program: Level, network: Path | None) -> Mapp
     stream: Mapping[str, Array] = (
         arrays if _has_host(program) else check_stream(program.inputs, arrays, program.states)
     )
-    found = count_images(stream)
-    if options.images is not None and found < options.images:
-        raise CmcError(f"--images asks for {options.images}, and there are {found}")
+    check_enough(count_images(stream), options.images)
     return {name: array[: options.images] for name, array in stream.items()}
 
 

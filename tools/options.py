@@ -57,7 +57,7 @@ class Options(argparse.Namespace):
     first: int | None
     timing: bool
     rank_error: float | None
-    labels: Path | None
+    labels: Path | None = None
     name: str | None
     space: Path | None
     jobs: int | None
@@ -77,8 +77,7 @@ class Options(argparse.Namespace):
     def input_files(self) -> list[Path]:
         """The files of inputs, and of labels. OSError if one cannot be opened: early, not late."""
         files = [Path(text.rpartition("=")[2]) for text in self.input]
-        labels = getattr(self, "labels", None)
-        files += [] if labels is None else [labels]
+        files += [] if self.labels is None else [self.labels]
         for path in files:
             path.open("rb").close()
         return files
@@ -185,15 +184,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
         "calibrate", help="fix the ranges of a chip's converters by what images send through them"
     )
     calibrate.add_argument("model", type=Path, metavar="MODEL.onnx|MODULE.mlir")
-    calibrate.add_argument(
-        "--inputs",
-        "--input",
-        dest="input",
-        action="append",
-        required=True,
-        metavar="FILE.npz|NAME=FILE.npy",
-        help="arrays of images, by the names of the network's inputs (repeatable)",
-    )
+    _add_input(calibrate, "--inputs", "--input", required=True)
     calibrate.add_argument(
         "-o",
         dest="output",
@@ -208,15 +199,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
         "accuracy", help="how many images get their class on chips whose crossbars are not exact"
     )
     accuracy.add_argument("model", type=Path, metavar="MODEL.onnx|MODULE.mlir")
-    accuracy.add_argument(
-        "--inputs",
-        "--input",
-        dest="input",
-        action="append",
-        required=True,
-        metavar="FILE.npz|NAME=FILE.npy",
-        help="arrays of images, by the names of the network's inputs (repeatable)",
-    )
+    _add_input(accuracy, "--inputs", "--input", required=True)
     accuracy.add_argument(
         "--labels",
         type=Path,
@@ -355,14 +338,20 @@ def parse_options(arguments: Sequence[str]) -> Options:
     return parser.parse_args(arguments, Options())
 
 
-def _add_images(parser: argparse.ArgumentParser, default: str) -> None:
+def _add_input(parser: argparse.ArgumentParser, *flags: str, required: bool = False) -> None:
     parser.add_argument(
-        "--input",
+        *flags,
+        dest="input",
         action="append",
         default=[],
+        required=required,
         metavar="FILE.npz|NAME=FILE.npy",
         help="arrays of images, by the names of the network's inputs (repeatable)",
     )
+
+
+def _add_images(parser: argparse.ArgumentParser, default: str) -> None:
+    _add_input(parser, "--input")
     parser.add_argument(
         "--random", type=natural, metavar="SEED", help="random images, the same ones for one seed"
     )

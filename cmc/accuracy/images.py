@@ -10,9 +10,8 @@ from pathlib import Path
 from cmc.accuracy.classes import Labels
 from cmc.accuracy.trials import Inputs
 from cmc.api import Program
-from cmc.errors import CmcError
 from cmc.files.array_files import read_arrays, read_labels
-from cmc.streams import check_names, count_images
+from cmc.streams import check_enough, check_names, count_images
 
 
 def read_images(
@@ -26,9 +25,7 @@ def read_images(
     arrays = read_arrays(specs, program.inputs)
     check_names(program.inputs, arrays, program.states)
     streams = {name: array for name, array in arrays.items() if name not in program.states}
-    found = count_images(streams)
-    if images is not None and found < images:
-        raise CmcError(f"--images asks for {images}, and there are {found}")
+    check_enough(count_images(streams), images)
     classes = read_labels(labels, program.inputs)
     if images is not None and len(classes) >= images:
         classes = classes[:images]
