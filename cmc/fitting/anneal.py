@@ -90,6 +90,30 @@ def through(rounds: Rounds, of: Ints) -> float:
 
 
 @kept
+def _seated(of: Ints, members: Ints, held: Ints, place: Ints) -> None:
+    """Put each stage among the members of its core: `held` counts them, `place` is where it is."""
+    for stage in range(len(of)):
+        core = of[stage]
+        members[core, held[core]] = stage
+        place[stage] = held[core]
+        held[core] += 1
+
+
+@kept
+def _move(stage: int, to: int, of: Ints, members: Ints, held: Ints, place: Ints) -> None:
+    """Take a stage from its core, where the last member takes its place, to another one."""
+    source = of[stage]
+    held[source] -= 1
+    last = members[source, held[source]]
+    members[source, place[stage]] = last
+    place[last] = place[stage]
+    members[to, held[to]] = stage
+    place[stage] = held[to]
+    held[to] += 1
+    of[stage] = to
+
+
+@kept
 def annealed(
     stages: Stages,
     rounds: Rounds,
@@ -116,15 +140,13 @@ def annealed(
     # The stages of each core, from its place on as many as there are, and where each stage is.
     members, held = np.empty((cores, count), np.int64), np.zeros(cores, np.int64)
     place, room_ = np.empty((2, count), np.int64)
+    _seated(of, members, held, place)
     for core in range(cores):
         free[core] = room
     inside = 0
     for stage in range(count):
         core = of[stage]
         free[core] -= sizes[stage]
-        members[core, held[core]] = stage
-        place[stage] = held[core]
-        held[core] += 1
         for i in range(partner_of[stage], partner_of[stage + 1]):
             near[stage, of[partner[i]]] += much[i]
         inside += near[stage, core]
@@ -174,14 +196,7 @@ def annealed(
         for turn in range(2 if other >= 0 else 1):
             moved = stage if turn == 0 else other
             source, to = (here, there) if turn == 0 else (there, here)
-            held[source] -= 1
-            last_one = members[source, held[source]]
-            members[source, place[moved]] = last_one
-            place[last_one] = place[moved]
-            members[to, held[to]] = moved
-            place[moved] = held[to]
-            held[to] += 1
-            of[moved] = to
+            _move(moved, to, of, members, held, place)
             free[source] += sizes[moved]
             free[to] -= sizes[moved]
             for i in range(partner_of[moved], partner_of[moved + 1]):
@@ -211,11 +226,8 @@ def annealed_loads(
     members, held = np.empty((cores, count), np.int64), np.zeros(cores, np.int64)
     place, room = np.empty((2, count), np.int64)
     for stage in range(count):
-        core = of[stage]
-        used[core] += sizes[stage]
-        members[core, held[core]] = stage
-        place[stage] = held[core]
-        held[core] += 1
+        used[of[stage]] += sizes[stage]
+    _seated(of, members, held, place)
     even = max(1.0, rounds.held.sum() / cores)
     costs = np.zeros(cores)
     for core in range(cores):
@@ -253,14 +265,7 @@ def annealed_loads(
         for turn in range(2 if other >= 0 else 1):
             moved = stage if turn == 0 else other
             source, to = (here, there) if turn == 0 else (there, here)
-            held[source] -= 1
-            last = members[source, held[source]]
-            members[source, place[moved]] = last
-            place[last] = place[moved]
-            members[to, held[to]] = moved
-            place[moved] = held[to]
-            held[to] += 1
-            of[moved] = to
+            _move(moved, to, of, members, held, place)
             used[source] -= sizes[moved]
             used[to] += sizes[moved]
         gained += gain
