@@ -40,7 +40,7 @@ def slots_by_policy(model: CountedPipeline, policy: BufferPolicy) -> list[int]:
         case "minimal":
             return _minimal(model, trimmed(flow, slots))
         case "whole":
-            wholes = [edge.count(flow.processes[edge.writer].iterations) for edge in flow.edges]
+            wholes = [flow.elements(edge) for edge in flow.edges]
             return [-(-count // whole) * whole for count, whole in zip(slots, wholes, strict=True)]
 
 
@@ -48,8 +48,8 @@ def _rows(model: CountedPipeline) -> list[int]:
     """How many elements of each channel lie in a row of its object, on average."""
     flow = model.flow
     shapes = [find_object(op, op.object).shape or (1,) for op in model.channels]
-    counts = [edge.count(flow.processes[edge.writer].iterations) for edge in flow.edges]
-    return [-(-count // shape[0]) for count, shape in zip(counts, shapes, strict=True)]
+    edges = zip(flow.edges, shapes, strict=True)
+    return [-(-flow.elements(edge) // shape[0]) for edge, shape in edges]
 
 
 def _minimal(model: CountedPipeline, live: Sequence[int]) -> list[int]:

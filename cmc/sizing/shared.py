@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cmc.sizing.throughput import period
-from cmc.timing.flow import Edge, Flow
+from cmc.timing.flow import Flow
 from cmc.timing.solver import solve
 
 MORE_ROWS = (1, 2, 4, 8)
@@ -55,7 +55,7 @@ def roomy_slots(
     if _images(flow) < IMAGES and not fastest.reaches(period(flow)):
         longer = zip(least, flow.edges, rows, strict=True)
         return fitted(
-            [n + max(_whole(flow, e), MORE_ROWS[-1] * row) for n, e, row in longer], least
+            [n + max(flow.elements(e), MORE_ROWS[-1] * row) for n, e, row in longer], least
         )
     for more in MORE_ROWS:
         if fastest.reaches(period(flow)):
@@ -67,11 +67,6 @@ def roomy_slots(
         if (found := pace(flow, slots)).cycles < fastest.cycles:
             best, fastest = slots, found
     return best
-
-
-def _whole(flow: Flow, edge: Edge) -> int:
-    """How many elements of an image go over an edge."""
-    return edge.count(flow.processes[edge.writer].iterations)
 
 
 class Pace(NamedTuple):
@@ -109,8 +104,7 @@ def _events(flow: Flow) -> int:
     """Iterations of an image, and as often as one of its vectors comes to a link with others."""
     iterations = sum(process.iterations for process in flow.processes.values())
     hops = (
-        edge.count(flow.processes[edge.writer].iterations)
-        * sum(link in flow.contended for link in edge.way.links)
+        flow.elements(edge) * sum(link in flow.contended for link in edge.way.links)
         for edge in flow.delayed
     )
     return iterations + sum(hops)

@@ -427,12 +427,16 @@ class Flow:
         edges = zip(self.edges, slots, strict=True)
         return replace(self, edges=tuple(replace(edge, slots=n) for edge, n in edges))
 
+    def elements(self, edge: Edge) -> int:
+        """How many elements of an image a channel carries."""
+        return edge.count(self.processes[edge.writer].iterations)
+
     @cached_property
     def complete(self) -> bool:
         """Whether all machines let everything happen that they drive, in the end."""
         return all(
             edge.ready.end == self.processes[edge.reader].iterations
-            and edge.free.end == edge.count(self.processes[edge.writer].iterations)
+            and edge.free.end == self.elements(edge)
             for edge in self.edges
         )
 

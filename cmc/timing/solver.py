@@ -25,8 +25,7 @@ from cmc.timing.times import Leap, Times
 
 def memory(flow: Flow) -> int:
     """How many images in a row show all that the equations of an image look back at."""
-    counts = (edge.count(flow.processes[edge.writer].iterations) for edge in flow.edges)
-    whole = (edge.slots // count for edge, count in zip(flow.edges, counts, strict=True))
+    whole = (edge.slots // flow.elements(edge) for edge in flow.edges)
     return 2 + max(whole, default=0)
 
 
