@@ -6,12 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil
 
 from cmc.dialects.cmctrl import ChipOp
 from cmc.dialects.cmpipe import PipelineOp, target_of
 from cmc.targets import Target
-from cmc.targets.topology import topology_of
+from cmc.targets.topology import Topology, topology_of
 from cmc.timing.flow import HERE, Way
 
 
@@ -44,6 +45,11 @@ class Ways:
         pipelines = scope.copies if isinstance(scope, PipelineOp) else 1
         return Ways(target, places, pipelines if target.topology == "bus" else 1)
 
+    @cached_property
+    def _topology(self) -> Topology:
+        # To find it anew takes the hash of all figures of the target.
+        return topology_of(self.target)
+
     @property
     def multicast(self) -> bool:
         """Whether a vector for several readers crosses a link once."""
@@ -51,14 +57,14 @@ class Ways:
 
     def title(self, link: int) -> str:
         """A link, for a person."""
-        return topology_of(self.target).links[link].title
+        return self._topology.links[link].title
 
     def between(self, source: str | None, to: str, vector: int) -> Way:
         """The way of vectors of so many numbers from one core to another; None is the GCU."""
         ends = self.places.get(source or ""), self.places.get(to)
         if ends[0] is None or ends[1] is None:
             return HERE
-        links = topology_of(self.target).route(ends[0], ends[1])
+        links = self._topology.route(ends[0], ends[1])
         if not links:
             return HERE
         bytes, width = vector * self.target.element_bytes, self.target.link_bytes_per_cycle
