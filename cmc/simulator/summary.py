@@ -65,7 +65,7 @@ def summarize(chip: Chip, times: Times, cycles_per_image: float | None) -> Repor
         int(alone.ends(1)[0]),
         bound_by(chip),
         target,
-        lambda: interval_in(stream()),
+        lambda: _interval(stream()),
         chip.flow.turns,
         interval_bound(chip),
         copies(chip),
@@ -93,7 +93,7 @@ def latency_of(flow: Flow) -> int:
 
 def interval_of(flow: Flow) -> float | None:
     """Cycles from one image's end to the next one's in a long stream."""
-    return interval_in(long_stream(flow))
+    return _interval(long_stream(flow))
 
 
 def long_stream(flow: Flow) -> Times:
@@ -110,7 +110,7 @@ def long_stream(flow: Flow) -> Times:
     return solve(flow, LONG, arrivals=False)
 
 
-def interval_in(times: Times) -> float | None:
+def _interval(times: Times) -> float | None:
     """Cycles from one image's end to the next one's in a long stream, or on an average there."""
     if not times.complete:
         return None

@@ -23,8 +23,6 @@ from cmc.importer import import_model
 from cmc.passes import get_all_passes
 from cmc.reports.report import Report
 from cmc.simulator.pipeline import pipeline_of
-from cmc.simulator.summary import interval_in
-from cmc.timing.solver import solve
 from cmc.tools.bench.networks import find_networks
 from cmc.tools.bench.residual import resnet18
 from cmc.tools.bench.table import Cell
@@ -75,9 +73,6 @@ hop_ns = { value = 4, source = "assumption" }
 
 CHIPS = {"pimcomp-mesh": 1.2, "pimcomp": 1.3}
 """PIMCOMP's chip, and how many times as long as its largest bound an interval may be there."""
-
-ROUNDS = 16
-"""How many images of each pipeline a stream has: for the first ones, rings are empty."""
 
 
 @dataclass(frozen=True)
@@ -177,6 +172,8 @@ def _apply(module: ModuleOp, passes: Sequence[str]) -> None:
 def row_of(program: cmc.api.Program, seconds: float, theirs: Theirs) -> Row:
     """Time a program, which took so many seconds to compile."""
     one = program.time(1)
+    interval = one.interval
+    assert interval is not None
 
     def us(cycles: float) -> float:
         return one.target.ns(cycles) / 1000
@@ -191,7 +188,7 @@ def row_of(program: cmc.api.Program, seconds: float, theirs: Theirs) -> Row:
         one.pipelines,
         sum(len(core.programs) for core in one.cores[1:]),
         len(one.cores) - 1,
-        us(stream_interval(program, one.pipelines)),
+        us(interval),
         us(one.latency),
         us(issue),
         us(lanes),
@@ -205,11 +202,3 @@ def row_of(program: cmc.api.Program, seconds: float, theirs: Theirs) -> Row:
 def unit_total(report: Report, unit: str) -> int:
     """The cycles for which an image, or one of each pipeline, takes such units of all cores."""
     return sum(core.loads.get(unit, 0) for core in report.cores[1:])
-
-
-def stream_interval(program: cmc.api.Program, pipelines: int) -> float:
-    """Cycles from one image of a stream to the next one: in steady state, or in its middle half."""
-    times = solve(program.loaded.flow, ROUNDS * pipelines, arrivals=False)
-    interval = interval_in(times)
-    assert interval is not None
-    return interval
