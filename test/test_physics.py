@@ -141,6 +141,28 @@ def test_noise_is_that_of_weights_of_any_size(target: str, power: int):
     assert error(found / scale, plain) < 1e-6
 
 
+def test_a_matrix_of_zeros_has_no_noise():
+    """That is a share of its largest weight."""
+    model = chain_model(
+        [1, 8],
+        helper.make_node("MatMul", ["x", "w"], ["y"]),
+        constants={"w": np.zeros((8, 3), np.float32)},
+    )
+    program = cmc.compile(model, target=f"ideal:{NOISY},drift_compensation=true")
+    assert not program.run({"x": normal(2, 8)}, time=60).outputs["y"].any()
+
+
+@pytest.mark.parametrize("weight", [np.nan, -np.inf])
+def test_weights_that_no_cell_holds(weight: float):
+    weights = normal(8, 3)
+    weights[2, 1] = weight
+    node = helper.make_node("MatMul", ["x", "w"], ["y"])
+    model = chain_model([1, 8], node, constants={"w": weights})
+    program = cmc.compile(model, target="ideal:weight_model=pcm")
+    with pytest.raises(CmcError, match=r"stage .* crossbar .*: a weight is infinite or no number"):
+        program.run({"x": normal(2, 8)})
+
+
 @pytest.mark.parametrize("bits", [8, 16, 24])
 def test_inputs_may_be_next_to_nothing(bits: int):
     """Float32 has not so many codes over them."""
@@ -263,7 +285,8 @@ def test_parts_of_a_stream_begin_with_the_first_pipeline(tmp_path: Path):
         ({"time": -1.0}, "a time is 0 s or more after programming, not -1 s"),
         ({"time": float("nan")}, "a time is 0 s or more after programming, not nan s"),
         ({"time": float("inf")}, "a time after programming is finite"),
-        ({"first": -1}, "images are counted from 0, not from -1"),
+        ({"first": -1}, "images are counted from 0 to 2147483647, not from -1"),
+        ({"first": 10**26}, f"images are counted from 0 to 2147483647, not from {10**26}"),
     ],
 )
 def test_conditions_that_there_are_not(

@@ -96,6 +96,9 @@ class Conductances:
     def program(self, weights: Doubles, *address: str | int) -> Cells:
         unit = largest(weights) / self.devices.g_max
         pair = np.stack([np.maximum(weights, 0), np.maximum(-weights, 0)], -1) / unit
+        if not weights.any():
+            # What the devices conduct is a share of the largest weight.
+            unit = 0.0
         rows = weights.shape[0] * weights.shape[1]
         cells = pair.reshape(rows, *pair.shape[2:])
         programmed = [

@@ -17,6 +17,7 @@ from cmc.dialects.cmpipe import CrossbarOp, MxvOp, StageOp, find_crossbar, targe
 from cmc.errors import CmcError
 from cmc.simulator.gather import Floats
 from cmc.targets import Target
+from cmc.targets.kinds import LARGEST
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class Conditions:
             raise CmcError(f"a time is 0 s or more after programming, not {self.time:g} s")
         if not self.time < float("inf"):
             raise CmcError("a time after programming is finite")
-        if self.first < 0:
-            raise CmcError(f"images are counted from 0, not from {self.first}")
+        if not 0 <= self.first <= LARGEST:
+            raise CmcError(f"images are counted from 0 to {LARGEST}, not from {self.first}")
 
     def first_of(self, pipelines: int) -> int:
         """Which of its own images the first one is for each of some pipelines that take turns."""
@@ -141,6 +142,9 @@ def tiles_of(
     tiles: dict[Operation, Tile] = {}
     for number, op in enumerate(products):
         crossbar = find_crossbar(op, op.crossbar)
+        if not np.isfinite(crossbar.value.array).all():
+            message = "a weight is infinite or no number, which no cell holds"
+            raise CmcError(message, f"stage @{stage.origin}, crossbar @{crossbar.sym_name.data}")
         name = f"{stage.sym_name.data}/{crossbar.sym_name.data}"
         own = changed(with_ranges(physics, op))
         computed = (
