@@ -185,17 +185,22 @@ class Program:
         return self._outputs(inputs, lambda stream: values(stream, track, conditions))
 
     def calibrate(
-        self, inputs: Mapping[str, ArrayLike], *, track: Track = no_track
+        self,
+        inputs: Mapping[str, ArrayLike],
+        *,
+        percentile: float = 100,
+        track: Track = no_track,
     ) -> tuple[Seen, ...]:
         """Give converters the ranges of what goes through them for some images, in the module.
 
         Each array is `[images, ...]`. Largest inputs of crossbars, and largest sums of columns, are
-        those of exact products; what is beyond is clipped from then on. Raises `CmcError` if the
-        target has no converters, and for what `run` does.
+        those of exact products; what is beyond is clipped from then on. With a `percentile` below
+        100, only so many % of those that are not 0 are within the ranges, to 1 % of these. Raises
+        `CmcError` if the target has no converters, and for what `run` does.
         """
         if not self.has_chip:
             raise CmcError("nothing of the network is on the cores: there is no crossbar")
-        calibration = Calibration(self.loaded)
+        calibration = Calibration(self.loaded, percentile)
         self.run_with(Values(calibration.dataflow), inputs, track=track)
         calibration.set_ranges()
         self.__dict__.pop("_simulator", None)

@@ -241,6 +241,45 @@ def test_ranges_are_those_of_some_images(
     assert error(scores(program, 4 * images), 4 * plain) > 0.3
 
 
+def test_bounds_follow_inputs_that_are_not_converted():
+    """A sum is then converted by the largest input of its own vector."""
+    weights = np.ones((4, 1), np.float32)
+    node = helper.make_node("MatMul", ["x", "w"], ["y"])
+    program = cmc.compile(
+        chain_model([1, 4], node, constants={"w": weights}), target="ideal:adc_bits=12"
+    )
+    x = {"x": np.array([[1, 1, 1, 1], [0, 0, 0, 100], [0, 0, 0, 0]], np.float32)}
+    (seen,) = program.calibrate(x)
+    assert seen.bound == 4
+    assert error(program.run(x).outputs["y"], np.array([[4], [100], [0]], np.float32)) < 1e-2
+
+
+def test_there_is_nothing_to_calibrate_without_crossbars():
+    model = chain_model([1, 4], helper.make_node("Relu", ["x"], ["y"]))
+    program = cmc.compile(model, target="ideal:dac_bits=8")
+    with pytest.raises(CmcError, match="nothing of the network is on crossbars"):
+        program.calibrate({"x": normal(1, 4)})
+
+
+@pytest.mark.parametrize("images", [1, 40])
+def test_ranges_of_most_numbers(images: int):
+    """Of numbers that are not 0, however many of these there are."""
+    program = cmc.compile(gemm(100, 3), target="ideal:dac_bits=8,adc_bits=8")
+    x = np.abs(normal(images, 100, seed=3))
+    x[:, ::2] = 0
+    (seen,) = program.calibrate({"x": x}, percentile=90)
+    assert seen.range is not None and seen.bound is not None
+    expected = np.percentile(x[x > 0], 90, method="inverted_cdf")
+    assert expected <= seen.range <= 1.01 * expected
+    sums = np.abs(x.astype(np.float64) @ normal(100, 3)) / np.abs(normal(100, 3)).max()
+    expected = np.percentile(sums, 90, method="inverted_cdf")
+    assert 0.999 * expected <= seen.bound * seen.range <= 1.01 * expected
+    (whole,) = program.calibrate({"x": x})
+    assert whole.range == x.max()
+    with pytest.raises(CmcError, match="a percentile is above 0 and up to 100, not 0"):
+        program.calibrate({"x": x}, percentile=0)
+
+
 def test_cmc_calibrate_writes_a_chip(
     calibrated: tuple[Program, Floats],
     digits: Path,
@@ -254,6 +293,8 @@ def test_cmc_calibrate_writes_a_chip(
     assert main([*arguments, "ideal"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("target ideal: error: there are no converters to calibrate: give it dac")
+    assert main([*arguments, "ideal:dac_bits=8", "--percentile", "101"]) == 1
+    assert "expected a number above 0 up to 100, got '101'" in capsys.readouterr().err
     assert main([*arguments, "ideal:dac_bits=12,adc_bits=7"]) == 0
     assert "5 products calibrated by 5 images" in capsys.readouterr().out
     assert module.read_text().count(" range ") == 5

@@ -20,7 +20,7 @@ def calibrate(options: Options) -> None:
     if options.mapping is not None:
         program.save_mapping(options.mapping)
     arrays = read_arrays(options.input, program.inputs)
-    seen = program.calibrate(arrays, track=track)
+    seen = program.calibrate(arrays, percentile=options.percentile, track=track)
     program.save(options.output)
     rows = [(one.stage, one.crossbar, _shown(one.range), _shown(one.bound)) for one in seen]
     print("\n".join(aligned([("stage", "crossbar", "range", "bound"), *rows], left=(0, 1))))

@@ -56,6 +56,14 @@ def share(text: str) -> float:
     raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got '{text}'")
 
 
+def percentile(text: str) -> float:
+    """An argument that is a number above 0 up to 100."""
+    with suppress(ValueError):
+        if 0 < (number := float(text)) <= 100:
+            return number
+    raise argparse.ArgumentTypeError(f"expected a number above 0 up to 100, got '{text}'")
+
+
 def time(text: str) -> float:
     """An argument that is a time: in seconds, or `1h`, `2.5d`."""
     try:

@@ -13,6 +13,7 @@ from cmc.tools.command import (
     ArgumentParser,
     dimension,
     natural,
+    percentile,
     positive,
     share,
     state,
@@ -58,6 +59,7 @@ class Options(argparse.Namespace):
     timing: bool
     rank_error: float | None
     labels: Path | None = None
+    percentile: float
     name: str | None
     space: Path | None
     jobs: int | None
@@ -192,6 +194,13 @@ def parse_options(arguments: Sequence[str]) -> Options:
         metavar="OUT.mlir",
         required=True,
         help="the chip with these ranges, for run and accuracy",
+    )
+    calibrate.add_argument(
+        "--percentile",
+        type=percentile,
+        default=100.0,
+        metavar="P",
+        help="ranges that hold so many %% of what is not 0; the rest is clipped (default: 100)",
     )
     _add_compilation(calibrate)
 
