@@ -13,11 +13,12 @@ import pytest
 
 import cmc
 from cmc.compiler.standard import BufferPolicy
-from cmc.explain.circuit import Circuit, repeated
+from cmc.explain.circuit import Circuit, repeated, summed
+from cmc.explain.critical import critical_path
 from cmc.simulator import Simulator, chip_of
 from cmc.sizing.minimal import minimal_slots
 from cmc.sizing.throughput import throughput_slots
-from cmc.timing.flow import HERE, Edge, Flow, Way
+from cmc.timing.flow import HERE, Edge, Flow, Process, Way
 from cmc.timing.solver import solve
 from conftest import OTHER_NETWORKS, OWN_NETWORKS, by_turns, find_trained
 from explaining import expect_explained, explained
@@ -71,6 +72,14 @@ def test_flows_over_links():
             closed.append(circuit.closed)
     assert kinds["link"] > 5 and kinds["room"] > 5
     assert closed.count(True) > 5 and closed.count(False) > 1
+
+
+def test_long_chains():
+    """There is no end to how far one goes back."""
+    flow = Flow.of([Process("a", 100_000, latency=3, interval=2)], [])
+    path = critical_path(solve(flow, 2))
+    assert path.cycles == 2 * 99_999 + 3 and len(path.links) == 100_000
+    assert [(one.kind, one.times) for one in summed(path.links)] == [("end", 1), ("pace", 99_999)]
 
 
 @pytest.mark.parametrize(

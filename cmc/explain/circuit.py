@@ -4,10 +4,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from typing import Literal
+from functools import cached_property
+from typing import Literal, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmc.poly.evaluate import Ints
 
 Kind = Literal["data", "input", "room", "pace", "unit", "link", "end"]
 """What is waited for: what a stage or an input writes, a free slot in a ring, the iteration before,
@@ -32,6 +38,91 @@ class Link:
     on_iteration: int
     on_image: int
     cycles: int
+
+
+@dataclass(frozen=True, eq=False)
+class Links(Sequence[Link]):
+    """Links of a chain in arrays: there may be hundreds of thousands."""
+
+    names: Sequence[str]
+    """Of stages, and inputs."""
+    whys: Sequence[tuple[Kind, str]]
+    """Kinds of what is waited for, and what."""
+    passed: Ints
+    """`[3, links + 1]`: places in `names`, iterations and images: what waits for the next each."""
+    waits: Ints
+    """`[2, links]`: places in `whys`, and cycles."""
+
+    def __len__(self) -> int:
+        return self.waits.shape[1]
+
+    @overload
+    def __getitem__(self, index: int) -> Link: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Link]: ...
+
+    def __getitem__(self, index: int | slice) -> Link | Sequence[Link]:
+        return tuple(self)[index]
+
+    def __iter__(self) -> Iterator[Link]:
+        numbers: list[list[int]] = self.passed.tolist()
+        stages, iterations, images = numbers
+        ends = list(zip([self.names[stage] for stage in stages], iterations, images, strict=True))
+        waits: list[tuple[int, int]] = self.waits.T.tolist()
+        for end, on, (why, cycles) in zip(ends, ends[1:], waits, strict=False):
+            yield Link(*end, *self.whys[why], *on, cycles)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Links) and tuple(self) == tuple(other)
+
+    @property
+    def cycles(self) -> Ints:
+        return self.waits[1]
+
+    @cached_property
+    def crossing(self) -> NDArray[np.bool_]:
+        """Which of them are waits of vectors for a link between cores."""
+        return np.array([kind == "link" for kind, _ in self.whys], bool)[self.waits[0]]
+
+    @cached_property
+    def likeness(self) -> Ints:
+        """The number of each link's group of like ones, in the order in which the first ones come.
+
+        Those for one link between cores are, whatever sends, and others from one stage to another.
+        """
+        count, stages = len(self.names), self.passed[0]
+        ends = np.where(self.crossing, 0, stages[:-1] * count + stages[1:])
+        same = {why: number for number, why in enumerate(self.whys)}
+        whys = np.array([same[why] for why in self.whys], np.int64)[self.waits[0]]
+        return _numbered(whys * count**2 + ends)
+
+    def grouped(self, groups: Ints) -> list[Waits]:
+        """Each group as one, in the order of their numbers, in which the first ones come."""
+        cycles = np.zeros(int(groups.max(initial=-1)) + 1, np.int64)
+        np.add.at(cycles, groups, self.cycles)
+        waits, on = (self._stages(groups, one) for one in (self.passed[0, :-1], self.passed[0, 1:]))
+        whys: list[int] = self.waits[0, np.unique(groups, return_index=True)[1]].tolist()
+        times: list[int] = np.bincount(groups).tolist()
+        return [
+            Waits(tuple(waits[group]), *self.whys[why], tuple(on[group]), times[group], sum)
+            for group, (why, sum) in enumerate(zip(whys, cycles.tolist(), strict=True))
+        ]
+
+    def _stages(self, groups: Ints, stages: Ints) -> list[list[str]]:
+        """The different stages of each group, as they come."""
+        first = np.sort(np.unique(groups * len(self.names) + stages, return_index=True)[1])
+        names: list[list[str]] = [[] for _ in range(int(groups.max(initial=-1)) + 1)]
+        pairs: list[tuple[int, int]] = np.stack([groups, stages], 1)[first].tolist()
+        for group, stage in pairs:
+            names[group].append(self.names[stage])
+        return names
+
+
+def _numbered(keys: Ints) -> Ints:
+    """A number for each key, in ascending order of where each comes first."""
+    _, first, of = np.unique(keys, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[of]
 
 
 @dataclass(frozen=True)
@@ -81,36 +172,15 @@ def some_of(stages: Sequence[str]) -> str:
     return f"{names} and {len(stages) - _NAMED} more" if len(stages) > _NAMED else names
 
 
-def summed(links: Iterable[Link]) -> list[Waits]:
+def summed(links: Links) -> list[Waits]:
     """What is waited for, in the order of a chain: like waits, and those for one link, as one."""
-    groups: dict[object, list[Link]] = {}
-    for link in links:
-        groups.setdefault(_likeness(link), []).append(link)
-    return [_sum(group) for group in groups.values()]
+    return links.grouped(links.likeness)
 
 
-def in_a_row(links: Iterable[Link]) -> list[Waits]:
+def in_a_row(links: Links) -> list[Waits]:
     """The same wait after wait: only of vectors that wait for a link, all in a row are one."""
-    groups: list[list[Link]] = []
-    for link in links:
-        if groups and link.kind == "link" and _likeness(groups[-1][0]) == _likeness(link):
-            groups[-1].append(link)
-        else:
-            groups.append([link])
-    return [_sum(group) for group in groups]
-
-
-def _likeness(link: Link) -> object:
-    of = () if link.kind == "link" else (link.stage, link.on)
-    return link.kind, link.what, of
-
-
-def _sum(links: Sequence[Link]) -> Waits:
-    first = links[0]
-    stages = tuple(dict.fromkeys(link.stage for link in links))
-    on = tuple(dict.fromkeys(link.on for link in links))
-    cycles = sum(link.cycles for link in links)
-    return Waits(stages, first.kind, first.what, on, len(links), cycles)
+    goes_on = links.crossing[1:] & (links.likeness[1:] == links.likeness[:-1])
+    return links.grouped(np.cumsum(np.append(np.zeros(1, bool), ~goes_on)))
 
 
 @dataclass(frozen=True)
@@ -121,7 +191,7 @@ class Circuit:
     One that is not `closed` leads from the end of an image back to when another one ended.
     """
 
-    links: tuple[Link, ...]
+    links: Links
     cycles: int
     """Of all links."""
     images: int
@@ -156,7 +226,7 @@ class Circuit:
 class CriticalPath:
     """Waits from the end of an image's last iteration back to the first vector that was sent."""
 
-    links: tuple[Link, ...]
+    links: Links
     cycles: int
     """Of all links."""
 
@@ -168,7 +238,7 @@ class CriticalPath:
         return {"cycles": self.cycles, "waits": _as_json(self.links)}
 
 
-def _as_json(links: Iterable[Link]) -> list[dict[str, object]]:
+def _as_json(links: Links) -> list[dict[str, object]]:
     return [asdict(one) for one in summed(links)]
 
 

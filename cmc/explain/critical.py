@@ -13,13 +13,13 @@ Cohen, Olsder, Quadrat: Synchronization and Linearity, chapter 3).
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
-from cmc.explain.circuit import Circuit, CriticalPath, Link
-from cmc.explain.clocks import Beginning, Logs, Steady
-from cmc.explain.last import Last, Lasts, Log, Node
+from cmc.explain.circuit import Circuit, CriticalPath, Links
+from cmc.explain.clocks import Logs
+from cmc.explain.kernel import END, Clock, Way
+from cmc.explain.last import Lasts
+from cmc.poly.evaluate import Ints
 from cmc.timing.times import Times
 
 
@@ -34,42 +34,45 @@ def critical_circuit(times: Times) -> Circuit | None:
         return _between_images(times)
     name = next(name for name in times.flow.processes if times.periods[name] == pace)
     logs = Logs.of(times, name)
-    steady, lasts = Steady.of(logs, name), Lasts(logs.flow)
-    if steady is None or any(times.periods[other] != pace for other in logs.flow.processes):
+    clock = logs.steady(pace, name)
+    if clock is None or any(times.periods[other] != pace for other in logs.flow.processes):
         return None
-    node = Node(name, logs.flow.processes[name].iterations - 1)
-    visits: dict[tuple[Log, int], list[int]] = {}
-    way: list[tuple[Node, Last]] = []
-    passed = [0]
-    while True:
-        count = lasts.in_image(node.log)
-        image, place = divmod(node.number, count)
-        before = visits.setdefault((node.log, place), [])
-        for step in before:
-            images = way[step][0].number // count - image
-            cycles = passed[-1] - passed[step]
-            if cycles == pace * images:
-                links = _shifted(lasts, way[step:], steady)
-                return Circuit(links, cycles, images * times.flow.turns)
-        before.append(len(way))
-        last = lasts.of(steady, node)
-        assert last is not None, f"{node} waits for nothing"
-        way.append((node, last))
-        passed.append(passed[-1] + last.cycles)
-        node = last.on
+    lasts, last = Lasts.of(logs.flow), logs.flow.processes[name].iterations - 1
+    for way in lasts.ways(clock, logs.number(name), last):
+        passed = np.append(0, np.cumsum(way.cycles))
+        image, place = np.divmod(way.number, lasts.sizes[way.log])
+        # The same of all that is on a circuit.
+        since = passed * pace.denominator + (image - image[0]) * pace.numerator
+        circle = _first_again(np.stack([way.log, place, since]))
+        if circle is not None:
+            first, again = circle
+            links = lasts.links(_shifted(_part(way, first, again), clock))
+            cycles, images = int(passed[again] - passed[first]), int(image[first] - image[again])
+            return Circuit(links, cycles, images * times.flow.turns)
+    raise AssertionError(f"{name} waits for nothing")
 
 
-def _shifted(lasts: Lasts, way: list[tuple[Node, Last]], steady: Steady) -> tuple[Link, ...]:
-    """The links of a circuit, of images as early as those of steady state are."""
-    rounds = max(
-        -((last.on.number - steady.first(last.on.log)) // steady.again(last.on.log))
-        for _, last in way
-    )
+def _first_again(keys: Ints) -> tuple[int, int] | None:
+    """Where in `[parts, keys]` the first key is that was there before, and that."""
+    order = np.lexsort(keys)
+    same = np.all(keys[:, order[1:]] == keys[:, order[:-1]], axis=0)
+    if not np.any(same):
+        return None
+    place = np.argmin(np.where(same, order[1:], len(order)))
+    return int(order[place]), int(order[place + 1])
 
-    def later(node: Node) -> Node:
-        return Node(node.log, node.number + rounds * steady.again(node.log))
 
-    return tuple(_link(lasts, later(node), last._replace(on=later(last.on))) for node, last in way)
+def _part(way: Way, first: int, last: int) -> Way:
+    """The waits of a way from one of its entries to another one."""
+    entries, waits = slice(first, last + 1), slice(first, last)
+    return Way(way.log[entries], way.number[entries], way.why[waits], way.cycles[waits])
+
+
+def _shifted(circle: Way, clock: Clock) -> Way:
+    """A circuit of images as early as those of steady state are."""
+    again = np.diff(clock.place)[circle.log]
+    rounds = np.max(-((circle.number - clock.first[circle.log])[1:] // again[1:]))
+    return circle._replace(number=circle.number + rounds * again)
 
 
 def _between_images(times: Times) -> Circuit | None:
@@ -81,45 +84,41 @@ def _between_images(times: Times) -> Circuit | None:
     if not times.complete or first == last or any(times.leaps.values()):
         return None
     since, end = np.maximum.accumulate(times.ends(times.images))[[first, last]].tolist()
-    (*links, one), earlier = _back(times, _last_to_end(times, last), since)
-    links = (*links, replace(one, cycles=one.cycles - earlier))
+    links, earlier = _back(times, *_last_to_end(times, last), since)
+    links.cycles[-1] -= earlier
     return Circuit(links, end - since, last - first, closed=False)
 
 
-def _last_to_end(times: Times, images: int) -> Node:
-    """The iteration of all up to an image that is the last one to end."""
-    ends: dict[Node, int] = {}
+def _last_to_end(times: Times, images: int) -> tuple[str, int]:
+    """The iteration of all up to an image that is the last one to end, and the process."""
+    ends: dict[tuple[str, int], int] = {}
     for name, process in times.flow.processes.items():
         if own := process.turn.images(images + 1):
-            node = Node(name, own * process.iterations - 1)
-            start = int(times.at(name, np.array([node.number]))[0])
-            ends[node] = start + process.latency
-    return max(ends, key=lambda node: ends[node])
+            number = own * process.iterations - 1
+            start = int(times.at(name, np.array([number]))[0])
+            ends[name, number] = start + process.latency
+    return max(ends, key=lambda one: ends[one])
 
 
 def critical_path(times: Times) -> CriticalPath:
     """That of the first image of a stream."""
-    links, _ = _back(times, _last_to_end(times, 0), 0)
-    return CriticalPath(links, sum(link.cycles for link in links))
+    links, _ = _back(times, *_last_to_end(times, 0), 0)
+    return CriticalPath(links, int(links.cycles.sum()))
 
 
-def _back(times: Times, node: Node, since: int) -> tuple[tuple[Link, ...], int]:
+def _back(times: Times, name: str, number: int, since: int) -> tuple[Links, int]:
     """The waits from the end of an iteration back to a cycle, and how much earlier the last begins.
 
     That is before anything is left out of the stream.
     """
-    assert isinstance(node.log, str)
-    logs = Logs.of(times, node.log)
-    clock, lasts = Beginning(logs), Lasts(logs.flow)
-    latency = logs.flow.processes[node.log].latency
-    now, here = int(times.at(node.log, np.array([node.number]))[0]), lasts.place(node)
-    links = [Link(*here, "end", "", *here, latency)]
-    while now > since and (last := lasts.of(clock, node)) is not None:
-        there = lasts.place(last.on)
-        links.append(Link(*here, last.kind, last.what, *there, last.cycles))
-        node, here, now = last.on, there, now - last.cycles
-    return tuple(links), since - now
-
-
-def _link(lasts: Lasts, node: Node, last: Last) -> Link:
-    return Link(*lasts.place(node), last.kind, last.what, *lasts.place(last.on), last.cycles)
+    logs, start = Logs.of(times, name), int(times.at(name, np.array([number]))[0])
+    lasts, log = Lasts.of(logs.flow), logs.number(name)
+    *_, way = lasts.ways(logs.beginning(start), log, number, since)
+    latency = logs.flow.processes[name].latency
+    whole = Way(
+        np.append(log, way.log),
+        np.append(number, way.number),
+        np.append(END, way.why),
+        np.append(latency, way.cycles),
+    )
+    return lasts.links(whole), since - (start - int(way.cycles.sum()))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from cmc.dialects.cmpipe import target_of
+from cmc.explain.circuit import summed
 from cmc.reports.help import Figures
 from cmc.reports.report import Report
 from cmc.simulator.load import Chip, Ring
@@ -35,8 +36,8 @@ def ring_steps(chip: Chip, report: Report) -> Iterator[RingStep]:
     Where some are, any wait may matter: rings are all those that anything waited for.
     """
     chains = (report.critical, report.critical_path)
-    links = [link for chain in chains if chain is not None for link in chain.links]
-    waited = {link.what for link in links if link.kind == "room"}
+    waits = [one for chain in chains if chain is not None for one in summed(chain.links)]
+    waited = {one.what for one in waits if one.kind == "room"}
     if chip.flow.shared:
         programs = (program for core in report.cores for program in core.programs)
         whys = {why for program in programs for why, cycles in program.waiting.items() if cycles}

@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
-from cmc.explain.circuit import Circuit, CriticalPath, Link, in_a_row, repeated, some_of, summed
+from cmc.explain.circuit import Circuit, CriticalPath, Links, in_a_row, repeated, some_of, summed
 from cmc.reports.columns import aligned
 from cmc.reports.help import Figures, Help, Row
 from cmc.reports.report import Report
@@ -50,7 +50,7 @@ def _format_path(path: CriticalPath | None) -> str:
     )
 
 
-def _format_links(chain: Circuit | CriticalPath, links: Sequence[Link]) -> list[str]:
+def _format_links(chain: Circuit | CriticalPath, links: Links) -> list[str]:
     """A line for each run of like waits; of too many, for all that are like each other."""
     waits = in_a_row(links)
     keys = [(one.stages, one.kind, one.what, one.on) for one in waits]
@@ -70,7 +70,7 @@ def _format_links(chain: Circuit | CriticalPath, links: Sequence[Link]) -> list[
     return head + [f"  {text:<{width}}  {n:>9,} of {chain.cycles:,} cycles" for text, n in lines]
 
 
-def _of_most_cycles(links: Sequence[Link]) -> list[tuple[str, int]]:
+def _of_most_cycles(links: Links) -> list[tuple[str, int]]:
     """Like waits as one, with their cycles: first those of most."""
     waits = sorted(summed(links), key=lambda one: -one.cycles)
     lines: list[tuple[str, int]] = []

@@ -33,6 +33,9 @@ class Layout:
     """How many iterations of each process there are in the stream."""
     late: Ints
     """The waits of an image for more signals than there are of its time."""
+    channels: Sequence[tuple[Edge, bool] | None]
+    """Of each wait, the channel whose data it is for, or, if not that, whose room; None for a state
+    that is fed back."""
     hops: Hops
     """Their logs are those after those of processes."""
 
@@ -58,7 +61,8 @@ class Layout:
             np.maximum(queues, rows[len(flying) :], out=queues)
         room = np.concatenate([processes, queues])
         state = _state(plan, np.array(waits.slots, np.int64), room)
-        return Layout(plan, state, room, waits.limits, np.flatnonzero(waits.late), hops)
+        late = np.flatnonzero(waits.late)
+        return Layout(plan, state, room, waits.limits, late, waits.channels, hops)
 
 
 def _array(numbers: Iterable[int]) -> Ints:
@@ -178,6 +182,9 @@ class _Waits:
     slots: list[int] = field(default_factory=list[int])
     """Iterations at the start of the stream that do not wait, of those that would."""
     late: list[bool] = field(default_factory=list[bool])
+    channels: list[tuple[Edge, bool] | None] = field(
+        default_factory=list["tuple[Edge, bool] | None"]
+    )
     limits: list[int] = field(default_factory=list[int])
     needs: list[Ints] = field(default_factory=list[Ints])
     """The tables, of which machines that are alike have one."""
@@ -238,6 +245,7 @@ class _Waits:
                 waits.some.append(row)
                 waits.slots.append(slots + later)
                 waits.late.append(late)
+                waits.channels.append((edge, reads))
             for writer in (one for one, stream in flow.fed if stream == process.name):
                 # All of the images before, from the first iteration of an image on.
                 waits.owner.append(owner)
@@ -251,6 +259,7 @@ class _Waits:
                 waits.some.append(-1)
                 waits.slots.append(0)
                 waits.late.append(False)
+                waits.channels.append(None)
             waits.limits.append(limit)
         return waits
 

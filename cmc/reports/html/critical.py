@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from cmc.explain.circuit import Link
+from cmc.explain.circuit import Links, Waits, summed
 from cmc.reports.html.figures import Columns
 from cmc.reports.report import ProgramReport, Report
 
@@ -27,19 +27,20 @@ class Critical:
     report: Report
 
     @cached_property
-    def links(self) -> tuple[Link, ...]:
+    def waits(self) -> Sequence[Waits]:
+        """Like waits as one."""
         circuit = self.report.critical
-        return () if circuit is None else circuit.links
+        return () if circuit is None else summed(circuit.links)
 
     @cached_property
     def stages(self) -> set[str]:
         """The programs that wait: where their vectors do, for a link, that is what is marked."""
-        return {link.stage for link in self.links if link.kind != "link"}
+        return {stage for one in self.waits if one.kind != "link" for stage in one.stages}
 
     @property
     def marked(self) -> str:
         """How it is marked, for a caption."""
-        return _MARKED if self.links else ""
+        return _MARKED if self.waits else ""
 
     @cached_property
     def cores(self) -> set[str]:
@@ -51,12 +52,12 @@ class Critical:
     @cached_property
     def rings(self) -> set[str]:
         """The channels whose data, or whose room, is waited for."""
-        return {link.what for link in self.links if link.kind in ("data", "input", "room")}
+        return {one.what for one in self.waits if one.kind in ("data", "input", "room")}
 
     @cached_property
     def crossed(self) -> set[str]:
         """The links that are waited for, by their titles."""
-        return {link.what for link in self.links if link.kind == "link"}
+        return {one.what for one in self.waits if one.kind == "link"}
 
     def circuit_line(self, rows: Rows) -> Columns | None:
         """From iteration to iteration through the rows of programs; None if they are not shown.
@@ -66,7 +67,7 @@ class Critical:
         circuit = self.report.critical
         if circuit is None or not circuit.closed:
             return None
-        least = min(min(link.image, link.on_image) for link in circuit.links)
+        least = int(circuit.links.passed[2].min())
         return _line(rows, circuit.links, least // circuit.images * circuit.images)
 
     def path_line(self, rows: Rows) -> Columns | None:
@@ -75,15 +76,14 @@ class Critical:
         return None if path is None else _line(rows, path.links, 0)
 
 
-def _line(rows: Rows, links: Sequence[Link], earlier: int) -> Columns | None:
+def _line(rows: Rows, links: Links, earlier: int) -> Columns | None:
     """The iterations of some links, so many images earlier."""
-    first = links[0]
-    points = [(first.stage, first.iteration, first.image)]
-    points += [(link.on, link.on_iteration, link.on_image) for link in links]
-    if not {name for name, *_ in points} <= rows.keys():
+    stages: list[int] = links.passed[0].tolist()
+    names = [links.names[stage] for stage in stages]
+    if not set(names) <= rows.keys():
         return None
     found: list[tuple[float, float]] = []
-    for name, iteration, image in points:
+    for name, (iteration, image) in zip(names, links.passed[1:].T.tolist(), strict=True):
         row, program = rows[name]
         own = (image - earlier - program.turn.number) // program.turn.of
         number = own * program.iterations + iteration

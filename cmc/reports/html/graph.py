@@ -67,7 +67,7 @@ def graph(report: Report, critical: Critical) -> Figure | None:
     plot = make_plot(
         "graph",
         min(max(_ROW * len(nodes) + 50, _LEAST), _MOST),
-        span(-_LEFT - 0.05 if critical.links else -0.05, 1.05),
+        span(-_LEFT - 0.05 if critical.waits else -0.05, 1.05),
         span(len(nodes) - 0.5, -0.5),
         "ypan,ywheel_zoom,box_zoom,reset",
     )
@@ -123,7 +123,7 @@ def graph(report: Report, critical: Critical) -> Figure | None:
             tooltips=[("sends", "@what"), ("rings", "@rings{0,0}, with @slots{0,0} slots")],
         ),
     )
-    return Figure("Network", plot, _CAPTION + (_WAITS + critical.marked if critical.links else ""))
+    return Figure("Network", plot, _CAPTION + (_WAITS + critical.marked if critical.waits else ""))
 
 
 def _nodes(cores: Iterable[CoreReport], details: Details) -> list[_Node]:
@@ -181,8 +181,8 @@ def _lines(edges: Sequence[_Edge]) -> Columns:
 def _draw_waits(plot: figure, details: Details, critical: Critical, names: Sequence[str]):
     """The critical circuit, as far as it goes from stage to stage."""
     rows = {name: row for row, name in enumerate(names)}
-    links = (link for link in critical.links if link.kind != "link")
-    pairs = {(details.origins[link.on], details.origins[link.stage]) for link in links}
+    ends = ((*one.on, *one.stages) for one in critical.waits if one.kind != "link")
+    pairs = {(details.origins[on], details.origins[stage]) for on, stage in ends}
     edges = [
         _Edge(rows[one], rows[other], f"@{other} waits for @{one}")
         for one, other in sorted(pairs)
