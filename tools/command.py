@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from difflib import get_close_matches
 from io import UnsupportedOperation
 from typing import NoReturn
 
@@ -32,6 +33,14 @@ class ArgumentParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise CmcError(f"{message} (see {self.prog} --help)", self.prog)
+
+    def refuse(self, unknown: Sequence[str]) -> NoReturn:
+        """Say what is left of a command line, and what it may have been meant for."""
+        known = [flag for action in self._actions for flag in action.option_strings]
+        flag = next((one for one in unknown if one.startswith("-")), "")
+        close = get_close_matches(flag.partition("=")[0], known, 1)
+        meant = f"; did you mean {close[0]}?" if close else ""
+        self.error(f"unrecognized arguments: {' '.join(unknown)}{meant}")
 
 
 def natural(text: str) -> int:

@@ -344,7 +344,10 @@ def parse_options(arguments: Sequence[str]) -> Options:
         help="one of them, or a file, as a file to start from (default: a list)",
     )
     targets.add_argument("--debug", action="store_true", help=_DEBUG_HELP)
-    return parser.parse_args(arguments, Options())
+    options, unknown = parser.parse_known_args(arguments, Options())
+    if unknown:
+        commands.choices[options.command].refuse(unknown)
+    return options
 
 
 def _add_input(parser: argparse.ArgumentParser, *flags: str, required: bool = False) -> None:
