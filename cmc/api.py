@@ -37,7 +37,7 @@ from cmc.compression.advice import advising
 from cmc.diagnostics import verify_module
 from cmc.dialects import get_all_dialects
 from cmc.dialects.cmctrl import ChipOp
-from cmc.dialects.cmpipe import PipelineOp, states_of
+from cmc.dialects.cmpipe import PipelineOp
 from cmc.errors import CmcError
 from cmc.files import weights
 from cmc.files.output import replacing_text
@@ -45,6 +45,7 @@ from cmc.files.parsing import parse_file
 from cmc.fitting.mapped import mapping_of
 from cmc.fitting.mapping import write_mapping
 from cmc.host.turns import NOTHING, Cores, Turns
+from cmc.interface import Interface
 from cmc.passes.on_target import put_target
 from cmc.reports.html.notebook import rows_of, table
 from cmc.reports.report import Report
@@ -55,32 +56,18 @@ from cmc.simulator.bulk import Values
 from cmc.simulator.crossbars import NEW, Conditions
 from cmc.simulator.load import Chip
 from cmc.simulator.pipeline import Pipeline, pipeline_of
-from cmc.simulator.ports import largest_integers, port_shapes
-from cmc.streams import Shapes, Stream, check_magnitudes, check_stream, count_images
+from cmc.streams import Shapes, Stream, check_stream, count_images
 from cmc.targets import IDEAL, find_target
 from cmc.track import Track, no_track
 
 __all__ = ["Hosted", "Network", "Pipeline", "Program", "Result", "compile", "load", "load_level"]
 
 
-class Program:
+class Program(Interface):
     """A network as a configured chip."""
 
     module: ModuleOp
     """The `cmctrl` level: what `cmc-opt` prints, and what the simulator executes."""
-
-    def __init__(self, module: ModuleOp):
-        self.module = module
-
-    @property
-    def inputs(self) -> Shapes:
-        """The shape of one image by input name, without the axis that counts the images."""
-        return self._cores.inputs if self._turns is None else self._turns.inputs(self._cores)
-
-    @property
-    def outputs(self) -> Shapes:
-        """The shape of one image's result by output name; -1 for what depends on the image."""
-        return self._cores.outputs if self._turns is None else self._turns.outputs(self._cores)
 
     @property
     def result_shapes(self) -> dict[str, tuple[int, ...] | None]:
@@ -90,36 +77,9 @@ class Program:
         return dict(shapes) if self._turns is None else self._turns.result_shapes(shapes)
 
     @property
-    def has_host(self) -> bool:
-        """Whether the host computes parts of the network."""
-        return self._turns is not None
-
-    @cached_property
-    def _turns(self) -> Turns | None:
-        turns = Turns.of(self.module)
-        if turns is not None:
-            turns.check(self._cores)
-        return turns
-
-    @cached_property
-    def _cores(self) -> Cores:
-        if not self.has_chip:
-            return NOTHING
-        gcu = chip_of(self.module).gcu
-        return Cores(port_shapes(gcu.inputs()), port_shapes(gcu.outputs()))
-
-    @property
     def has_chip(self) -> bool:
         """Whether anything of the network is on the cores."""
         return any(isinstance(op, ChipOp) for op in self.module.ops)
-
-    @property
-    def states(self) -> dict[str, str]:
-        """The outputs of the image before that inputs are, by the names of these.
-
-        In a stream, such an input is given for the first image alone; it is zeros if it is not.
-        """
-        return states_of(chip_of(self.module).gcu.inputs()) if self.has_chip else {}
 
     @cached_property
     @seldom_collected()
@@ -214,8 +174,7 @@ class Program:
         """All outputs, where `compute` is what the chip computes of a stream that it takes."""
 
         def checked(stream: Stream) -> Mapping[str, Floats]:
-            check_magnitudes(stream, largest_integers(chip_of(self.module).gcu.inputs()))
-            return compute(stream)
+            return compute(self._entering(stream))
 
         if self._turns is None:
             return dict(checked(check_stream(self.inputs, inputs, self.states)))
@@ -274,6 +233,7 @@ def compile(
     place: str | PathLike[str] = AUTO,
     host: bool = True,
     states: Mapping[str, str] | None = None,
+    check: Callable[[Interface], None] | None = None,
     track: Track = no_track,
 ) -> Program:
     """Compile an ONNX network.
@@ -284,7 +244,9 @@ def compile(
     a mapping file says, or not (`none`); `place` is `auto`, or a mapping file that says which cores
     run which stages, and where they are; `host` lets the host compute what no core can have, but
     not beside states; `states` has the inputs that are outputs of the image before, by the names of
-    these outputs; `track` goes through the passes. Raises `CmcError` for what cannot be compiled.
+    these outputs; `check` is given inputs and outputs as soon as these are known, and may raise an
+    error before a chip is made; `track` goes through the passes. Raises `CmcError` for what cannot
+    be compiled.
     """
     if buffers not in get_args(BufferPolicy):
         raise CmcError(f"buffers is one of {', '.join(get_args(BufferPolicy))}, not {buffers!r}")
@@ -294,6 +256,8 @@ def compile(
     source = model if isinstance(model, ModelProto) else Path(model)
     context = make_context()
     module = staged(source, sizes, states, host, context)
+    if check is not None:
+        check(Interface(module))
     if any(isinstance(op, PipelineOp) for op in module.ops):
         put_target(module, fspath(target))
         passes = passes_to_chip(buffers, fspath(copies), fspath(place))

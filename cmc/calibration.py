@@ -19,6 +19,7 @@ from cmc.errors import CmcError
 from cmc.simulator.crossbars import Conditions, Rows, Tile, physics_of
 from cmc.simulator.gather import Floats
 from cmc.simulator.load import Chip
+from cmc.targets import Target
 
 _SHIFT = 16
 """By so many bits numbers of float32 are shorter where they are counted: to a share of 1/128."""
@@ -89,6 +90,14 @@ class Seen:
                 self.sums.add(some if self.converted else some / np.where(largest, largest, 1))
 
 
+def check_converters(target: Target) -> None:
+    """CmcError if a target has no converters."""
+    physics = physics_of(target)
+    if physics.dac_bits is None and physics.adc_bits is None:
+        message = "there are no converters to calibrate: give it dac_bits, adc_bits or both"
+        raise CmcError(message, f"target {target.name}")
+
+
 class _Observed(Tile):
     """An exact product, which is looked at."""
 
@@ -123,9 +132,10 @@ class Calibration:
     """Looks at all products of a chip while images go through it."""
 
     def __init__(self, chip: Chip, percentile: float = 100):
-        """CmcError if it has no converters."""
+        """CmcError if it has no converters, or no products."""
         if not 0 < percentile <= 100:
             raise CmcError(f"a percentile is above 0 and up to 100, not {percentile:g}")
+        check_converters(target_of(chip.op))
         self._percentile = percentile
         self._seen: dict[tuple[str, str, int], Seen] = {}
         exact = chip.exact()
@@ -133,10 +143,7 @@ class Calibration:
             name: dict(self._observed(program.body)) for name, program in exact.programs.items()
         }
         if not self._seen:
-            if not any(isinstance(op, MxvOp) for op in chip.op.walk()):
-                raise CmcError("nothing of the network is on crossbars: there is no converter")
-            message = "there are no converters to calibrate: give it dac_bits, adc_bits or both"
-            raise CmcError(message, f"target {target_of(chip.op).name}")
+            raise CmcError("nothing of the network is on crossbars: there is no converter")
         self.dataflow = exact.with_tiles(lambda program: tiles[program.name])
         """What computes exact values, and is seen."""
 
@@ -158,8 +165,6 @@ class Calibration:
     def _observed(self, body: Sequence[Operation]) -> Iterator[tuple[Operation, Tile]]:
         for number, op in enumerate(op for op in body if isinstance(op, MxvOp)):
             physics = physics_of(target_of(op))
-            if physics.dac_bits is None and physics.adc_bits is None:
-                continue
             stage, crossbar = op.parent_op(), find_crossbar(op, op.crossbar)
             assert isinstance(stage, StageOp)
             key = stage.origin, crossbar.sym_name.data, number

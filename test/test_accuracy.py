@@ -34,6 +34,7 @@ from cmc.simulator.watch import Noise
 from cmc.targets.files import with_figures
 from cmc.tools import cmc_accuracy
 from cmc.tools.cmc import main
+from cmc.tools.cmc_compile import Check
 from cmc.tools.options import Options
 from conftest import ROOT
 from onnx_models import chain_model, normal
@@ -294,7 +295,8 @@ def test_the_command_writes_what_its_schema_says(
 
 
 def compile_nothing(monkeypatch: pytest.MonkeyPatch, program: Program):
-    def made(options: Options) -> Program:
+    def made(options: Options, check: Check) -> Program:
+        check(program)
         return program
 
     monkeypatch.setattr(cmc_accuracy, "open_program", made)

@@ -211,11 +211,57 @@ def test_bad_input(fail: Run, compiled: Path, arrays: Path, spec: str, message: 
         (["--random", "1", "--shape", "N"], "expected NAME=N, got 'N'"),
         (["--random", "1", "-o", "nowhere/out.npz"], "nowhere: error: no such folder"),
         (["--random", "1", "--report", "."], "is a folder"),
-        (["--rand", "1"], "unrecognized arguments: --rand 1"),
+        (
+            ["--rand", "1"],
+            "cmc run: error: unrecognized arguments: --rand 1; did you mean --random? "
+            "(see cmc run --help)",
+        ),
+        (["more", "--verbos"], "unrecognized arguments: more --verbos (see cmc run --help)"),
     ],
 )
 def test_misuse(fail: Run, compiled: Path, arguments: list[str], message: str):
     assert message in fail("run", compiled, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "--input", "{}/flat.npy"], "expects shape [images, 1, 8, 8], got [3, 64]"),
+        (["run", "--input", "{}/good.npy", "--images", "4"], "asks for 4, and there are 3"),
+        (["run"], "no images: give --input"),
+        (["run", "--random", "1", "--check", "--model", "{}/two.onnx"], "two.onnx: error: its in"),
+        (["calibrate", "--inputs", "{}/flat.npy"], "expects shape [images, 1, 8, 8]"),
+        (["calibrate", "--inputs", "{}/good.npy", "--target", "pcm-64"], "no converters to calib"),
+        (["accuracy", "--inputs", "{}/flat.npy", "--labels", "{}/labels.npy"], "expects shape"),
+        (["accuracy", "--inputs", "{}/good.npy", "--labels", "{}/labels.npy"], "3 images, and 2"),
+        (
+            ["accuracy", "--inputs", "{}/good.npy", "--labels", "{}/labels.npy", "--output", "x"],
+            "no output 'x'",
+        ),
+    ],
+)
+def test_images_are_refused_before_a_chip_is_made(
+    fail: Run,
+    digits: Path,
+    arrays: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    message: str,
+):
+    """Which may take minutes."""
+
+    def compiles(buffers: str, copies: str, place: str) -> None:
+        pytest.fail("compiles")
+
+    monkeypatch.setattr("cmc.api.passes_to_chip", compiles)
+    np.save(arrays / "labels.npy", np.array([3, 4]))
+    two = chain_model((1, 4), onnx.helper.make_node("Relu", ["x"], ["y"]))
+    (arrays / "two.onnx").write_bytes(two.SerializeToString())
+    command, *rest = (argument.format(arrays) for argument in arguments)
+    if command == "calibrate":
+        rest += ["-o", str(arrays / "out.mlir")]
+        rest += [] if "--target" in rest else ["--target", "pcm-64-analog"]
+    assert message in fail(command, digits, *rest)
 
 
 @pytest.mark.parametrize("command", ["accuracy", "calibrate", "explain"])

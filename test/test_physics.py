@@ -296,7 +296,9 @@ def test_cmc_calibrate_writes_a_chip(
     assert main([*arguments, "ideal:dac_bits=8", "--percentile", "101"]) == 1
     assert "expected a number above 0 up to 100, got '101'" in capsys.readouterr().err
     assert main([*arguments, "ideal:dac_bits=12,adc_bits=7"]) == 0
-    assert "5 products calibrated by 5 images" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "5 products calibrated by 5 images\nrange: the largest input" in shown
+    assert "bound: the largest sum" in shown
     assert module.read_text().count(" range ") == 5
     assert np.array_equal(scores(cmc.load(module), images), scores(calibrated[0], images))
 

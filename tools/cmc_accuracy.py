@@ -5,11 +5,14 @@
 import json
 
 from cmc.accuracy.advice import advise
+from cmc.accuracy.classes import Labels
 from cmc.accuracy.images import read_images
 from cmc.accuracy.measure import measure
 from cmc.accuracy.text import format_accuracy, format_advice
+from cmc.accuracy.trials import Inputs
 from cmc.explain.help import point_of
 from cmc.files.output import check_output, replacing_text
+from cmc.interface import Interface
 from cmc.targets import IDEAL
 from cmc.tools.cmc_compile import check_mapping, chip_options, is_module, open_program
 from cmc.tools.options import Options
@@ -25,10 +28,17 @@ def show_accuracy(options: Options) -> None:
         check_output(path, [options.model, *files, *written[:position]])
     check_mapping(options, written)
     of_network = not is_module(options)
-    program = open_program(options)
+    given: list[tuple[Inputs, Labels]] = []
+
+    def read(interface: Interface) -> None:
+        assert options.labels is not None
+        images = options.images
+        given.append(read_images(interface, options.input, options.labels, images, options.scores))
+
+    program = open_program(options, read)
+    ((inputs, labels),) = given
     if options.mapping is not None:
         program.save_mapping(options.mapping)
-    inputs, labels = read_images(program, options.input, options.labels, options.images)
     found = measure(
         program,
         options.model if of_network else None,

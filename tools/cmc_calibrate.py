@@ -2,13 +2,21 @@
 
 """`cmc calibrate`: ranges of converters from images, kept in the chip's module."""
 
-from cmc.files.array_files import read_arrays
+from cmc.calibration import check_converters
+from cmc.files.array_files import Arrays, read_arrays
 from cmc.files.output import check_output
+from cmc.interface import Interface
 from cmc.reports.columns import aligned
 from cmc.streams import count_images
-from cmc.tools.cmc_compile import check_mapping, open_program
+from cmc.targets import IDEAL, find_target
+from cmc.tools.cmc_compile import check_mapping, is_module, open_program
 from cmc.tools.options import Options
 from cmc.tools.progress_bar import track
+
+_LEGEND = """\
+range: the largest input of a product, up to which its DACs reach from now on
+bound: the largest sum of a column, in products of the crossbar's largest weight with the largest
+  input, up to which its ADCs reach; inputs and sums beyond are clipped"""
 
 
 def calibrate(options: Options) -> None:
@@ -16,15 +24,26 @@ def calibrate(options: Options) -> None:
     assert options.output is not None
     check_output(options.output, [options.model, *options.input_files()])
     check_mapping(options, [options.output])
-    program = open_program(options)
+    if not is_module(options):
+        check_converters(find_target(options.target or IDEAL.name))
+    given: list[Arrays] = []
+
+    def read(interface: Interface) -> None:
+        given.append(read_arrays(options.input, interface.inputs))
+        interface.check(given[0])
+
+    program = open_program(options, read)
+    (arrays,) = given
     if options.mapping is not None:
         program.save_mapping(options.mapping)
-    arrays = read_arrays(options.input, program.inputs)
     seen = program.calibrate(arrays, percentile=options.percentile, track=track)
     program.save(options.output)
     rows = [(one.stage, one.crossbar, _shown(one.range), _shown(one.bound)) for one in seen]
     print("\n".join(aligned([("stage", "crossbar", "range", "bound"), *rows], left=(0, 1))))
     print(f"\n{len(seen)} products calibrated by {count_images(arrays)} images")
+    print(_LEGEND)
+    if options.percentile < 100:
+        print(f"largest is here what {options.percentile:g} % of those that are not 0 are at most")
 
 
 def _shown(number: float | None) -> str:

@@ -2,16 +2,19 @@
 
 """`cmc compile`: from an ONNX network to a configured chip."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cmc
 from cmc.compiler.standard import AUTO
 from cmc.errors import CmcError
 from cmc.files.output import check_output
+from cmc.interface import Interface
 from cmc.targets import IDEAL
 from cmc.tools.options import Options
 from cmc.tools.progress_bar import track
+
+Check = Callable[[Interface], None]
 
 
 def compile_network(options: Options) -> None:
@@ -32,11 +35,17 @@ def check_mapping(options: Options, written: Sequence[Path] = ()) -> None:
         check_output(options.mapping, [options.model, *read, *written])
 
 
-def open_program(options: Options) -> cmc.Program:
-    """The chip that the command line names, or its network, compiled as it says."""
-    if is_module(options):
-        return cmc.load(options.model)
-    return make_program(options)
+def open_program(options: Options, check: Check | None = None) -> cmc.Program:
+    """The chip that the command line names, or its network, compiled as it says.
+
+    `check` may refuse its inputs and outputs, before anything is compiled.
+    """
+    if not is_module(options):
+        return make_program(options, check)
+    program = cmc.load(options.model)
+    if check is not None:
+        check(program)
+    return program
 
 
 def is_module(options: Options) -> bool:
@@ -52,8 +61,8 @@ def is_module(options: Options) -> bool:
     return True
 
 
-def make_program(options: Options) -> cmc.Program:
-    """The network that the command line names, compiled as it says."""
+def make_program(options: Options, check: Check | None = None) -> cmc.Program:
+    """The network that the command line names, compiled as it says; `check` as above."""
     return cmc.compile(
         options.model,
         shapes=dict(options.shape),
@@ -63,6 +72,7 @@ def make_program(options: Options) -> cmc.Program:
         place=options.place or AUTO,
         host=not options.no_host,
         states=states_of(options.state),
+        check=check,
         track=track,
     )
 

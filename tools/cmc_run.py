@@ -19,6 +19,7 @@ from cmc.errors import CmcError
 from cmc.files.array_files import read_arrays, write_arrays
 from cmc.files.output import beside, check_output, replacing_text
 from cmc.importer.inputs import inputs_of_text, inputs_of_whole_numbers
+from cmc.interface import Interface
 from cmc.reference import Deviation, Reference
 from cmc.reports.report import Report
 from cmc.reports.text import format_report
@@ -37,6 +38,7 @@ from cmc.tools.progress_bar import track
 
 Level = cmc.Program | cmc.Pipeline | cmc.Network | cmc.Hosted
 Array = NDArray[np.generic]
+Prepared = tuple[Reference | None, Mapping[str, Array]]
 
 TOLERANCE = 1e-4
 """How far an output may be from its reference, in units of the reference's largest magnitude."""
@@ -67,7 +69,8 @@ def run_stream(options: Options) -> None:
     if options.timing and _conditions(options):
         raise CmcError("--timing computes no values, which --seed, --time and --first are for")
     check_mapping(options, written)
-    program, network = _open(options)
+    network = options.reference if is_module(options) else options.reference or options.model
+    program, prepared = _open(options, network)
     if options.check and network is None:
         raise CmcError(
             "a module does not hold its ONNX model: --check needs --model MODEL.onnx",
@@ -91,8 +94,7 @@ def run_stream(options: Options) -> None:
     if options.timing and isinstance(program, cmc.Program):
         _show(options, program.time(options.images or 1))
         return
-    reference = _reference(network, program) if options.check and network is not None else None
-    stream = _read_stream(options, program, network)
+    reference, stream = prepared or _prepare(options, program, network)
     images = count_images(stream)
     report: Report | None = None
     if isinstance(program, cmc.Program):
@@ -150,20 +152,32 @@ def _show(options: Options, report: Report) -> None:
     print(format_report(report, shutil.get_terminal_size((100, 0)).columns))
 
 
-def _open(options: Options) -> tuple[Level, Path | None]:
-    """What is to run, and the ONNX model that it was made of where that is known."""
+def _open(options: Options, network: Path | None) -> tuple[Level, Prepared | None]:
+    """What is to run, and on what, where that is known before a network is compiled."""
     if is_module(options):
-        return cmc.load_level(options.model), options.reference
-    return make_program(options), options.reference or options.model
+        return cmc.load_level(options.model), None
+    prepared: list[Prepared] = []
+
+    def prepare(interface: Interface) -> None:
+        if not options.timing:
+            prepared.append(_prepare(options, interface, network))
+
+    return make_program(options, prepare), next(iter(prepared), None)
 
 
-def _has_host(program: Level) -> bool:
-    return isinstance(program, cmc.Hosted) or (
-        isinstance(program, cmc.Program) and program.has_host
-    )
+def _prepare(options: Options, program: Level | Interface, network: Path | None) -> Prepared:
+    """What outputs are to be compared with, and the images; CmcError for what does not fit."""
+    reference = _reference(network, program) if options.check and network is not None else None
+    return reference, _read_stream(options, program, network)
 
 
-def _read_stream(options: Options, program: Level, network: Path | None) -> Mapping[str, Array]:
+def _has_host(program: Level | Interface) -> bool:
+    return isinstance(program, cmc.Hosted) or (isinstance(program, Interface) and program.has_host)
+
+
+def _read_stream(
+    options: Options, program: Level | Interface, network: Path | None
+) -> Mapping[str, Array]:
     """The images that the command line asks for."""
     if options.random is not None:
         for name, shape in program.inputs.items():
@@ -173,7 +187,10 @@ def _read_stream(options: Options, program: Level, network: Path | None) -> Mapp
     if not options.input and program.inputs:
         raise CmcError("no images: give --input FILE.npz, NAME=FILE.npy, or --random SEED")
     arrays = read_arrays(options.input, program.inputs)
-    check_names(program.inputs, arrays, program.states)
+    if isinstance(program, Interface):
+        program.check(arrays)
+    else:
+        check_names(program.inputs, arrays, program.states)
     stream: Mapping[str, Array] = (
         arrays if _has_host(program) else check_stream(program.inputs, arrays, program.states)
     )
@@ -182,7 +199,7 @@ def _read_stream(options: Options, program: Level, network: Path | None) -> Mapp
 
 
 def _random_stream(
-    seed: int, images: int, program: Level, network: Path | None
+    seed: int, images: int, program: Level | Interface, network: Path | None
 ) -> Mapping[str, Array]:
     """Numbers and words, and integers of which nothing is divided by zero, as far as is known."""
     whole = {} if network is None else inputs_of_whole_numbers(network)
@@ -195,7 +212,7 @@ def _random_stream(
     return words | stream
 
 
-def _reference(network: Path, program: Level) -> Reference:
+def _reference(network: Path, program: Level | Interface) -> Reference:
     reference = Reference(network)
     if sorted(reference.inputs) != sorted(program.inputs):
         raise CmcError(

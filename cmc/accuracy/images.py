@@ -5,28 +5,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import prod
 from pathlib import Path
 
-from cmc.accuracy.classes import Labels
+from cmc.accuracy.classes import Labels, check_labels, find_scores
 from cmc.accuracy.trials import Inputs
-from cmc.api import Program
 from cmc.files.array_files import read_arrays, read_labels
-from cmc.streams import check_enough, check_names, count_images
+from cmc.interface import Interface
+from cmc.streams import check_enough, count_images
 
 
 def read_images(
-    program: Program, specs: Iterable[str], labels: Path, images: int | None
+    program: Interface,
+    specs: Iterable[str],
+    labels: Path,
+    images: int | None,
+    output: str | None = None,
 ) -> tuple[Inputs, Labels]:
     """The images in some files, as a command line names them, and their labels.
 
-    All, or as many as are wanted. CmcError where there are not so many, or they are not the inputs
-    of the program.
+    All, or as many as are wanted. CmcError where there are not so many, they are not the inputs of
+    the program, or labels are no classes of the output: the chosen one, or the only one that has
+    scores of classes.
     """
     arrays = read_arrays(specs, program.inputs)
-    check_names(program.inputs, arrays, program.states)
+    program.check(arrays)
     streams = {name: array for name, array in arrays.items() if name not in program.states}
     check_enough(count_images(streams), images)
     classes = read_labels(labels, program.inputs)
     if images is not None and len(classes) >= images:
         classes = classes[:images]
+    scores = program.outputs[find_scores(program.outputs, output)]
+    check_labels(classes, count_images(streams) if images is None else images, prod(scores))
     return arrays | {name: array[:images] for name, array in streams.items()}, classes

@@ -115,9 +115,9 @@ def _accuracy(program: Program, point: Point) -> Figures:
     from cmc.accuracy.images import read_images
     from cmc.accuracy.measure import measure
 
-    inputs, labels = read_images(program, [asked.inputs], Path(asked.labels), asked.images)
-    network, times = Path(point.network), [asked.time]
-    found = measure(program, network, inputs, labels, times, asked.trials, output=asked.output)
+    labels, network, times = Path(asked.labels), Path(point.network), [asked.time]
+    inputs, classes = read_images(program, [asked.inputs], labels, asked.images, asked.output)
+    found = measure(program, network, inputs, classes, times, asked.trials, output=asked.output)
     (moment,) = found.moments
     return {
         "accuracy.top1": moment.top1.mean,

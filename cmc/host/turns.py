@@ -137,12 +137,10 @@ class Turns:
 
     # Computing
 
-    def run(self, arrays: Arrays, cores: Cores, compute: Compute) -> dict[str, Floats]:
-        """The outputs of a stream of images, each array `[images, ...]`, by means of the cores.
+    def streams(self, arrays: Arrays, cores: Cores) -> tuple[Stream, dict[str, Images]]:
+        """What the cores read of arrays `[images, ...]`, and what the host does.
 
-        They are float32, but for those that the host computes, which are of their own types. Where
-        the shape of such a one depends on the image, the output is an array of objects: one array
-        an image. CmcError for arrays that do not fit, and where the host fails.
+        CmcError for arrays that do not fit.
         """
         shapes = self.inputs(cores)
         check_names(shapes, arrays)
@@ -157,6 +155,19 @@ class Turns:
         images = count_images(stream | values)
         if any(len(array) != images for array in values.values()):
             raise CmcError("the inputs differ in their number of images")
+        for name, type_ in hosted.items():
+            _as(name, type_, values[name][0])
+        return stream, values
+
+    def run(self, arrays: Arrays, cores: Cores, compute: Compute) -> dict[str, Floats]:
+        """The outputs of a stream of images, each array `[images, ...]`, by means of the cores.
+
+        They are float32, but for those that the host computes, which are of their own types. Where
+        the shape of such a one depends on the image, the output is an array of objects: one array
+        an image. CmcError for arrays that do not fit, and where the host fails.
+        """
+        stream, values = self.streams(arrays, cores)
+        images = count_images(stream | values)
         runner = _Runner(cores, compute, stream, images)
         for part in self._parts:
             if part.inputs.keys() & cores.outputs.keys():
