@@ -2,6 +2,7 @@
 
 """The `cmc` command as a person meets it, on the digits network."""
 
+import io
 import json
 import os
 import shlex
@@ -211,6 +212,7 @@ def test_bad_input(fail: Run, compiled: Path, arrays: Path, spec: str, message: 
         (["--random", "1", "--shape", "N"], "expected NAME=N, got 'N'"),
         (["--random", "1", "-o", "nowhere/out.npz"], "nowhere: error: no such folder"),
         (["--random", "1", "--report", "."], "is a folder"),
+        (["--random", "1", "--report", "-"], "-: error: names a file here; standard output is"),
         (
             ["--rand", "1"],
             "cmc run: error: unrecognized arguments: --rand 1; did you mean --random? "
@@ -297,6 +299,8 @@ def test_more_images_than_there_are(fail: Run, compiled: Path, arrays: Path):
             "nothing.mlir: error: expected a cmctrl.chip, a cmpipe.pipeline or a func.func of nn",
         ),
         ("binary.mlir", b"\xff\xfe", "binary.mlir: error: not UTF-8 text"),
+        ("chip.txt", b"builtin.module {\n}", "chip.txt: error: this is a module, not an ONNX mod"),
+        ("lfs.onnx", b"version https://git-lfs.github.com/spec/v1\noid", "git lfs pull fetches it"),
     ],
 )
 def test_bad_model(fail: Run, tmp_path: Path, name: str, content: bytes | None, message: str):
@@ -364,6 +368,13 @@ def test_outputs_may_be_devices(run: Run, digits: Path, compiled: Path):
     run("run", compiled, "--random", 1, "-o", "/dev/null", "--report", "/dev/null")
     run("compile", digits, "-o", "/dev/null")
     assert not Path("/dev/null.safetensors").exists()
+
+
+def test_what_a_terminal_has_no_letters_for(compiled: Path, monkeypatch: pytest.MonkeyPatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, "ascii"))
+    assert main(["run", "--timing", str(compiled)]) == 0
+    assert rb"latency 0.103 \xb5s, 103 cycles" in written.getvalue()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
@@ -532,6 +543,11 @@ def test_interrupts_end_in_one_line(
     assert main(["compile", str(digits), "-o", str(tmp_path / "out.mlir")]) == 130
     assert capsys.readouterr().err == "interrupted\n"
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("arguments", [("explore", "."), ("run", "/", "--random", "1")])
+def test_folders_are_no_files(fail: Run, arguments: tuple[str, ...]):
+    assert f"{arguments[1]}: error: is a folder, not a file" in fail(*arguments)
 
 
 def test_an_empty_name_is_no_target(digits: Path, fail: Run, tmp_path: Path):

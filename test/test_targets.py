@@ -144,7 +144,7 @@ def test_figures_are_written_as_they_are_read():
         ("pcm-64:rows=", "rows: expected"),
         ("pcm-64:rows=1,rows=2", "rows is given twice"),
         ("nope:rows=1", "target nope: no such target"),
-        ("pcm-64:", "no such target"),
+        ("pcm-64:", "expected KEY=VALUE,... after pcm-64:, got ''"),
         ("pcm-64:grid=[8,8]", "grid: of another topology"),
     ],
 )

@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> int:
     from cmc.tools.command import run_tool
 
-    return run_tool(_carry_out, arguments)
+    return run_tool(_carry_out, arguments, escaping=True)
 
 
 def _carry_out(arguments: Sequence[str]) -> int:

@@ -9,8 +9,8 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
-from io import UnsupportedOperation
-from typing import NoReturn
+from io import TextIOWrapper, UnsupportedOperation
+from typing import NoReturn, TextIO
 
 from xdsl.utils.exceptions import ArgSpecParseError
 
@@ -105,10 +105,13 @@ def state(text: str) -> tuple[str, str]:
 def run_tool(
     body: Callable[[Sequence[str]], int],
     arguments: Sequence[str] | None,
+    *,
+    escaping: bool = False,
 ) -> int:
     """Run `body` on the command line; what goes wrong is one line on stderr and exit code 1.
 
-    With `--debug` among the arguments the exception itself is raised.
+    With `--debug` among the arguments the exception itself is raised. With `escaping`, what
+    standard output has no letters for is written as escapes.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = DEBUG_FLAG in arguments
@@ -119,6 +122,8 @@ def run_tool(
                 warnings.simplefilter("ignore")
             if sys.stdout is None:
                 raise CmcError("is closed", _OUTPUT)
+            if escaping:
+                _escape(sys.stdout)
             try:
                 code = body(arguments)
             except SystemExit:  # --help and --version say what they have to say and stop
@@ -136,6 +141,12 @@ def run_tool(
             _forget_output()
         print(describe_error(error), file=sys.stderr)
         return 1
+
+
+def _escape(stream: TextIO) -> None:
+    """Let it write what it has no letters for as escapes."""
+    if isinstance(stream, TextIOWrapper):  # and not what another program puts in its place
+        stream.reconfigure(errors="backslashreplace")
 
 
 def _forget_output() -> None:

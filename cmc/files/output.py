@@ -17,6 +17,8 @@ LONGEST_NAME = 255
 
 def beside(path: Path, suffix: str) -> Path:
     """The path of a file that belongs to `path`: of its name, cut to length, and that suffix."""
+    if not path.name:
+        raise CmcError("is a folder, not a file", str(path))
     stem = os.fsencode(path.stem)[: LONGEST_NAME - len(suffix)]
     return path.with_name(os.fsdecode(stem).encode(errors="ignore").decode() + suffix)
 
@@ -34,6 +36,8 @@ def check_output(path: Path, others: Iterable[Path] = ()) -> None:
         if path.resolve() == other.resolve() and not path.exists():
             raise CmcError("is to be written twice", str(path))
     folder = path.parent
+    if str(path) == "-":
+        raise CmcError("names a file here; standard output is /dev/stdout", "-")
     if path.is_dir():
         raise CmcError("is a folder, not a file to write", str(path))
     if not folder.is_dir():

@@ -67,7 +67,7 @@ def load_model(source: str | Path | onnx.ModelProto) -> Model:
         proto = _read(path)
     where = None if path is None else str(path)
     if not _is_text(proto.graph) or (not proto.graph.node and not proto.graph.output):
-        raise CmcError("not an ONNX model, or one that is cut short", where)
+        raise CmcError(_NO_MODEL, where)
     if proto.functions:
         proto = _inline_functions(proto, where)
     opset = _opset(proto, where)
@@ -78,11 +78,25 @@ def load_model(source: str | Path | onnx.ModelProto) -> Model:
 
 def _read(path: Path) -> onnx.ModelProto:
     try:
-        return onnx.load_model_from_string(path.read_bytes())
+        content = path.read_bytes()
     except OSError as error:
         raise CmcError(f"cannot read the model: {error.strerror}", str(path)) from None
+    for beginning, what in _OTHERS.items():
+        if content.startswith(beginning):
+            raise CmcError(what, str(path))
+    try:
+        return onnx.load_model_from_string(content)
     except DecodeError:
-        raise CmcError("not an ONNX model, or one that is cut short", str(path)) from None
+        raise CmcError(_NO_MODEL, str(path)) from None
+
+
+_NO_MODEL = "not an ONNX model, or one that is cut short"
+
+_OTHERS = {
+    b"builtin.module": "this is a module, not an ONNX model: let its name end in .mlir",
+    b"version https://git-lfs": "this stands for a model that Git LFS has: git lfs pull fetches it",
+}
+"""What files begin with that are given in place of a model."""
 
 
 def _is_text(graph: onnx.GraphProto) -> bool:

@@ -122,6 +122,9 @@ def _text(name: str) -> tuple[str, str]:
         return text, f"target {name}"
     if not name or (not name.endswith(_SUFFIX) and not Path(name).exists()):
         message = f"no such target, and no file of this name; {hint(name, presets())}"
+        base, colon, figures = name.partition(":")
+        if colon and (base in presets() or Path(base).is_file()):
+            message = f"expected KEY=VALUE,... after {base}:, got '{figures}'"
         raise CmcError(message, f"target {name}")
     try:
         content = Path(name).read_bytes()
