@@ -259,6 +259,39 @@ def test_what_is_beyond_the_range_is_clipped():
     assert np.allclose(found[:, 0], [[8, 4], [2, 1], [0, 0]], atol=1e-4)
 
 
+def test_sums_of_many_rows_have_as_many_bits_as_others():
+    """They are far from what their columns can give."""
+    rng = np.random.default_rng(0)
+    weights = rng.standard_normal((1, 9216, 16)).astype(np.float32)
+    vectors = rng.standard_normal((20, 1, 9216)).astype(np.float32)
+    vectors[10:] = np.abs(vectors[10:])
+    vectors[-1] = 0
+    exact = vectors[:, 0].astype(np.float64) @ weights[0]
+    errors = [
+        np.abs(products(Physics(Exact(), 16, 12, doublings=most), weights, vectors)[:, 0] - exact)
+        for most in (0, 3, 8)
+    ]
+    worst = np.array([one.max() for one in errors]) / np.abs(exact).max()
+    # Of 2,047 codes at least half are used.
+    assert worst[2] < 1 / 2047 < worst[1] < worst[0] / 4
+
+
+def test_what_uses_all_of_a_column_is_not_clipped():
+    weights = np.array([[[0.1, -0.3], [0.1, 0.1], [0.1, -0.1], [0.1, 0.1]]], np.float32)
+    vectors = np.array(
+        [[[1, 1, 1, 1]], [[1, 0, 0, 0]], [[1, -1, 1, -1]], [[0, 1, 0, 0]]], np.float32
+    )
+    clipped = Clipped()
+    crossbar = Crossbar(Physics(adc_bits=4), "tile", 0, 4)
+    crossbar.program(weights, 0)
+    found = np.empty((4, 1, 2), np.float32)
+    crossbar.multiply(vectors, found, range(1), range(4), clipped)
+    exact = vectors[:, 0] @ weights[0]
+    # Of 7 codes.
+    assert np.allclose(found[[0, 2], 0, [0, 1]], exact[[0, 2], [0, 1]], rtol=1e-6)
+    assert clipped.sums_beyond == 0
+
+
 def test_inputs_are_halved_until_nothing_clips():
     weights = np.ones((1, 4, 1), np.float32)
     vectors = np.array([[[1, 0, 0, 0]], [[1, 1, 1, 0]], [[3, 3, 3, 3]]], np.float32)

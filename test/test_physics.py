@@ -123,7 +123,10 @@ def test_sums_are_rounded_before_they_are_added():
         # What a column gives at most: of inputs without a sign, with the weights of one.
         most = np.maximum(above, below)
         step = top * (most + both * (above + below - most)) / 7
-        total += np.rint(inputs @ weights[rows] / step) * step
+        # One gain for all columns, so that none is beyond its range.
+        used = np.abs(inputs @ tile / step).max(1, keepdims=True)
+        step /= 2 ** np.floor(np.log2(7.25 / used))
+        total += np.rint(inputs @ tile / step) * step
     found = program.run({"x": x}).outputs["y"]
     assert np.abs(found - total).max() < 1e-5
 
@@ -220,7 +223,7 @@ def test_sixteen_bits_are_nearly_exact(digits: Path, images: Floats):
 @pytest.fixture(scope="module")
 def calibrated(digits: Path, images: Floats) -> tuple[Program, Floats]:
     """A chip, and what it computed before."""
-    program = cmc.compile(digits, target="ideal:dac_bits=12,adc_bits=7")
+    program = cmc.compile(digits, target="ideal:dac_bits=12,adc_bits=7,doublings=0")
     before = scores(program, images)
     seen = program.calibrate({"image": images})
     assert seen[0].range == pytest.approx(np.abs(images).max())
@@ -356,6 +359,10 @@ def test_conditions_that_there_are_not(
             "devices: it belongs to weight model pcm and hermes",
         ),
         (["--target", "ideal:round_activations=true"], "round_activations: it belongs to at most"),
+        (
+            ["--target", "ideal:adc_bits=8,adc_bound=3,doublings=2"],
+            "doublings: it belongs to conver",
+        ),
         (["--target", "ideal:halvings=2"], "halvings: it belongs to converters with an adc_bound"),
         (["--target", "ideal:drift_compensation=true"], "drift_compensation: it belongs to weight"),
     ],

@@ -25,6 +25,9 @@ _WHOLE = 1 << 24
 _RARE = 0.05
 """Up to so many codes of doubt about sums, codes in doubt are computed again one by one."""
 
+_USUAL = 3
+"""So often the gain is doubled for many vectors."""
+
 
 @dataclass(frozen=True)
 class Physics:
@@ -39,6 +42,8 @@ class Physics:
     None is full scale: as much as its column can give, which for vectors without numbers below 0 is
     less than for others.
     """
+    doublings: int = 8
+    """How often at full scale the gain before all ADCs is doubled at most for a vector."""
     range: float | None = None
     """The largest input that a DAC takes before it clips; None is that of each vector."""
     halvings: int = 0
@@ -88,6 +93,12 @@ class Crossbar:
     they are clipped; sums are rounded to the codes of
     the ADC, of each slice by itself; both have as many codes below 0 as above it. Codes are those
     of sums of doubles, so that the order in which they are made does not change them.
+
+    Full scale is what a column can give at most, and sums of many rows are far from it. So the gain
+    before the ADCs, which all columns share, is doubled for a vector as long as none of its sums is
+    beyond their range: they range themselves, as those of H. Liu et al., AFPR-CIM: An Analog-Domain
+    Floating-Point RRAM-Based Compute-in-Memory Architecture with Dynamic Range Adaptive FP-ADC,
+    DATE 2024, though there each column does so for itself.
 
     Read noise is added to sums. The reads of cells are independent and normal, so that the sum of
     their products with inputs x is normal, and its variance the sum of theirs times x^2; cells are
@@ -245,12 +256,15 @@ class _Work:
             and 0 < self._inputs * max(float(full.max()) for full in most) < _WHOLE
             and all(np.array_equal(matrix, np.rint(matrix)) for matrix in matrices)
         )
-        rare = codes and self._inputs < 1 << 16 and max(float(s.max()) for s in slack) < _RARE
+        doublings = physics.doublings if self._signed else 0
+        amplified = 2.0 ** min(doublings, _USUAL)
+        doubts = amplified * max(float(s.max()) for s in slack)
+        rare = codes and self._inputs < 1 << 16 and doubts < _RARE
         free = not codes and not self._inputs and not physics.careful
         single = whole or rare or free
         self._type: type[np.float32 | np.float64] = np.float32 if single else np.float64
         doubtful = single and not whole
-        self._rounding = kernel.Rounding(codes, 8 * _ROUND * doubtful, share * doubtful)
+        self._rounding = kernel.Rounding(codes, 8 * _ROUND * doubtful, share * doubtful, doublings)
 
         def kept(array: Real) -> Real:
             # What is held is the same in both types.

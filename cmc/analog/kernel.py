@@ -109,6 +109,8 @@ class Rounding(NamedTuple):
     """How far a quotient may be off for what was rounded in computing it, as a share of it."""
     noise: float
     """The same, as a share of the noise in it."""
+    doublings: int
+    """How often the gain before the ADC is doubled at most for a row."""
 
 
 @_kept
@@ -198,6 +200,41 @@ def _dot(one: Real, other: Real, squared: bool) -> float:
     return a + b + (c + d)
 
 
+@_compiled
+def _exactly(
+    row: int,
+    column: int,
+    inputs: Real,
+    weights: Real,
+    spreads: Real,
+    noisy: bool,
+    normal: np.float32,
+) -> float:
+    """A sum in doubles, with its noise."""
+    block, j = column // weights.shape[1], column % weights.shape[1]
+    exact = _dot(inputs[row, block], weights[block, j], False)
+    if noisy:
+        variance = _dot(inputs[row, block], spreads[block, j], True)
+        exact += np.sqrt(variance) * np.float64(normal)
+    return exact
+
+
+@_compiled
+def _gain(top: np.float32, off: np.float32, rounding: Rounding) -> tuple[np.float32, bool]:
+    """What a row's codes may be multiplied with, the largest one being `top`, and if that is sure.
+
+    A power of 2, so that the largest code of an ADC is taken, but nothing beyond it; `top` may be
+    `off` by so much. The border is where no sum is that uses as much as its column can give.
+    """
+    border, gain = np.float32(rounding.codes + 0.25), _ONE
+    most = np.float32(2.0**rounding.doublings)
+    while gain < most and top * gain * _TWO <= border:
+        gain *= _TWO
+    low, high = (top - off) * gain * _TWO, (top + off) * gain
+    sure = (gain == _ONE or high <= border) and (gain == most or not low <= border)
+    return gain, bool(sure)
+
+
 @_kept
 def finish(
     sums: Real,
@@ -222,28 +259,33 @@ def finish(
     `sums`, `variances` and `products` are `[n, columns]`; the variances have no columns where there
     is no noise. The noise is that of rows of these `numbers`, or, if there is one, of rows from
     that on. `steps` and `signs` are those of `convert`, `units`, `[signs, columns]`, what one code
-    of a column is, and so `slack`. How many codes of a row are clipped is added to `beyond`.
+    of a column is, and so `slack`. How many codes of a row are clipped is added to `beyond`. The
+    gain of a row is doubled as often as it may be without a code that is clipped.
 
-    A sum was rounded, in some order: where it is nearer to the border of two codes than rounding
-    may have taken it, by `slack` codes, it is computed anew in doubles, of `inputs`, `[n, blocks,
-    rows]`, `weights` and, for variances, `spreads`, `[blocks, columns, rows]`. So codes are those
-    of sums of doubles.
+    A sum was rounded, in some order: where it is nearer to the border of two codes, or of two
+    gains, than rounding may have taken it, by `slack` codes, it is computed anew in doubles, of
+    `inputs`, `[n, blocks, rows]`, `weights` and, for variances, `spreads`, `[blocks, columns,
+    rows]`. So codes are those of sums of doubles.
     """
     real = sums.dtype.type
     count, columns = sums.shape
-    noisy, each = variances.shape[1] > 0, weights.shape[1]
+    noisy = variances.shape[1] > 0
     height = max(1, min(count, CHUNK // columns)) if len(numbers) == 1 else 1
     size = height * columns
     given, spread = sums.reshape(-1), variances.reshape(-1)
     buffer = np.empty(size + 2 * WORDS if noisy else 0, np.float32)
     unit, inverse = np.empty(size, sums.dtype), np.empty(size, sums.dtype)
     margin, found = np.empty(size, sums.dtype), np.empty(size, sums.dtype)
+    off, gains = np.zeros(size, np.float32), np.ones(size, np.float32)
+    largest = np.empty(size, np.float32)
+    bits, widths = largest.view(np.int32), off.view(np.int32)
     doubt = np.empty(size, np.bool_)
     for place in range(size):
         column = place % columns
         unit[place], inverse[place] = units[0, column], real(1) / units[0, column]
-        margin[place] = real(0.5) - slack[0, column]
+        margin[place] = slack[0, column]
     shown = np.zeros(height, np.int8)
+    gain = np.ones(height, np.float32)
     end = real(rounding.codes)
     relative, share = real(rounding.relative), real(rounding.noise)
     for row in range(0, count, height):
@@ -256,7 +298,7 @@ def finish(
                 for j in range(columns):
                     unit[i * columns + j] = units[sign, j]
                     inverse[i * columns + j] = real(1) / units[sign, j]
-                    margin[i * columns + j] = real(0.5) - slack[sign, j]
+                    margin[i * columns + j] = slack[sign, j]
         if noisy:
             number = numbers[0] + row if len(numbers) == 1 else numbers[row]
             noise = normals(key, number * columns, size, buffer)
@@ -267,44 +309,77 @@ def finish(
                 for place in range(size):
                     found[place] += np.sqrt(spread[start + place]) * buffer[noise + place]
         else:
-            unsure, wide = np.int32(0), np.int32(0)
             if noisy:
                 for place in range(size):
                     one = np.sqrt(spread[start + place]) * buffer[noise + place]
                     quotient = (given[start + place] + one) * inverse[place]
-                    code = np.rint(quotient)
-                    off = abs(one) * share * inverse[place] + relative * abs(quotient)
-                    near = abs(quotient - code) > margin[place] - off
-                    doubt[place] = near
-                    unsure = np.int32(unsure | np.int32(near))
-                    wide = np.int32(wide + np.int32(abs(code) > end))
-                    found[place] = code
+                    doubtful = abs(one) * share * inverse[place] + relative * abs(quotient)
+                    off[place] = margin[place] + doubtful
+                    found[place] = quotient
             else:
                 for place in range(size):
                     quotient = given[start + place] * inverse[place]
-                    code = np.rint(quotient)
-                    near = abs(quotient - code) > margin[place] - relative * abs(quotient)
-                    doubt[place] = near
-                    unsure = np.int32(unsure | np.int32(near))
-                    wide = np.int32(wide + np.int32(abs(code) > end))
-                    found[place] = code
+                    off[place] = margin[place] + relative * abs(quotient)
+                    found[place] = quotient
+            if rounding.doublings:
+                for place in range(size):
+                    largest[place] = abs(found[place])
+                for i in range(size // columns):
+                    most, widest = np.int32(0), np.int32(0)
+                    for place in range(i * columns, (i + 1) * columns):
+                        most = max(most, bits[place])
+                        widest = max(widest, widths[place])
+                    top = np.int32(most).view(np.float32)
+                    times, sure = _gain(top, np.int32(widest).view(np.float32), rounding)
+                    if not sure:
+                        top = np.float32(0)
+                        for place in range(i * columns, (i + 1) * columns):
+                            exact = _exactly(
+                                row + i,
+                                place - i * columns,
+                                inputs,
+                                weights,
+                                spreads,
+                                noisy,
+                                buffer[noise + place] if noisy else np.float32(0),
+                            )
+                            found[place] = real(exact / np.float64(unit[place]))
+                            top = max(top, np.float32(abs(found[place])))
+                        times, _ = _gain(top, np.float32(0), rounding)
+                    if gain[i] != times:
+                        gain[i] = times
+                        for place in range(i * columns, (i + 1) * columns):
+                            gains[place] = times
+            unsure, wide = np.int32(0), np.int32(0)
+            for place in range(size):
+                quotient = found[place] * gains[place]
+                code = np.rint(quotient)
+                near = abs(quotient - code) > real(0.5) - off[place] * gains[place]
+                doubt[place] = near
+                unsure = np.int32(unsure | np.int32(near))
+                wide = np.int32(wide + np.int32(abs(code) > end))
+                found[place] = code
             if unsure:
                 for place in range(size):
                     if doubt[place]:
-                        i, column = row + place // columns, place % columns
-                        block, j = column // each, column % each
-                        exact = _dot(inputs[i, block], weights[block, j], False)
-                        if noisy:
-                            variance = _dot(inputs[i, block], spreads[block, j], True)
-                            exact += np.sqrt(variance) * np.float64(buffer[noise + place])
-                        found[place] = real(np.rint(exact / np.float64(unit[place])))
+                        exact = _exactly(
+                            row + place // columns,
+                            place % columns,
+                            inputs,
+                            weights,
+                            spreads,
+                            noisy,
+                            buffer[noise + place] if noisy else np.float32(0),
+                        )
+                        quotient = exact / np.float64(unit[place]) * np.float64(gains[place])
+                        found[place] = real(np.rint(quotient))
             if wide:
                 for place in range(size):
                     beyond[row + place // columns] += abs(found[place]) > end
             for place in range(size):
                 found[place] = min(max(found[place], -end), end) * unit[place]
         for i in range(size // columns):
-            scale = steps[row + i] * real(factor)
+            scale = steps[row + i] * real(factor) / gain[i]
             if adds:
                 for j in range(columns):
                     products[row + i, j] += found[i * columns + j] * scale

@@ -179,6 +179,7 @@ def physics_of(target: Target) -> Physics:
         target.dac_bits,
         target.adc_bits,
         target.adc_bound,
+        doublings=target.doublings,
         halvings=target.halvings,
         compensated=target.drift_compensation,
         careful=target.round_activations,

@@ -335,6 +335,17 @@ GROUPS: dict[str, tuple[Key, ...]] = {
             "is.",
         ),
         Key(
+            "doublings",
+            "doublings",
+            "",
+            Whole(0, 16),
+            "How often the gain before the ADCs of a crossbar, which is one for all, is doubled at "
+            "most for a vector, as long as none of its sums is beyond their range: ADCs that range "
+            "themselves while they convert. Where adc_bound is given, it never is. With 0 the "
+            "range is always as much as a column can give, and sums of many rows, which are far "
+            "from it, have few bits.",
+        ),
+        Key(
             "halvings",
             "halvings",
             "",
@@ -424,6 +435,9 @@ def misfits(target: Target) -> Iterator[tuple[Key, str]]:
     for name in ("devices", "drift_compensation"):
         if getattr(target, name) != getattr(Target, name) and target.weight_model not in DRIFTING:
             yield by_field[name], f"it belongs to weight model {' and '.join(DRIFTING)}"
+    ranging = target.adc_bits is not None and target.adc_bound is None
+    if target.doublings != Target.doublings and not ranging:
+        yield by_field["doublings"], "it belongs to converters of so many adc_bits without a bound"
     if target.halvings and target.adc_bound is None:
         yield by_field["halvings"], "it belongs to converters with an adc_bound"
     if target.round_activations and target.activation_bits > BITS:

@@ -51,6 +51,7 @@ class Target:
     dac_bits: int | None = None
     adc_bits: int | None = None
     adc_bound: float | None = None
+    doublings: int = 8
     halvings: int = 0
     round_activations: bool = False
     mxv_pj: float | None = None
