@@ -352,11 +352,8 @@ def test_codes_are_those_of_sums_of_doubles(model: Model, monkeypatch: pytest.Mo
 
 def test_nothing_of_nothing():
     weights, vectors = np.zeros((1, 4, 3), np.float32), np.ones((2, 1, 4), np.float32)
-    for model in (Exact(), Digits(8, 2)):
+    for model in (Exact(), Digits(8, 2), Conductances(Pcm())):
         assert not np.any(products(Physics(model, 8, 8, compensated=True), weights, vectors, 60))
-    # Devices that should conduct nothing do, a little.
-    noisy = products(Physics(Conductances(Pcm()), 8, 8, compensated=True), weights, vectors, 60)
-    assert 0 < np.abs(noisy).max() < 1
 
 
 def test_drift_is_compensated(problem: Problem):
