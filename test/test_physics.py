@@ -377,6 +377,20 @@ def test_words_about_what_is_refused(
     assert "--timing computes no values, which --seed" in capsys.readouterr().err
 
 
+def test_a_check_says_that_a_target_is_not_exact(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    model = tmp_path / "model.onnx"
+    model.write_bytes(gemm(8, 3).SerializeToString())
+    target = "ideal:weight_model=pcm"
+    assert main(["run", str(model), "--random", "1", "--check", "--target", target]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(
+        "beyond the tolerance of 0.0001; ideal with weight_model pcm does not compute exactly, and "
+        "what that costs says cmc accuracy"
+    )
+
+
 def test_cmc_run_has_conditions(digits: Path, tmp_path: Path, images: Floats, noisy: Program):
     written = tmp_path / "scores.npz"
     more = [
