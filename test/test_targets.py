@@ -120,6 +120,9 @@ def test_a_target_with_other_figures(tmp_path: Path):
     assert replace(one, name="pcm-64", rows=256, mxv=133, sram_bytes=base.sram_bytes) == base
     mesh = find_target("pimcomp-mesh:grid=[9,16],topology=torus,name=mine")
     assert (mesh.name, mesh.grid, mesh.topology) == ("mine", (9, 16), "torus")
+    table = [[place / 20, 0.01, 0.05, 0.01, 0.01] for place in range(21)]
+    devices = find_target(with_figures("ideal", {"weight_model": "table", "weight_table": table}))
+    assert devices.weight_table is not None and len(devices.weight_table) == 21
     file = tmp_path / "odd:rows=1.toml"
     file.write_text(SMALL)
     assert find_target(str(file)).rows == 16

@@ -48,7 +48,7 @@ from cmc.explore.objectives import MOST, Objective, known_figures, read_objectiv
 from cmc.explore.options import OPTIONS
 from cmc.spelling import hint
 from cmc.targets import IDEAL, describe
-from cmc.targets.files import shown
+from cmc.targets.files import is_there, shown
 from cmc.targets.keys import KEYS
 from cmc.targets.kinds import Kind, Whole, WrongValue
 
@@ -262,7 +262,7 @@ class _Reader:
         bases: list[str] = []
         for name in names:
             beside = self.path.parent / name
-            base = str(beside) if beside.is_file() else name
+            base = str(beside) if is_there(beside) else name
             try:
                 describe(base)
             except CmcError as error:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -86,9 +87,14 @@ def describe(name: str) -> Description:
 def split_name(name: str) -> tuple[str, str]:
     """The preset or the file that a target's name begins with, and the figures behind it."""
     found = re.search(rf":(?=(?:{_KEY})=)", name)
-    if found is None or name in presets() or Path(name).exists():
+    if found is None or name in presets() or is_there(name):
         return name, ""
     return name[: found.start()], name[found.end() :]
+
+
+def is_there(name: str | Path) -> bool:
+    """Whether there is such a file; no name with figures is, which may be too long for one."""
+    return os.path.exists(name)
 
 
 def with_figures(base: str, figures: Mapping[str, object]) -> str:
@@ -120,7 +126,7 @@ def _text(name: str) -> tuple[str, str]:
     if name in presets():
         text = files("cmc.targets").joinpath("presets", name + _SUFFIX).read_text("utf-8")
         return text, f"target {name}"
-    if not name or (not name.endswith(_SUFFIX) and not Path(name).exists()):
+    if not name or (not name.endswith(_SUFFIX) and not is_there(name)):
         message = f"no such target, and no file of this name; {hint(name, presets())}"
         base, colon, figures = name.partition(":")
         if colon and (base in presets() or Path(base).is_file()):
