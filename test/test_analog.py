@@ -239,6 +239,15 @@ def test_digits_are_those_of_whole_numbers(problem: Problem):
         assert rms(found, expected) < 1e-6
 
 
+@pytest.mark.parametrize(("most", "bits"), [(127, 8), (100, 8), (255, 9), (127, 12)])
+def test_whole_weights_that_fit_are_held_as_they_are(most: int, bits: int):
+    """As those of a quantised network are."""
+    weights = np.random.default_rng(0).integers(-most, most, (1, 20, 8), endpoint=True)
+    weights[0, 0, 0] = -most
+    held = Digits(bits, 2).program(weights.astype(np.float64)).at(0)
+    assert np.array_equal(sum(factor * matrix for factor, matrix in held.slices), weights)
+
+
 def test_each_slice_has_converters(problem: Problem):
     """Slices of few bits are read exactly by converters that would round their sum."""
     weights, _, _ = problem

@@ -63,8 +63,9 @@ class Exact:
 class Digits:
     """Weights of some bits, of which each cell holds some.
 
-    The largest magnitude of the matrix is `2^(bits - 1) - 1`; a weight is the difference of two
-    columns of cells, so that the sign takes no cell. As in A. Shafiee et al., ISAAC: A
+    The largest magnitude of the matrix is `2^(bits - 1) - 1`, but whole numbers up to that are held
+    as they are: so are those of a quantised network. A weight is the difference of two columns of
+    cells, so that the sign takes no cell. As in A. Shafiee et al., ISAAC: A
     Convolutional Neural Network Accelerator with In-Situ Analog Arithmetic in Crossbars, ISCA 2016.
     """
 
@@ -73,7 +74,8 @@ class Digits:
 
     def program(self, weights: Doubles, *address: str | int) -> Cells:
         most = codes_of(self.bits)
-        unit = largest(weights) / most
+        fits = largest(weights) <= most and np.array_equal(weights, np.rint(weights))
+        unit = 1.0 if fits else largest(weights) / most
         whole = np.rint(weights / unit)
         signs, left = np.sign(whole), np.abs(whole)
         slices: list[tuple[float, Doubles]] = []

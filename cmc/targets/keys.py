@@ -266,7 +266,8 @@ GROUPS: dict[str, tuple[Key, ...]] = {
             "weight_bits",
             "bits",
             Whole(1, BITS),
-            "A weight, with its sign; the largest one of a crossbar is the largest number.",
+            "A weight, with its sign; the largest one of a crossbar is the largest number, but "
+            "whole numbers that fit are held as they are.",
             of=("quantised",),
             chooser="weight_model",
         ),
