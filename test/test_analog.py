@@ -363,6 +363,10 @@ def test_nothing_of_nothing():
     weights, vectors = np.zeros((1, 4, 3), np.float32), np.ones((2, 1, 4), np.float32)
     for model in (Exact(), Digits(8, 2), Conductances(Pcm())):
         assert not np.any(products(Physics(model, 8, 8, compensated=True), weights, vectors, 60))
+    # Devices that should conduct nothing do, a little: a share of what the largest weight does.
+    weights[0, 0, 0] = 0.01
+    noisy = products(Physics(Conductances(Pcm()), 8, 8, compensated=True), weights, vectors, 60)
+    assert 0 < np.abs(noisy[:, :, 1:]).max() < 0.01
 
 
 def test_drift_is_compensated(problem: Problem):
