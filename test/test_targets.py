@@ -88,8 +88,19 @@ def test_a_table_of_devices_is_kept_in_a_module():
     printed = StringIO()
     Printer(printed).print_attribute(TargetAttr(target))
     assert Parser(make_context(), printed.getvalue()).parse_attribute() == TargetAttr(target)
-    for wrong in ("[[0, 1, 1, 1, 1]]", "[[0, 1], [1, 1]]", text.replace("[1,", "[0.5,"), "3"):
-        with pytest.raises(CmcError, match=r"weight_table: expected .* rows of 5 numbers"):
+    for wrong, reason in (
+        ("[[0, 1, 1, 1, 1]]", ": there is 1 row"),
+        ("[]", ": there is no row"),
+        ("[[0, 1, 1, 1, 1], [1, 1]]", ": row 2 has 2"),
+        ("[[0, 1, 1, nan, 1], [1, 1, 1, 1, 1]]", ": row 1 holds what is no number"),
+        ("[[0, 1, 1, 1, 1], [1, 1, 1, -1, 1]]", ": row 2 holds -1"),
+        (text.replace("[1,", "[0.5,"), ": row 3 begins with 0.5, after 0.5"),
+        (text.replace("[1,", "[0.9,"), ": row 3 begins with 0.9, not 1"),
+        ("3", ", not 3"),
+    ):
+        with pytest.raises(
+            CmcError, match=f"weight_table: expected .* rows of 5 .* 0 to 1{reason}"
+        ):
             find_target(f"pcm-64:weight_model=table,weight_table={wrong}")
     with pytest.raises(CmcError, match="weight_table: missing for this weight model"):
         find_target("pcm-64:weight_model=table")

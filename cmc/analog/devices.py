@@ -80,7 +80,7 @@ class Programmed:
         since = time + devices.first_read
         gone = np.log(since / devices.first_read)
         now = self.conductances * np.exp(-gone * self.exponents.astype(np.float64))
-        grown = np.sqrt(np.log((since + devices.reading) / (2 * devices.reading)))
+        grown = np.sqrt(np.log(since + devices.reading) - np.log(2 * devices.reading))
         return now, now * devices.flicker(
             self.conductances.astype(np.float64) / devices.g_max
         ) * grown

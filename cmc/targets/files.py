@@ -168,8 +168,9 @@ def read(text: str, where: str, changes: Mapping[str, object] | None = None) -> 
         if (figure := figures.get(key.name)) is not None:
             try:
                 values[key.field] = key.kind.read(figure.value, clock)
-            except WrongValue:
-                expected = f"expected {key.kind.allowed}, not {shown(figure.value)}"
+            except WrongValue as wrong:
+                found = f": {wrong}" if str(wrong) else f", not {shown(figure.value)}"
+                expected = f"expected {key.kind.allowed}{found}"
                 raise CmcError(f"{key.name}: {expected}", where) from None
         if key.name == "clock_ghz":
             clock = Fraction(str(values[key.field]))

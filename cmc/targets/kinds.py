@@ -27,7 +27,10 @@ _MILLION = 10**6
 
 
 class WrongValue(ValueError):
-    """A value that is not one of those that are allowed."""
+    """A value that is not one of those that are allowed; its text says why, if that is to be said.
+
+    Of a long value the whole would say less.
+    """
 
 
 class Kind(ABC):
@@ -239,15 +242,29 @@ class Table(Kind):
     def normal(self, value: object) -> Value:
         if not isa(value, tuple[tuple[object, ...], ...]):
             raise WrongValue
-        rows = [tuple(float(_number(number)) for number in row) for row in value]
-        if len(rows) < 2 or any(len(row) != self.columns for row in rows):
-            raise WrongValue
-        if any(not 0 <= number <= LARGEST for row in rows for number in row):
-            raise WrongValue
+        rows = [self._row(number, row) for number, row in enumerate(value, 1)]
+        if len(rows) < 2:
+            raise WrongValue(f"there is {len(rows) or 'no'} row")
         first = [row[0] for row in rows]
-        if (first[0], first[-1]) != (0, 1) or any(a >= b for a, b in pairwise(first)):
-            raise WrongValue
+        for number, (one, next) in enumerate(pairwise(first), 2):
+            if one >= next:
+                raise WrongValue(f"row {number} begins with {next:g}, after {one:g}")
+        for number, wanted in ((1, 0), (len(rows), 1)):
+            if first[number - 1] != wanted:
+                raise WrongValue(f"row {number} begins with {first[number - 1]:g}, not {wanted}")
         return tuple(rows)
+
+    def _row(self, number: int, row: tuple[object, ...]) -> tuple[float, ...]:
+        try:
+            found = tuple(float(_number(one)) for one in row)
+        except WrongValue:
+            raise WrongValue(f"row {number} holds what is no number") from None
+        if len(found) != self.columns:
+            raise WrongValue(f"row {number} has {len(found)}")
+        for one in found:
+            if not 0 <= one <= LARGEST:
+                raise WrongValue(f"row {number} holds {one:g}")
+        return found
 
 
 def shown_limit(number: int | None) -> str:
