@@ -13,7 +13,7 @@ import pytest
 
 import cmc
 from cmc.compiler.standard import BufferPolicy
-from cmc.explain.circuit import Circuit, repeated, summed
+from cmc.explain.circuit import Circuit, repeated
 from cmc.explain.critical import critical_path
 from cmc.simulator import Simulator, chip_of
 from cmc.sizing.minimal import minimal_slots
@@ -79,7 +79,7 @@ def test_long_chains():
     flow = Flow.of([Process("a", 100_000, latency=3, interval=2)], [])
     path = critical_path(solve(flow, 2))
     assert path.cycles == 2 * 99_999 + 3 and len(path.links) == 100_000
-    assert [(one.kind, one.times) for one in summed(path.links)] == [("end", 1), ("pace", 99_999)]
+    assert [(one.kind, one.times) for one in path.links.summed] == [("end", 1), ("pace", 99_999)]
 
 
 @pytest.mark.parametrize(

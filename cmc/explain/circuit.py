@@ -97,7 +97,18 @@ class Links(Sequence[Link]):
         whys = np.array([same[why] for why in self.whys], np.int64)[self.waits[0]]
         return _numbered(whys * count**2 + ends)
 
-    def grouped(self, groups: Ints) -> list[Waits]:
+    @cached_property
+    def summed(self) -> Sequence[Waits]:
+        """What is waited for, in the order of the chain: like waits as one."""
+        return self._grouped(self.likeness)
+
+    @property
+    def in_a_row(self) -> Sequence[Waits]:
+        """The same wait after wait: only of vectors that wait for a link, all in a row are one."""
+        goes_on = self.crossing[1:] & (self.likeness[1:] == self.likeness[:-1])
+        return self._grouped(np.cumsum(np.append(np.zeros(1, bool), ~goes_on)))
+
+    def _grouped(self, groups: Ints) -> list[Waits]:
         """Each group as one, in the order of their numbers, in which the first ones come."""
         cycles = np.zeros(int(groups.max(initial=-1)) + 1, np.int64)
         np.add.at(cycles, groups, self.cycles)
@@ -172,17 +183,6 @@ def some_of(stages: Sequence[str]) -> str:
     return f"{names} and {len(stages) - _NAMED} more" if len(stages) > _NAMED else names
 
 
-def summed(links: Links) -> list[Waits]:
-    """What is waited for, in the order of a chain: like waits, and those for one link, as one."""
-    return links.grouped(links.likeness)
-
-
-def in_a_row(links: Links) -> list[Waits]:
-    """The same wait after wait: only of vectors that wait for a link, all in a row are one."""
-    goes_on = links.crossing[1:] & (links.likeness[1:] == links.likeness[:-1])
-    return links.grouped(np.cumsum(np.append(np.zeros(1, bool), ~goes_on)))
-
-
 @dataclass(frozen=True)
 class Circuit:
     """Waits in steady state that lead to the same iteration some images before.
@@ -239,7 +239,7 @@ class CriticalPath:
 
 
 def _as_json(links: Links) -> list[dict[str, object]]:
-    return [asdict(one) for one in summed(links)]
+    return [asdict(one) for one in links.summed]
 
 
 def repeated(keys: Sequence[object], longest: int = 12) -> list[tuple[int, int, int]]:

@@ -61,10 +61,16 @@ class Clock(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """How far back each log was looked at, by the number of an entry and when that is."""
+    """How far back each user of a unit or link was looked at, in the places of `Back.user`.
 
+    Those of one unit or link are a heap: each one's entry is no earlier than those of the two which
+    are twice as far from the first one.
+    """
+
+    log: Ints
     number: Ints
     when: Ints
+    """NOT_SEEN before it is looked at."""
 
 
 class Way(NamedTuple):
@@ -98,22 +104,36 @@ def when(clock: Clock, log: int, number: int) -> int:
 
 @_kept
 def _before(back: Back, clock: Clock, seen: Seen, shared: int, now: int) -> int:
-    """The log that took a unit or link last before now, which is no later than the time before."""
-    last, latest = NOTHING, _BEFORE
-    for place in range(back.user_of[shared], back.user_of[shared + 1]):
-        log: int = back.user[place]
-        if seen.when[log] == NOT_SEEN:
+    """The place of what took a unit or link last before now, which is no later than last time."""
+    first: int = back.user_of[shared]
+    count: int = back.user_of[shared + 1] - first
+    while seen.when[first] >= now:
+        log: int = seen.log[first]
+        number: int = seen.number[first]
+        if seen.when[first] == NOT_SEEN:
             begin: int = clock.place[log]
-            count: int = clock.place[log + 1] - begin
-            seen.number[log] = clock.first[log] + count
-            if clock.rise and count:
-                seen.number[log] += (now - clock.starts[begin]) // clock.rise * count
-        while seen.when[log] >= now:
-            seen.number[log] -= 1
-            seen.when[log] = when(clock, log, seen.number[log])
-        if seen.when[log] > latest:
-            last, latest = log, seen.when[log]
-    return last
+            entries: int = clock.place[log + 1] - begin
+            number = clock.first[log] + entries
+            if clock.rise and entries:
+                number += (now - clock.starts[begin]) // clock.rise * entries
+        time = now
+        while time >= now:
+            number -= 1
+            time = when(clock, log, number)
+        place, child = 0, 1
+        while child < count:
+            if child + 1 < count and seen.when[first + child + 1] > seen.when[first + child]:
+                child += 1
+            if seen.when[first + child] <= time:
+                break
+            seen.log[first + place] = seen.log[first + child]
+            seen.number[first + place] = seen.number[first + child]
+            seen.when[first + place] = seen.when[first + child]
+            place, child = child, 2 * child + 1
+        seen.log[first + place] = log
+        seen.number[first + place] = number
+        seen.when[first + place] = time
+    return first
 
 
 @_compiled
@@ -173,20 +193,21 @@ def _last(
     why, on, entry, cycles = PACE, NOTHING, 0, 0
     if log >= processes:
         link: int = plan.link[log - processes]
-        on = _before(back, clock, seen, link, now)
-        why, entry = waits + link, seen.number[on]
-        cycles = plan.held[on - processes]
+        last = _before(back, clock, seen, link, now)
+        why, on, entry = waits + link, int(seen.log[last]), int(seen.number[last])
+        cycles = int(plan.held[on - processes])
     elif when(clock, log, number - 1) == now - plan.interval[log]:
-        on, entry, cycles = log, number - 1, plan.interval[log]
+        on, entry, cycles = log, number - 1, int(plan.interval[log])
     else:
         for place in range(plan.unit_of[log], plan.unit_of[log + 1]):
             unit: int = plan.unit[place]
-            user = _before(back, clock, seen, unit, now)
-            if user != NOTHING and on == NOTHING:
-                for held in range(plan.unit_of[user], plan.unit_of[user + 1]):
-                    if plan.unit[held] == unit and seen.when[user] + plan.occupied[held] == now:
-                        why, on, entry = waits + unit, user, seen.number[user]
-                        cycles = plan.occupied[held]
+            last = _before(back, clock, seen, unit, now)
+            user: int = seen.log[last]
+            for held in range(plan.unit_of[user], plan.unit_of[user + 1]):
+                free = seen.when[last] + plan.occupied[held]
+                if on == NOTHING and plan.unit[held] == unit and free == now:
+                    why, on, entry = waits + unit, user, int(seen.number[last])
+                    cycles = int(plan.occupied[held])
         place, end = int(plan.wait_of[log]), int(plan.wait_of[log + 1])
         while on == NOTHING and place < end:
             wait: int = back.order[place]

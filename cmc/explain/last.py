@@ -50,7 +50,8 @@ class Lasts:
         """Longer and longer ways from an entry of a log back to a cycle, or until nothing waits."""
         entries, waits = np.zeros((2, 1), np.int64), np.zeros((2, 0), np.int64)
         entries[:, 0] = log, number
-        seen = Seen(np.zeros_like(self.sizes), np.full_like(self.sizes, NOT_SEEN))
+        user = self._back.user
+        seen = Seen(user.copy(), np.zeros_like(user), np.full_like(user, NOT_SEEN))
         steps, most = 0, _STEPS
         while steps == waits.shape[1]:
             entries, waits = (np.pad(one, ((0, 0), (0, most - steps))) for one in (entries, waits))

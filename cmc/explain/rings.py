@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from cmc.dialects.cmpipe import target_of
-from cmc.explain.circuit import summed
 from cmc.reports.help import Figures
 from cmc.reports.report import Report
 from cmc.simulator.load import Chip, Ring
@@ -36,7 +35,7 @@ def ring_steps(chip: Chip, report: Report) -> Iterator[RingStep]:
     Where some are, any wait may matter: rings are all those that anything waited for.
     """
     chains = (report.critical, report.critical_path)
-    waits = [one for chain in chains if chain is not None for one in summed(chain.links)]
+    waits = [one for chain in chains if chain is not None for one in chain.links.summed]
     waited = {one.what for one in waits if one.kind == "room"}
     if chip.flow.shared:
         programs = (program for core in report.cores for program in core.programs)

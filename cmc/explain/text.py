@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from cmc.explain.circuit import Circuit, CriticalPath, Links, in_a_row, repeated, some_of, summed
+from cmc.explain.circuit import Circuit, CriticalPath, Links, repeated, some_of
 from cmc.reports.columns import aligned
 from cmc.reports.help import Figures, Help, Row
 from cmc.reports.report import Report
@@ -52,7 +52,7 @@ def _format_path(path: CriticalPath | None) -> str:
 
 def _format_links(chain: Circuit | CriticalPath, links: Links) -> list[str]:
     """A line for each run of like waits; of too many, for all that are like each other."""
-    waits = in_a_row(links)
+    waits = links.in_a_row
     keys = [(one.stages, one.kind, one.what, one.on) for one in waits]
     lines: list[tuple[str, int]] = []
     for place, count, times in repeated(keys):
@@ -72,7 +72,7 @@ def _format_links(chain: Circuit | CriticalPath, links: Links) -> list[str]:
 
 def _of_most_cycles(links: Links) -> list[tuple[str, int]]:
     """Like waits as one, with their cycles: first those of most."""
-    waits = sorted(summed(links), key=lambda one: -one.cycles)
+    waits = sorted(links.summed, key=lambda one: -one.cycles)
     lines: list[tuple[str, int]] = []
     for one in waits[: _LINES - 1]:
         often = f", {one.times:,} times" if one.times > 1 else ""

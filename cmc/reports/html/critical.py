@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from cmc.explain.circuit import Links, Waits, summed
+from cmc.explain.circuit import Links, Waits
 from cmc.reports.html.figures import Columns
 from cmc.reports.report import ProgramReport, Report
 
@@ -30,7 +30,7 @@ class Critical:
     def waits(self) -> Sequence[Waits]:
         """Like waits as one."""
         circuit = self.report.critical
-        return () if circuit is None else summed(circuit.links)
+        return () if circuit is None else circuit.links.summed
 
     @cached_property
     def stages(self) -> set[str]:

@@ -4,15 +4,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil, sqrt
 
 import numpy as np
 from bokeh.models import HoverTool, Quad, Text
 from numpy.typing import NDArray
 
+from cmc.poly.evaluate import spans
 from cmc.reports.details import Matrix
 from cmc.reports.html.critical import Critical
-from cmc.reports.html.figures import BOX, Columns, Figure, joined, make_plot, rims, source_of, span
+from cmc.reports.html.figures import BOX, Columns, Figure, make_plot, rims, source_of, span
 from cmc.reports.html.palette import BLUE, GREY
 from cmc.reports.html.plan import Plan, boxes
 from cmc.reports.report import Report
@@ -29,7 +31,9 @@ def crossbars(report: Report, critical: Critical) -> Figure | None:
     if report.details is None or not report.details.matrices:
         return None
     plan, matrices = Plan.of(report), report.details.matrices
-    by_core = {name: [one for one in matrices if one.core == name] for name in plan.places}
+    by_core: dict[str, list[Matrix]] = {name: [] for name in plan.places}
+    for one in matrices:
+        by_core[one.core].append(one)
     number = max([report.target.crossbars, *map(len, by_core.values())])
     side = ceil(sqrt(number))
     plot = make_plot(
@@ -59,12 +63,10 @@ def crossbars(report: Report, critical: Critical) -> Figure | None:
         hatch_scale=6,
     )
     plot.add_glyph(source_of(boxes(all, np.full_like(all, size))), empty)
-    parts = [
-        _blocks(report, one, corner, size)
-        for name, some in by_core.items()
-        for one, corner in zip(some, corners[name], strict=False)
-    ]
-    filled = plot.add_glyph(source_of(joined(parts)), Quad(**BOX, fill_color=BLUE, line_color=BLUE))
+    held = [one for some in by_core.values() for one in some]
+    used = np.concatenate([corners[name][: len(some)] for name, some in by_core.items()])
+    columns = _blocks(report, held, used, size)
+    filled = plot.add_glyph(source_of(columns), Quad(**BOX, fill_color=BLUE, line_color=BLUE))
     plot.add_glyph(source_of(_names(plan)), _name())
     tooltips = [("stage", "@stage"), ("cells", "@cells")]
     plot.add_tools(HoverTool(renderers=[filled], tooltips=tooltips))
@@ -109,18 +111,27 @@ def _corners(plan: Plan, place: int, number: int, side: int) -> NDArray[np.float
     return first + step * (np.stack([column, row], 1) + (1 - _CROSSBAR) / 2)
 
 
-def _blocks(report: Report, matrix: Matrix, corner: NDArray[np.float64], size: float) -> Columns:
-    """The blocks of a matrix on the diagonal of its crossbar."""
+def _blocks(
+    report: Report, matrices: Sequence[Matrix], corners: NDArray[np.float64], size: float
+) -> Columns:
+    """The blocks of matrices on the diagonals of their crossbars."""
     target = report.target
-    rows, columns = matrix.blocks * matrix.rows, matrix.blocks * matrix.columns
-    all = np.array([target.columns or columns, target.rows or rows])
-    block = np.array([matrix.columns, matrix.rows]) / all * size
-    places = corner + np.arange(matrix.blocks)[:, np.newaxis] * block
-    cells = f"{matrix.blocks * matrix.rows * matrix.columns:,} of {int(all.prod()):,}"
+    sides = np.array([[one.columns, one.rows] for one in matrices])
+    count = np.array([one.blocks for one in matrices])
+    whole = np.array([target.columns or 0, target.rows or 0])
+    all = np.where(whole, whole, sides * count[:, np.newaxis])
+    of, number = spans(count)
+    block = (sides / all * size)[of]
+    words = [
+        f"{used:,} of {cells:,}: {one.rows:,} rows x {one.columns:,}"
+        for one, used, cells in zip(
+            matrices, (count * sides.prod(1)).tolist(), all.prod(1).tolist(), strict=True
+        )
+    ]
     return {
-        **boxes(places, np.broadcast_to(block, places.shape)),
-        "stage": np.full(matrix.blocks, f"@{matrix.stage}"),
-        "cells": np.full(matrix.blocks, f"{cells}: {matrix.rows:,} rows x {matrix.columns:,}"),
+        **boxes(corners[of] + number[:, np.newaxis] * block, block),
+        "stage": np.array([f"@{one.stage}" for one in matrices])[of],
+        "cells": np.array(words)[of],
     }
 
 

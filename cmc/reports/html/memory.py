@@ -55,7 +55,8 @@ def memory(report: Report, critical: Critical, timeline: figure) -> Figure | Non
     cores = [core for core in report.cores if core.sram_bytes]
     rings = {core.name: [r for r in report.details.rings if r.core == core.name] for core in cores}
     fills = _fills(report, rings)
-    frames = [_frames(core, shown_cycles(report), critical) for core in cores]
+    cycles = shown_cycles(report)
+    frames = [_frames(core, cycles, critical) for core in cores]
     fullest = max(range(len(cores)), key=lambda number: cores[number].sram_bytes)
     plot = make_plot(
         "memory",

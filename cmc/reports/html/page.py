@@ -13,7 +13,7 @@ from typing import cast
 from bokeh.embed import components
 from markupsafe import Markup
 
-from cmc.explain.circuit import Circuit, CriticalPath, Waits, some_of, summed
+from cmc.explain.circuit import Circuit, CriticalPath, Waits, some_of
 from cmc.reports.html.critical import Critical
 from cmc.reports.html.crossbars import crossbars
 from cmc.reports.html.energy import energy
@@ -112,7 +112,7 @@ def change(new: float | None, old: float | None) -> str:
 
 def _waits(chain: Circuit | CriticalPath | None) -> Sequence[Waits]:
     """As the JSON has them."""
-    return () if chain is None else summed(chain.links)
+    return () if chain is None else chain.links.summed
 
 
 def _waited(core: Mapping[str, Sequence[Mapping[str, Mapping[str, int]]]]) -> str:
