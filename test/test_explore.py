@@ -190,6 +190,11 @@ def test_another_file_is_left_alone(content: str, tmp_path: Path):
     assert path.read_text() == content
 
 
+def test_results_are_no_device():
+    with pytest.raises(CmcError, match="null: is a device"), results_in(Path("/dev/null")):
+        pass
+
+
 def test_two_explorations_of_one_file_refuse_each_other(tmp_path: Path):
     path = tmp_path / "two.jsonl"
     with (

@@ -2,6 +2,7 @@
 
 """Output files appear whole or not at all."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,14 @@ def test_file_stays_as_it_was_on_failure(tmp_path: Path):
         raise RuntimeError
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_names_that_are_no_text_are_escaped(tmp_path: Path):
+    """A page has the name of the model in it."""
+    path = tmp_path / "page.html"
+    with replacing_text(path) as stream:
+        stream.write(os.fsdecode(b"\xff.onnx"))
+    assert path.read_text() == "\\udcff.onnx"
 
 
 def test_link_stays_a_link(tmp_path: Path):

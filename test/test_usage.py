@@ -13,7 +13,7 @@ from cmc.api import make_context
 from cmc.dialects.cmpipe import target_of
 from cmc.files.parsing import parse_file
 from cmc.reports.text import format_report, format_totals
-from cmc.simulator import Mode, chip_of, simulate
+from cmc.simulator import Mode, Simulator, chip_of, simulate
 from cmc.simulator.load import Chip, load
 from cmc.simulator.usage import bound_by, cells, loads
 from end_to_end import lower
@@ -116,3 +116,16 @@ def test_a_report_of_units_that_stages_share(mode: Mode):
     assert "bound by the digital unit of core @poolings, 100% busy\n" in format_totals(report)
     slower = format_totals(replace(report, cycles_per_image=120.0))
     assert "80% busy: the interval is 25.0% longer than its 96 cycles\n" in slower
+
+
+def test_latency_is_that_of_an_image_by_itself():
+    """The next image's convolution takes the digital unit from the poolings of the first one."""
+    cores = "cmpipe.core @convolutions runs [@conv]\n  cmpipe.core @poolings runs [@max, @sum]"
+    text = PIPELINE.replace("interval 9", "occupies <digital = 3>")
+    shared = Simulator(
+        chip_of(made(text.replace(cores, "cmpipe.core @all runs [@conv, @max, @sum]")))
+    )
+    alone, stream = shared.time(1), shared.time(4)
+    assert stream.latency == alone.latency == alone.cycles
+    assert stream.programs[-1].starts[0, -1] + 12 > stream.latency
+    assert stream.critical_path == alone.critical_path

@@ -35,6 +35,8 @@ def _check_outputs(options: Options, output: Path) -> None:
         check_output(path, [options.space, *written[:position]])
     if options.parquet is not None:
         extra("pyarrow.parquet", "--parquet")
+    if options.scheduler is not None:
+        extra("distributed", "--scheduler")
     if options.jobs is not None and options.scheduler is not None:
         raise CmcError("--jobs is for processes of this machine, not for those of --scheduler")
 

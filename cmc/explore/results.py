@@ -20,7 +20,7 @@ from cmc.explore.objectives import Figures
 from cmc.explore.outcome import Outcome
 from cmc.explore.point import Point
 from cmc.explore.space import Choices
-from cmc.files.output import check_output, naming
+from cmc.files.output import check_output, is_special, naming
 
 _START = b'{"id": "'
 """How each line begins."""
@@ -79,6 +79,8 @@ def results_in(path: Path) -> Generator[Results]:
     something else, or that another process adds to.
     """
     check_output(path)
+    if is_special(path):
+        raise CmcError("is a device or a pipe, from which results cannot be read again", str(path))
     with naming(str(path)):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         try:

@@ -88,6 +88,12 @@ def replacing(path: Path) -> Generator[Path]:
 
 @contextmanager
 def replacing_text(path: Path) -> Generator[IO[str]]:
-    """A text stream whose content becomes the file `path` when the block ends without an error."""
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+    """A text stream whose content becomes the file `path` when the block ends without an error.
+
+    What of the name of a file is no text is written as escapes.
+    """
+    with (
+        replacing(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors="backslashreplace") as stream,
+    ):
         yield stream

@@ -179,7 +179,7 @@ class Report:
     """In steady state; None if the stream is too short to reach one."""
     cores: tuple[CoreReport, ...]
     latency: int = 0
-    """The cycles until the first image is through, with nothing before it."""
+    """The cycles that an image takes by itself: with none before it, and none after it."""
     bound_by: str = ""
     """The unit, program, or circle of programs, that an image takes most of: no interval is shorter
     than that."""

@@ -81,9 +81,10 @@ def summarize(chip: Chip, times: Times, cycles_per_image: float | None) -> Repor
 
 
 def _alone(times: Times) -> Times:
-    """The first image: alone, where pipelines work on others at the same time."""
-    one = times.flow.turns == 1 or times.images == 1
-    return times if one else solve(times.flow, 1, arrivals=False)
+    """The first image with none after it, which would take units and links from it."""
+    if times.images == 1 or (times.flow.turns == 1 and not times.flow.shared):
+        return times
+    return solve(times.flow, 1, arrivals=False)
 
 
 def latency_of(flow: Flow) -> int:

@@ -47,8 +47,8 @@ _CIRCUIT = (
 )
 
 _PATH = (
-    " The dashed blue line is what makes the latency: from the last iteration of the first image "
-    "back to the first vector that was sent."
+    " The dashed blue line is what makes the latency of an image by itself: from the last "
+    "iteration of the first image back to the first vector that was sent."
 )
 
 _DOTTED = 500
