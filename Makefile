@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
 # `make demo` and `make test` need a Python of at least 3.11, make and a package index; each sets up
 # what it uses in .venv.  PYTHON=python3.12 picks the interpreter, PYTEST_ARGS reaches pytest.
 

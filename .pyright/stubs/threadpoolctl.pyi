@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 # What is used of threadpoolctl, which comes without types.
 from contextlib import AbstractContextManager
 

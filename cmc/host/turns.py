@@ -126,11 +126,6 @@ class Turns:
         names = [name.data for name in self._interface.inputs]
         return {n: part.inputs[n] for part in self._parts for n in names if n in part.inputs}
 
-    @property
-    def hosted_outputs(self) -> frozenset[str]:
-        """The outputs of the network that are as the host computed them."""
-        return frozenset(name.data for name in self._interface.outputs) & self._makers.keys()
-
     def reports(self) -> tuple[HostReport, ...]:
         """What is on the host, and why."""
         return tuple(part.report() for part in self._parts)

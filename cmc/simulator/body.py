@@ -35,8 +35,6 @@ from cmc.errors import CmcError
 from cmc.simulator.crossbars import Rows, Tile
 from cmc.simulator.gather import Floats
 
-Ufunc = Callable[..., Floats]
-
 
 def _select(condition: Floats, lhs: Floats, rhs: Floats, out: Floats) -> None:
     # What is selected may lie where the result goes.

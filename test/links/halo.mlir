@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Two stages on a mesh, each in two copies of four columns, and what goes from one to the other.
 //
 //   place 0: @left ---- place 1: @right

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: cmc-opt %s -p 'cmpipe-derive-control,cmpipe-size-buffers{policy=whole},convert-cmpipe-to-cmctrl' -o %t.mlir
 // RUN: filecheck %s --input-file %t.mlir --check-prefix=CHIP
 // RUN: cmc run %t.mlir --random 1 --images 2 --mode interpret | filecheck %s

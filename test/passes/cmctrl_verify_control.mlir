@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: cmc-opt %s -p cmctrl-verify-control | cmc-opt -p canonicalize,cse,cmctrl-verify-control | filecheck %s
 
 // A convolution of 3 with stride 2 and 2 of padding, whose last element nothing reads. Its machines

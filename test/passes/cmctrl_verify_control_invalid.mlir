@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: cmc-opt %s -p cmctrl-verify-control --split-input-file --verify-diagnostics | filecheck %s
 
 // The control of a convolution of 3 with stride 2, and what is wrong with it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: cmc-opt %s -p cmpipe-annotate-timing | filecheck %s
 // RUN: cmc-opt %s -p 'cmpipe-annotate-timing{target=ideal}' | filecheck %s --check-prefix=IDEAL
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: cmc-opt %s -p cmpipe-assign-cores --split-input-file | filecheck %s
 // RUN: cmc-opt %s -p 'cmpipe-assign-cores{report=true}' --split-input-file -o %t.mlir 2>&1 | filecheck %s --check-prefix=REPORT
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: cmc-opt %s -p cmpipe-derive-control,cmpipe-assign-cores --split-input-file --verify-diagnostics | filecheck %s
 
 // Stages that need more of a resource than a core or the chip has.

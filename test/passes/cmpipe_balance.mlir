@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: cmc-opt %s -p cmpipe-balance | filecheck %s
 // RUN: cmc-opt %s -p 'cmpipe-balance{report=true}' 2>&1 >/dev/null | filecheck %s --check-prefix=REPORT
 // RUN: cmc-opt %s -p 'cmpipe-balance{interval=144 report=true}' 2>&1 >/dev/null | filecheck %s --check-prefix=ENOUGH

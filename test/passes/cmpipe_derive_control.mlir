@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: cmc-opt %s -p cmpipe-derive-control | filecheck %s
 
 // A 3x3 window with padding of 1 waits for the row below, and for its last pixel at the right border.

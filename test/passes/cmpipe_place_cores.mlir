@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: cmc-opt %s -p cmpipe-place-cores | filecheck %s
 // RUN: cmc-opt %s -p 'cmpipe-place-cores{report=true}' -o %t.mlir 2>&1 | filecheck %s --check-prefix=REPORT
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: cmc-opt %s -p 'cmpipe-place-cores{interval=10}' --split-input-file --verify-diagnostics | filecheck %s
 
 // What cannot be placed is refused with the reason. Three stages in a chain send vectors of a float,

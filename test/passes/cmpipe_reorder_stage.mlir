@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: cmc-opt %s --pass-pipeline='builtin.module( \
 // RUN:   cmpipe-reorder-stage{stage=columns interchange=w,h}, \
 // RUN:   cmpipe-reorder-stage{stage=backwards reverse=h,w}, \

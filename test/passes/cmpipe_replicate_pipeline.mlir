@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: cmc-opt %s -p 'cmpipe-derive-control,cmpipe-replicate-pipeline{copies=2}' | filecheck %s
 // RUN: cmc-opt %s -p 'cmpipe-replicate-pipeline{copies=1}' | filecheck %s --check-prefix=ONE
 

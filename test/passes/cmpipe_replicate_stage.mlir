@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // A slow stage in two copies, and what each of them waits for: interleaved, and in blocks.
 
 // RUN: cmc-opt %s -p 'cmpipe-replicate-stage{stage=slow loops=w copies=2 pattern=interleaved},cmpipe-derive-control,cmpipe-size-buffers{policy=minimal}' | filecheck %s --check-prefix=INTERLEAVED

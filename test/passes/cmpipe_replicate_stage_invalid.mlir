@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: cmc-opt %s --split-input-file --verify-diagnostics -p 'cmpipe-replicate-stage{stage=sums loops=h,w copies=2,4 pattern=interleaved,blocks}' | filecheck %s
 
 // CHECK: stage @sums: error: loop w has 3 iterations, too few for 4 copies

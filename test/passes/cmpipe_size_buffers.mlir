@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: cmc-opt %s -p 'cmpipe-derive-control,cmpipe-size-buffers{policy=minimal}' | filecheck %s --check-prefix=MINIMAL
 // RUN: cmc-opt %s -p 'cmpipe-derive-control,cmpipe-size-buffers{policy=throughput}' | filecheck %s --check-prefix=THROUGHPUT
 // RUN: cmc-opt %s -p 'cmpipe-derive-control,cmpipe-size-buffers' | filecheck %s --check-prefix=THROUGHPUT

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: not cmc-opt %s -p 'cmpipe-size-buffers{policy=minimal}' 2>&1 | filecheck %s
 
 // Slots with which the pipeline would come to a stop are refused: @sum needs a[4] for its first

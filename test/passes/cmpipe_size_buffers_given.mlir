@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: cmc-opt %s -p 'cmpipe-size-buffers{policy=minimal}' | filecheck %s
 
 // Slots that a channel has stay; the others get theirs.

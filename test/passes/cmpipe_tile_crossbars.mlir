@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: cmc-opt %s -p cmpipe-tile-crossbars | filecheck %s
 // RUN: cmc-opt %s -p 'cmpipe-tile-crossbars{report=true}' 2>&1 >/dev/null | filecheck %s --check-prefix=REPORT
 // RUN: cmc-opt %s -p 'cmpipe-tile-crossbars{target=ideal}' | filecheck %s --check-prefix=IDEAL

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: cmc-opt %s -p convert-cmpipe-to-cmctrl | filecheck %s
 
 // A core of two stages, which move there as they are: rings and constants stand behind each other in

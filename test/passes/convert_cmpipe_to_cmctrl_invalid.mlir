@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: not cmc-opt %s -p 'cmpipe-derive-control,convert-cmpipe-to-cmctrl' 2>&1 | filecheck %s --check-prefix=SIZES
 // RUN: not cmc-opt %s -p 'cmpipe-derive-control,cmpipe-size-buffers{policy=minimal},convert-cmpipe-to-cmctrl' 2>&1 | filecheck %s --check-prefix=SRAM
 // RUN: cmc-opt %s -p 'cmpipe-derive-control,cmpipe-size-buffers{policy=minimal},convert-cmpipe-to-cmctrl{target=ideal}' | filecheck %s --check-prefix=FITS

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: cmc-opt %s -p convert-nn-to-cmpipe | filecheck %s
 
 // A convolution, its bias, the residual add and the activation are one stage, which holds the

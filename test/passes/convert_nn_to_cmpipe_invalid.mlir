@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: not cmc-opt %s -p convert-nn-to-cmpipe 2>&1 | filecheck %s
 
 // A crossbar is programmed once: weights that are computed cannot be in one.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: cmc-opt %s -p nn-canonicalize | filecheck %s
 // RUN: cmc-opt %s -p canonicalize | filecheck %s
 

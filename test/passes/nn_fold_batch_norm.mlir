@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: cmc-opt %s -p nn-fold-batch-norm | filecheck %s
 
 // scale / sqrt(variance + epsilon) is 1/2 and 3, so the factor is known to the last digit.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: cmc-opt %s -p convert-nn-to-cmpipe | filecheck %s
 
 // An LSTM of two steps: one stage for the product with the state before, and one for all gates, which

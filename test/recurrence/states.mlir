@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: cmc-opt %s --split-input-file --verify-diagnostics -p convert-nn-to-cmpipe | filecheck %s
 
 // What an output was for the image before.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: cmc-opt %s -p cmpipe-derive-control,cmpipe-size-buffers{policy=minimal} | filecheck %s
 // RUN: cmc-opt %s -p cmpipe-derive-control,cmpipe-size-buffers{policy=minimal},convert-cmpipe-to-cmctrl,cmctrl-verify-control | filecheck %s --check-prefix=CHIP
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: cmc-opt %s --pass-pipeline='builtin.module(canonicalize,cse)' | filecheck %s
 // RUN: cmc-opt %s -p canonicalize,cse | filecheck %s
 // RUN: cmc-opt --print-pipeline -p 'nn-to-cmctrl{buffers=minimal}' | filecheck %s --check-prefix=LIST

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: rm -rf %t && mkdir %t
 // RUN: cmc-opt %s -o %t/out.mlir && filecheck %s --input-file %t/out.mlir --check-prefix=FILE
 // RUN: cmc-opt %t/out.mlir --weights=inline | filecheck %s --check-prefix=INLINE

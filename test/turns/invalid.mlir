@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: cmc-opt %s --split-input-file --verify-diagnostics --parsing-diagnostics | filecheck %s
 
 // Pipelines that take turns with images: each tensor has a port of every turn, and no other turn's images

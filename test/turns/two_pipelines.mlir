@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: cmc-opt %s -p 'cmpipe-derive-control,cmpipe-size-buffers{policy=minimal},convert-cmpipe-to-cmctrl,cmctrl-verify-control' -o %t.mlir
 // RUN: cmc run %t.mlir --random 1 --images 5 --mode interpret | filecheck %s
 // RUN: cmc run %t.mlir --random 1 --images 5 | filecheck %s

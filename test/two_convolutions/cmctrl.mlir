@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: cmc-opt %s -p cmctrl-verify-control | filecheck %s
 // RUN: cmc-opt %S/cmpipe.mlir -p 'cmpipe-derive-control,cmpipe-size-buffers{policy=minimal},convert-cmpipe-to-cmctrl' | filecheck %s --check-prefix=LOWERED
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: cmc-opt %s -p convert-nn-to-cmpipe | filecheck %s
 
 // Two 1-D convolutions, 10 -> 8 -> 6 pixels with one filter of 3, as a network.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // An object with two writers, level by level: a matrix of four columns, cut into two of two.
 //
 // The block of columns is one more index of the object: @left writes all @b[w, 0], and @right all

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // An object with two writers, level by level: a slow stage, twice, for even elements and for odd.
 //
 // Both copies hold the same matrix. @even writes @b[0], @b[2], ..., and @odd @b[1], @b[3], ...; so

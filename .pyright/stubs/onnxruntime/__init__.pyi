@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 # What is used of onnxruntime, which comes without types.
 from collections.abc import Mapping, Sequence
 

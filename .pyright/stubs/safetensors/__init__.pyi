@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 # What is used of safetensors, whose own types are incomplete.
 from os import PathLike
 from types import TracebackType

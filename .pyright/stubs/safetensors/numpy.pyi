@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 # What is used of safetensors with numpy, whose own types are incomplete.
 from collections.abc import Mapping
 from os import PathLike

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 # What is used of scikit-learn, which comes without types and is needed for training only.
 import numpy as np
 from numpy.typing import NDArray

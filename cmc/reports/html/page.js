@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 "use strict";
 // Plots take their colours from the style sheet when they are painted.
 const repaint = () => {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: cmc-opt %s --split-input-file --verify-diagnostics --parsing-diagnostics | filecheck %s
 
 // Objects.

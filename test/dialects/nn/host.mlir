@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: cmc-opt %s --split-input-file --verify-diagnostics --parsing-diagnostics | filecheck %s
 
 // The cores add 1, and the host finds what is not 0 of that: its model is NonZero alone.

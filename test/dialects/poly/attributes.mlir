@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: cmc-opt %s | cmc-opt | filecheck %s
 // RUN: cmc-opt %s --print-op-generic | cmc-opt | filecheck %s
 
