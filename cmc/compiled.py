@@ -17,6 +17,11 @@ def compiled(function: Callable[_A, _R]) -> Callable[_A, _R]:
     return _compiler(inline="always")(function)
 
 
+def loose(function: Callable[_A, _R]) -> Callable[_A, _R]:
+    """The same with sums in any order, which is for what need not be the same to the bit."""
+    return _compiler(fastmath={"reassoc", "nsz"})(function)
+
+
 def kept(function: Callable[_A, _R]) -> Callable[_A, _R]:
     """The same, kept in a file for other processes, with what it calls; if there is a place."""
     try:
@@ -25,6 +30,6 @@ def kept(function: Callable[_A, _R]) -> Callable[_A, _R]:
         return _compiler()(function)
 
 
-def _compiler(**options: bool | str) -> Callable[[Callable[_A, _R]], Callable[_A, _R]]:
+def _compiler(**options: bool | str | set[str]) -> Callable[[Callable[_A, _R]], Callable[_A, _R]]:
     # Divisions that are not tested for zeros are done several at once, as all else.
     return import_module("numba").njit(nogil=True, error_model="numpy", **options)

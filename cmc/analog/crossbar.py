@@ -25,9 +25,6 @@ _WHOLE = 1 << 24
 _RARE = 0.05
 """Up to so many codes of doubt about sums, codes in doubt are computed again one by one."""
 
-_USUAL = 3
-"""So often the gain is doubled for many vectors."""
-
 
 @dataclass(frozen=True)
 class Physics:
@@ -158,9 +155,7 @@ class Crossbar:
         for start in range(0, len(vectors), run):
             number = first + start // run * self._iterations
             some = slice(start, start + run)
-            counts = self._work.multiply(vectors[some], products[some], self._keys, number)
-            if clipped is not None:
-                clipped.add(counts)
+            self._work.multiply(vectors[some], products[some], self._keys, number, clipped)
 
 
 class Stack:
@@ -222,7 +217,7 @@ class _Slice:
     """What one code of the ADC of each column is, of all blocks in turn: for vectors with numbers
     below 0, and for others."""
     slack: Real
-    """How many codes the sum of each column may be off for rounding."""
+    """How many codes the sum of each column may be off for rounding, for a vector as long as 1."""
 
 
 class _Work:
@@ -244,26 +239,30 @@ class _Work:
         matrices = [matrix for _, matrix in held.slices]
         # Roundings are off by chance (N. Higham and T. Mary, A New Approach to Probabilistic
         # Rounding Error Analysis, SISC 41, 2019): of so many sums of the same sign, by no more than
-        # this share of the last one in ten deviations, and by less if signs differ.
+        # this share of the last one in ten deviations, and by less if signs differ. That is of
+        # magnitudes at most the product of the lengths of both vectors.
         share = 2 * sqrt(matrices[0].shape[1]) * _ROUND
         most = [np.abs(matrix).sum(1).reshape(-1) for matrix in matrices]
         end = max(1, self._inputs)
         units = [end * reach.reshape(2, -1) / max(1, codes) for reach in reaches]
         self._signed = codes > 0 and physics.adc_bound is None
-        slack = [share * end * full / unit for full, unit in zip(most, units, strict=True)]
+        doubts = max(
+            float((share * end * full / unit).max()) for full, unit in zip(most, units, strict=True)
+        )
+        lengths = [np.sqrt((matrix**2).sum(1)).reshape(-1) for matrix in matrices]
+        slack = [share * length / unit for length, unit in zip(lengths, units, strict=True)]
         whole = (
             held.variances is None
             and 0 < self._inputs * max(float(full.max()) for full in most) < _WHOLE
             and all(np.array_equal(matrix, np.rint(matrix)) for matrix in matrices)
         )
-        doublings = physics.doublings if self._signed else 0
-        amplified = 2.0 ** min(doublings, _USUAL)
-        doubts = amplified * max(float(s.max()) for s in slack)
         rare = codes and self._inputs < 1 << 16 and doubts < _RARE
         free = not codes and not self._inputs and not physics.careful
         single = whole or rare or free
         self._type: type[np.float32 | np.float64] = np.float32 if single else np.float64
         doubtful = single and not whole
+        self._doubtful = bool(codes) and doubtful
+        doublings = physics.doublings if self._signed else 0
         self._rounding = kernel.Rounding(codes, 8 * _ROUND * doubtful, share * doubtful, doublings)
 
         def kept(array: Real) -> Real:
@@ -290,7 +289,8 @@ class _Work:
         products: Floats,
         keys: Sequence[NDArray[np.uint64]],
         first: int,
-    ) -> Clipped:
+        clipped: Clipped | None,
+    ) -> None:
         """As that of the crossbar, of rows side by side from the `first` on.
 
         There is one key of random numbers for each time that inputs may be halved, and one more.
@@ -298,25 +298,23 @@ class _Work:
         count = len(vectors)
         flat = np.ascontiguousarray(vectors).reshape(count, -1)
         found = products.reshape(count, -1)
-        beyond, some = np.zeros(count, np.int64), np.array([first])
-        counts = Clipped()
-        counts.inputs_beyond = self._once(flat, found, 1.0, keys[0], some, beyond)
-        if self._inputs:
-            counts.inputs = flat.size
-        if self._rounding.codes:
-            counts.sums = found.size * len(self._slices)
+        beyond = np.zeros(count, np.int64)
+        inputs_beyond = self._once(flat, found, 1.0, keys[0], np.array([first]), beyond)
+        halvings = 0
         for halving, key in enumerate(keys[1:], 1):
             again = np.flatnonzero(beyond)
             if not len(again):
                 break
-            counts.halvings += len(again)
+            halvings += len(again)
             part, fewer = np.empty((len(again), found.shape[1]), np.float32), beyond[again] * 0
             self._once(flat[again], part, 2.0**halving, key, again + first, fewer)
             found[again], beyond[again] = part, fewer
-        counts.sums_beyond = int(beyond.sum())
         if not np.may_share_memory(found, products):
             products[...] = found.reshape(products.shape)
-        return counts
+        if clipped is not None:
+            sums = found.size * len(self._slices) if self._rounding.codes else 0
+            inputs = flat.size if self._inputs else 0
+            clipped.add(Clipped(inputs, inputs_beyond, sums, int(beyond.sum()), halvings))
 
     def _once(
         self,
@@ -336,6 +334,7 @@ class _Work:
         inputs, steps = np.empty((count, blocks, rows), self._type), np.empty(count, self._type)
         squares = np.empty((count, blocks, rows * self._noisy), self._type)
         signs = np.empty(count if self._signed else 0, np.int8)
+        norms = np.empty(count if self._doubtful else 0, np.float32)
         clipped = self._convert(
             flat,
             flat.view(np.int32),
@@ -346,6 +345,7 @@ class _Work:
             squares.reshape(count, -1),
             steps,
             signs,
+            norms,
         )
         for number, one in enumerate(self._slices):
             sums = product(inputs, one.matrix)
@@ -356,6 +356,7 @@ class _Work:
                 *one.turned,
                 steps,
                 signs,
+                norms,
                 one.units,
                 one.slack,
                 self._rounding,

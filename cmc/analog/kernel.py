@@ -16,12 +16,15 @@ from numpy.typing import NDArray
 from cmc.analog.devices import Floats, Real
 from cmc.compiled import compiled as _compiled
 from cmc.compiled import kept as _kept
+from cmc.compiled import loose as _loose
 
 WORDS = 4
 """Words, and normal numbers, that the generator makes of one count."""
 
 CHUNK = 1 << 11
 """About how many normal numbers are made at once: they stay in a processor's first cache."""
+
+_COUNTS = CHUNK // WORDS
 
 _LOW = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
@@ -71,6 +74,24 @@ def _turn(word: np.int32) -> tuple[np.float32, np.float32]:
     return _ONE - _TWO * s * s, _TWO * s * c
 
 
+@_compiled
+def _words(
+    key: NDArray[np.uint64], start: np.uint64, count: int, words: NDArray[np.uint32]
+) -> None:
+    """The four words of each of some counts, `[4, counts]`."""
+    for step in range(count):
+        at = start + np.uint64(step)
+        w0, w1, w2, w3 = at & _LOW, at >> _HALF, key[2], key[3]
+        k0, k1 = key[0], key[1]
+        for _ in range(7):
+            p0, p1 = _FACTORS[0] * (w0 & _LOW), _FACTORS[1] * (w2 & _LOW)
+            w0, w1 = (p1 >> _HALF) ^ w1 ^ k0, p1 & _LOW
+            w2, w3 = (p0 >> _HALF) ^ w3 ^ k1, p0 & _LOW
+            k0, k1 = (k0 + _STEPS[0]) & _LOW, (k1 + _STEPS[1]) & _LOW
+        words[0, step], words[1, step] = np.uint32(w0), np.uint32(w1)
+        words[2, step], words[3, step] = np.uint32(w2), np.uint32(w3)
+
+
 @_kept
 def normals(key: NDArray[np.uint64], first: int, count: int, out: Floats) -> int:
     """Normal numbers of an endless row, from the `first` on; the place of that in `out`.
@@ -79,24 +100,24 @@ def normals(key: NDArray[np.uint64], first: int, count: int, out: Floats) -> int
     has four words, and `out` space for `count` numbers and two counts more.
     """
     start = first // WORDS
-    k2, k3 = key[2], key[3]
-    for step in range((first + count - 1) // WORDS + 1 - start):
-        at = np.uint64(start) + np.uint64(step)
-        w0, w1, w2, w3 = at & _LOW, at >> _HALF, k2, k3
-        k0, k1 = key[0], key[1]
-        for _ in range(7):
-            p0, p1 = _FACTORS[0] * w0, _FACTORS[1] * w2
-            w0, w1 = (p1 >> _HALF) ^ w1 ^ k0, p1 & _LOW
-            w2, w3 = (p0 >> _HALF) ^ w3 ^ k1, p0 & _LOW
-            k0, k1 = (k0 + _STEPS[0]) & _LOW, (k1 + _STEPS[1]) & _LOW
-        length, other = _length(np.uint32(w0)), _length(np.uint32(w2))
-        cosine, sine = _turn(np.int32(np.uint32(w1)))
-        place = WORDS * step
-        out[place] = length * cosine
-        out[place + 1] = length * sine
-        cosine, sine = _turn(np.int32(np.uint32(w3)))
-        out[place + 2] = other * cosine
-        out[place + 3] = other * sine
+    steps = (first + count - 1) // WORDS + 1 - start
+    words, numbers = np.empty((WORDS, _COUNTS), np.uint32), np.empty((WORDS, _COUNTS), np.float32)
+    for begin in range(0, steps, _COUNTS):
+        some = min(_COUNTS, steps - begin)
+        _words(key, np.uint64(start) + np.uint64(begin), some, words)
+        # Each loop has numbers of one width, so that as many are made at once as may be.
+        for two in range(0, WORDS, 2):
+            for step in range(some):
+                length = _length(words[two, step])
+                cosine, sine = _turn(np.int32(words[two + 1, step]))
+                numbers[two, step] = length * cosine
+                numbers[two + 1, step] = length * sine
+        for step in range(some):
+            place = WORDS * (begin + step)
+            out[place] = numbers[0, step]
+            out[place + 1] = numbers[1, step]
+            out[place + 2] = numbers[2, step]
+            out[place + 3] = numbers[3, step]
     return first - WORDS * start
 
 
@@ -113,6 +134,15 @@ class Rounding(NamedTuple):
     """How often the gain before the ADC is doubled at most for a row."""
 
 
+@_loose
+def _square(vector: Real) -> np.float32:
+    """About what a vector's squares are in all."""
+    total = np.float32(0)
+    for place in range(len(vector)):
+        total += np.float32(vector[place] * vector[place])
+    return total
+
+
 @_kept
 def convert(
     vectors: Floats,
@@ -124,14 +154,16 @@ def convert(
     squares: Real,
     steps: Real,
     signs: NDArray[np.int8],
+    norms: Floats,
 ) -> int:
     """Convert vectors, `[n, floats]`, of which `bits` are the same in memory, into `inputs`.
 
     The largest magnitude is `limit`, or, if that is 0, the vector's own, or so many times `wider`
     as that. Inputs are whole numbers
     up to `codes`, or, if that is 0, are not rounded, and up to 1; `steps` says of each vector what
-    1 is. `squares` are those of inputs, and `signs` says which vectors have nothing below 0, if
-    there is place for them. Gives how many were beyond the limit.
+    1 is. `squares` are those of inputs, `norms` about how long vectors of these are, and `signs`
+    says which vectors have nothing below 0, if there is place for them. Gives how many were beyond
+    the limit.
     """
     clipped = 0
     end = inputs.dtype.type(max(codes, 1))
@@ -163,6 +195,8 @@ def convert(
                 inputs[row, place] = min(max(inputs[row, place], -end), end)
         for place in range(squares.shape[1]):
             squares[row, place] = inputs[row, place] * inputs[row, place]
+        if len(norms):
+            norms[row] = np.sqrt(_square(inputs[row]))
     return clipped
 
 
@@ -180,24 +214,17 @@ def round_rows(rows: Floats, bits: NDArray[np.int32], codes: int) -> None:
                 rows[row, place] = np.rint(rows[row, place] / step) * step
 
 
-@_compiled
+@_loose
 def _dot(one: Real, other: Real, squared: bool) -> float:
-    """A product in doubles, of four sums."""
-    a, b, c, d = 0.0, 0.0, 0.0, 0.0
-    whole = len(one) // 4 * 4
-    for k in range(0, whole, 4):
-        w, x = np.float64(one[k]), np.float64(one[k + 1])
-        y, z = np.float64(one[k + 2]), np.float64(one[k + 3])
-        if squared:
-            w, x, y, z = w * w, x * x, y * y, z * z
-        a += w * np.float64(other[k])
-        b += x * np.float64(other[k + 1])
-        c += y * np.float64(other[k + 2])
-        d += z * np.float64(other[k + 3])
-    for k in range(whole, len(one)):
-        w = np.float64(one[k])
-        a += (w * w if squared else w) * np.float64(other[k])
-    return a + b + (c + d)
+    """A product in doubles."""
+    total = 0.0
+    if squared:
+        for k in range(len(one)):
+            total += np.float64(one[k]) * np.float64(one[k]) * np.float64(other[k])
+    else:
+        for k in range(len(one)):
+            total += np.float64(one[k]) * np.float64(other[k])
+    return total
 
 
 @_compiled
@@ -244,6 +271,7 @@ def finish(
     spreads: Real,
     steps: Real,
     signs: NDArray[np.int8],
+    norms: Floats,
     units: Real,
     slack: Real,
     rounding: Rounding,
@@ -258,14 +286,14 @@ def finish(
 
     `sums`, `variances` and `products` are `[n, columns]`; the variances have no columns where there
     is no noise. The noise is that of rows of these `numbers`, or, if there is one, of rows from
-    that on. `steps` and `signs` are those of `convert`, `units`, `[signs, columns]`, what one code
-    of a column is, and so `slack`. How many codes of a row are clipped is added to `beyond`. The
-    gain of a row is doubled as often as it may be without a code that is clipped.
+    that on. `steps`, `signs` and `norms` are those of `convert`, `units`, `[signs, columns]`, what
+    one code of a column is. How many codes of a row are clipped is added to `beyond`. The gain of a
+    row is doubled as often as it may be without a code that is clipped.
 
     A sum was rounded, in some order: where it is nearer to the border of two codes, or of two
-    gains, than rounding may have taken it, by `slack` codes, it is computed anew in doubles, of
-    `inputs`, `[n, blocks, rows]`, `weights` and, for variances, `spreads`, `[blocks, columns,
-    rows]`. So codes are those of sums of doubles.
+    gains, than rounding may have taken it, by `slack` codes, `[signs, columns]`, for vectors as
+    long as 1, it is computed anew in doubles, of `inputs`, `[n, blocks, rows]`, `weights` and, for
+    variances, `spreads`, `[blocks, columns, rows]`. So codes are those of sums of doubles.
     """
     real = sums.dtype.type
     count, columns = sums.shape
@@ -299,6 +327,9 @@ def finish(
                     unit[i * columns + j] = units[sign, j]
                     inverse[i * columns + j] = real(1) / units[sign, j]
                     margin[i * columns + j] = slack[sign, j]
+        longest = real(0)
+        for i in range(row, min(row + height, count) if len(norms) else row):
+            longest = max(longest, norms[i])
         if noisy:
             number = numbers[0] + row if len(numbers) == 1 else numbers[row]
             noise = normals(key, number * columns, size, buffer)
@@ -314,12 +345,12 @@ def finish(
                     one = np.sqrt(spread[start + place]) * buffer[noise + place]
                     quotient = (given[start + place] + one) * inverse[place]
                     doubtful = abs(one) * share * inverse[place] + relative * abs(quotient)
-                    off[place] = margin[place] + doubtful
+                    off[place] = longest * margin[place] + doubtful
                     found[place] = quotient
             else:
                 for place in range(size):
                     quotient = given[start + place] * inverse[place]
-                    off[place] = margin[place] + relative * abs(quotient)
+                    off[place] = longest * margin[place] + relative * abs(quotient)
                     found[place] = quotient
             if rounding.doublings:
                 for place in range(size):
