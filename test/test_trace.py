@@ -21,6 +21,7 @@ from cmc.simulator import Mode, chip_of
 from cmc.simulator.load import Chip, load
 from cmc.targets import IDEAL
 from cmc.tools.cmc import main
+from in_perfetto import imported
 from onnx_models import float_type, graph_model, normal
 from test_usage import PIPELINE, made
 
@@ -147,6 +148,20 @@ def check_rules(events: list[Event], report: Report, chip: Chip) -> None:
     }
 
 
+def check_in_perfetto(events: list[Event]) -> None:
+    """Nothing is left out, and all is where it is meant to be."""
+    trace = imported(events)
+    assert not trace.dropped
+    assert len(trace.slices) == len(of(events, "X")) and {one.depth for one in trace.slices} == {0}
+    named = {(e.pid, e.tid): e.args["name"] for e in of(events, "M") if e.name == "thread_name"}
+    assert trace.threads == named
+    ends = {e.id: e for e in of(events, "f")}
+    assert trace.flows.keys() == ends.keys()
+    for id, (write, read) in trace.flows.items():
+        assert ends[id].name.endswith(f" from @{write.event.name} to @{read.event.name}")
+        assert write.end <= read.ts and read.event.ts == ends[id].ts
+
+
 @pytest.mark.parametrize("images", [3, 40])
 def test_a_trace_of_waits_for_links(meshed: cmc.Program, tmp_path: Path, images: int):
     report = meshed.time(images)
@@ -155,6 +170,7 @@ def test_a_trace_of_waits_for_links(meshed: cmc.Program, tmp_path: Path, images:
     chip = load(chip_of(meshed.module))
     assert chip.flow.delayed
     check_rules(events, report, chip)
+    check_in_perfetto(events)
     titles = {e.name for e in of(events, "C")}
     assert {link.name for link in report.links} <= titles
 
@@ -166,6 +182,7 @@ def test_a_trace_of_shared_units(tmp_path: Path, mode: Mode):
     report.save_trace(tmp_path / "trace.json.gz")
     events = events_of(tmp_path / "trace.json.gz")
     check_rules(events, report, load(chip_of(module)))
+    check_in_perfetto(events)
     units = Counter(e.name for e in of(events, "X", "unit"))
     assert units == {"conv": 16, "max": 8, "sum": 8}
     names = {e.args["name"] for e in of(events, "M") if e.name == "thread_name"}

@@ -13,7 +13,9 @@ it has iterations under way at once, or a unit of the core. There are
 - counters ("C"): vectors in each ring, from when they have arrived until their slots are freed; and
   bytes on their way over each link, from when they leave until they have arrived.
 
-Times are in microseconds; on `ideal`, a cycle is one.
+Times are in microseconds; on `ideal`, a cycle is one. Perfetto takes nanoseconds of them, without
+what is less, and leaves out slices of a thread that overlap then. It knows the names of threads by
+their numbers alone: these differ from each other, and from those of processes.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from dataclasses import dataclass
 from itertools import count
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cmc.dialects.cmpipe import StageOp, Writer, target_of
 from cmc.poly.evaluate import Ints
@@ -77,7 +80,8 @@ class _Trace:
         self._units: dict[tuple[int, str], int] = {}
         self._links = len(sides) + 1
         self._pids = {side: pid for pid, side in enumerate(sides, 1)}
-        self._threads = dict.fromkeys(self._pids.values(), 1)
+        self._tid = self._links + 1
+        """The next thread's."""
         self._tracks: dict[str, _Track] = {}
         for program in chip.programs.values():
             self._tracks[program.name] = self._track(program)
@@ -86,12 +90,16 @@ class _Trace:
         process = self._chip.flow.processes[program.name]
         pid = self._pids[program.core or ""]
         lanes = -(-process.latency // process.pace)
-        first = self._threads[pid]
-        self._threads[pid] += lanes
+        first = self._new_threads(lanes)
         images = program.turn.images(self._images)
         starts = self._times.of_images(program.name, images).expanded()
         writer = self._writers[program.name]
         return _Track(program, writer, process, pid, first, lanes, images, starts)
+
+    def _new_threads(self, count: int) -> int:
+        """The first of so many."""
+        self._tid += count
+        return self._tid - count
 
     def lines(self) -> Iterator[str]:
         """The events, and what stands around them."""
@@ -137,7 +145,7 @@ class _Trace:
         """Cycles in microseconds, to a picosecond."""
         if self._in_cycles:
             return cycles.tolist()
-        return (np.rint(cycles * (1000 / self._target.clock_ghz)) / 1e6).tolist()
+        return _microseconds(np.rint(cycles * (1000 / self._target.clock_ghz)))
 
     def _for(self, starts: Ints, cycles: int) -> list[float]:
         """How long so many cycles are, from each start."""
@@ -145,7 +153,7 @@ class _Trace:
             return [cycles] * len(starts)
         picoseconds = 1000 / self._target.clock_ghz
         ends, begins = np.rint((starts + cycles) * picoseconds), np.rint(starts * picoseconds)
-        return ((ends - begins) / 1e6).tolist()
+        return _microseconds(ends - begins)
 
     def _iterations(self, track: _Track) -> Iterator[str]:
         """Each iteration of a program, image after image."""
@@ -184,8 +192,7 @@ class _Trace:
             units[f"crossbars of {name}"] = "crossbars", track.writer.cycles[1]
         for title, (_, cycles) in units.items():
             if (track.pid, title) not in self._units:
-                tid = self._units[track.pid, title] = self._threads[track.pid]
-                self._threads[track.pid] += 1
+                tid = self._units[track.pid, title] = self._new_threads(1)
                 yield from self._named("thread", track.pid, tid, title)
             tid = self._units[track.pid, title]
             head = (
@@ -294,3 +301,10 @@ class _Trace:
         head = f'{{"ph":"C","name":{json.dumps(name)},"pid":{pid},"tid":0,"ts":'
         for ts, value in zip(self._at(at[changed]), values[changed].tolist(), strict=True):
             yield f'{head}{ts},"args":{{"{what}":{value}}}}}'
+
+
+def _microseconds(picoseconds: NDArray[np.float64]) -> list[float]:
+    """Such that a thousand times as much, whole, are as many nanoseconds."""
+    found = picoseconds / 1e6
+    less = np.floor(found * 1000) < np.floor(picoseconds / 1000)
+    return np.where(less, np.nextafter(found, np.inf), found).tolist()
