@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cmc.api import (
         Hosted,
+        Interface,
         Network,
         Pipeline,
         Program,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Hosted",
     "InferenceSession",
+    "Interface",
     "Network",
     "Pipeline",
     "Program",

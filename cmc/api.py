@@ -60,7 +60,17 @@ from cmc.streams import Shapes, Stream, check_stream, count_images
 from cmc.targets import IDEAL, find_target
 from cmc.track import Track, no_track
 
-__all__ = ["Hosted", "Network", "Pipeline", "Program", "Result", "compile", "load", "load_level"]
+__all__ = [
+    "Hosted",
+    "Interface",
+    "Network",
+    "Pipeline",
+    "Program",
+    "Result",
+    "compile",
+    "load",
+    "load_level",
+]
 
 
 class Program(Interface):

@@ -181,7 +181,7 @@ def _library() -> Iterator[str]:
             for (of, attribute), text in _attributes(value).items():
                 if of == value.__name__ and not attribute.startswith("_"):
                     yield from ("", f"### `{name}.{attribute}`", "", *text)
-            for attribute, member in vars(value).items():
+            for attribute, member in _members(value).items():
                 if not attribute.startswith("_") and (what := _member(attribute, member)):
                     yield from ("", f"### `{name}.{what}`", "", *_text(_getter(member)))
         else:
@@ -191,6 +191,15 @@ def _library() -> Iterator[str]:
 def _attributes(value: type) -> Mapping[tuple[str, str], list[str]]:
     """The strings that follow attributes in the source, by class and name."""
     return ModuleAnalyzer.for_module(value.__module__).find_attr_docs()
+
+
+def _members(value: type) -> Mapping[str, object]:
+    """What a class has, and what it inherits from others of `cmc`."""
+    members: dict[str, object] = {}
+    for base in reversed(value.__mro__):
+        if base.__module__.partition(".")[0] == cmc.__name__:
+            members |= vars(base)
+    return members
 
 
 def _member(name: str, member: object) -> str | None:

@@ -168,6 +168,8 @@ def test_the_site_has_no_dead_links(tmp_path: Path):
     assert built.returncode == 0, built.stderr
     page = (tmp_path / "reference" / "passes.html").read_text()
     assert [name for name in get_all_passes() if f'href="#{name}"' not in page] == []
+    library = (tmp_path / "reference" / "library.html").read_text()
+    assert "Program.run(" in library and "Program.inputs<" in library  # which it inherits
 
 
 def test_calculations_of_the_design(monkeypatch: pytest.MonkeyPatch):
