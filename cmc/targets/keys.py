@@ -308,7 +308,9 @@ GROUPS: dict[str, tuple[Key, ...]] = {
             "",
             Flag(),
             "Whether what a crossbar gives is multiplied by what it gave for a vector of ones when "
-            "it was programmed, over what it gives now.",
+            "it was programmed, over what it gives now. That is part of the scale with which codes "
+            "of its ADCs become numbers, and takes an image no time; a product with ones now and "
+            "then is not counted.",
         ),
         Key(
             "dac_bits",
