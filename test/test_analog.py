@@ -369,6 +369,17 @@ def test_nothing_of_nothing():
     assert 0 < np.abs(noisy[:, :, 1:]).max() < 0.01
 
 
+def test_zeros_have_no_sign():
+    """An ADC's range is less for vectors without numbers below 0, which -0 is none of."""
+    weights = np.random.default_rng(0).standard_normal((1, 8, 3)).astype(np.float32)
+    vectors = np.abs(np.random.default_rng(1).standard_normal((4, 1, 8))).astype(np.float32)
+    physics = Physics(dac_bits=8, adc_bits=6)
+    vectors[..., 3] = 0
+    found = products(physics, weights, vectors)
+    vectors[..., 3] = -0.0
+    assert np.array_equal(products(physics, weights, vectors), found)
+
+
 def test_drift_is_compensated(problem: Problem):
     weights, vectors, exact = problem
     year = 3.15e7

@@ -169,12 +169,13 @@ def convert(
     end = inputs.dtype.type(max(codes, 1))
     for row in range(len(vectors)):
         top = inputs.dtype.type(limit)
-        most, least = np.int32(0), np.int32(0)
+        most, below = np.int32(0), np.int32(0)
         for place in range(vectors.shape[1]):
             most = max(most, bits[row, place] & np.int32(0x7FFFFFFF))
-            least = min(least, bits[row, place])
+            # Of a number below 0 that is its magnitude; of others, and of -0, it is 0 or less.
+            below = max(below, bits[row, place] ^ np.int32(-0x80000000))
         if len(signs):
-            signs[row] = least == 0
+            signs[row] = below == 0
         if limit == 0:
             top = inputs.dtype.type(np.int32(most).view(np.float32))
             if top == 0:
