@@ -179,7 +179,7 @@ def _awaited(plan: Plan, back: Back, wait: int, number: int) -> tuple[bool, int]
     return iteration >= 0, need + image * plan.signals[wait] - 1
 
 
-@_kept
+@_compiled
 def _last(
     plan: Plan, back: Back, clock: Clock, seen: Seen, log: int, number: int
 ) -> tuple[int, int, int, int]:
