@@ -81,7 +81,7 @@ def _between_images(times: Times) -> Circuit | None:
     The last one of them is counted from there on.
     """
     first, last = times.middle()
-    if not times.complete or first == last or any(times.leaps.values()):
+    if not times.complete or first >= last or any(times.leaps.values()):
         return None
     since, end = np.maximum.accumulate(times.ends(times.images))[[first, last]].tolist()
     links, earlier = _back(times, *_last_to_end(times, last), since)
