@@ -101,6 +101,9 @@ def check_names(
     shapes: Shapes, arrays: Mapping[str, ArrayLike], states: Container[str] = ()
 ) -> None:
     """`CmcError` unless there is one array for each input that is no state."""
+    if not hasattr(arrays, "keys"):
+        example = f"{{'{next(iter(shapes), 'x')}': images}}"
+        raise CmcError(f"inputs are arrays by their names, such as {example}")
     for name in arrays:
         if name not in shapes:
             close = get_close_matches(name, shapes, 1)

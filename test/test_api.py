@@ -7,6 +7,7 @@ from typing import SupportsIndex, cast
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 from onnx import TensorProto, helper
 
 import cmc
@@ -29,6 +30,14 @@ def test_streams_have_a_whole_number_of_images(images: float):
     program = cmc.compile(chain_model([1, 3], RELU))
     with pytest.raises(CmcError, match=f"^the number of images is a whole number, not {images}$"):
         program.time(cast(int, images))
+
+
+def test_arrays_have_names():
+    program = cmc.compile(chain_model([1, 3], RELU))
+    with pytest.raises(
+        CmcError, match=r"^inputs are arrays by their names, such as {'x': images}$"
+    ):
+        program.run(cast(dict[str, ArrayLike], np.zeros((2, 3))))
 
 
 def test_integers_may_be_of_numpy():

@@ -299,7 +299,7 @@ def test_more_images_than_there_are(fail: Run, compiled: Path, arrays: Path):
             "nothing.mlir: error: expected a cmctrl.chip, a cmpipe.pipeline or a func.func of nn",
         ),
         ("binary.mlir", b"\xff\xfe", "binary.mlir: error: not UTF-8 text"),
-        ("chip.txt", b"builtin.module {\n}", "chip.txt: error: this is a module, not an ONNX mod"),
+        ("chip.txt", b"builtin.module {\n}", "chip.txt: error: no ONNX model but a module"),
         ("lfs.onnx", b"version https://git-lfs.github.com/spec/v1\noid", "git lfs pull fetches it"),
     ],
 )

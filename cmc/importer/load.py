@@ -93,7 +93,7 @@ def _read(path: Path) -> onnx.ModelProto:
 _NO_MODEL = "not an ONNX model, or one that is cut short"
 
 _OTHERS = {
-    b"builtin.module": "this is a module, not an ONNX model: let its name end in .mlir",
+    b"builtin.module": "no ONNX model but a module, which those who take one know by .mlir",
     b"version https://git-lfs": "this stands for a model that Git LFS has: git lfs pull fetches it",
 }
 """What files begin with that are given in place of a model."""
