@@ -25,6 +25,9 @@ _WHOLE = 1 << 24
 _RARE = 0.05
 """Up to so many codes of doubt about sums, codes in doubt are computed again one by one."""
 
+_LONG = 256
+"""From so many rows on it pays to measure how long a vector is, to know better what is in doubt."""
+
 
 @dataclass(frozen=True)
 class Physics:
@@ -217,7 +220,8 @@ class _Slice:
     """What one code of the ADC of each column is, of all blocks in turn: for vectors with numbers
     below 0, and for others."""
     slack: Real
-    """How many codes the sum of each column may be off for rounding, for a vector as long as 1."""
+    """How many codes the sum of each column may be off for rounding, if vectors are measured, for
+    one as long as 1."""
 
 
 class _Work:
@@ -239,18 +243,15 @@ class _Work:
         matrices = [matrix for _, matrix in held.slices]
         # Roundings are off by chance (N. Higham and T. Mary, A New Approach to Probabilistic
         # Rounding Error Analysis, SISC 41, 2019): of so many sums of the same sign, by no more than
-        # this share of the last one in ten deviations, and by less if signs differ. That is of
-        # magnitudes at most the product of the lengths of both vectors.
+        # this share of the last one in ten deviations, and by less if signs differ. The last one is
+        # at most the product of the lengths of both vectors.
         share = 2 * sqrt(matrices[0].shape[1]) * _ROUND
         most = [np.abs(matrix).sum(1).reshape(-1) for matrix in matrices]
         end = max(1, self._inputs)
         units = [end * reach.reshape(2, -1) / max(1, codes) for reach in reaches]
         self._signed = codes > 0 and physics.adc_bound is None
-        doubts = max(
-            float((share * end * full / unit).max()) for full, unit in zip(most, units, strict=True)
-        )
-        lengths = [np.sqrt((matrix**2).sum(1)).reshape(-1) for matrix in matrices]
-        slack = [share * length / unit for length, unit in zip(lengths, units, strict=True)]
+        slack = [share * end * full / unit for full, unit in zip(most, units, strict=True)]
+        doubts = max(float(one.max()) for one in slack)
         whole = (
             held.variances is None
             and 0 < self._inputs * max(float(full.max()) for full in most) < _WHOLE
@@ -261,7 +262,10 @@ class _Work:
         single = whole or rare or free
         self._type: type[np.float32 | np.float64] = np.float32 if single else np.float64
         doubtful = single and not whole
-        self._doubtful = bool(codes) and doubtful
+        self._measured = bool(codes) and doubtful and matrices[0].shape[1] >= _LONG
+        if self._measured:
+            lengths = [np.sqrt((matrix**2).sum(1)).reshape(-1) for matrix in matrices]
+            slack = [share * length / unit for length, unit in zip(lengths, units, strict=True)]
         doublings = physics.doublings if self._signed else 0
         self._rounding = kernel.Rounding(codes, 8 * _ROUND * doubtful, share * doubtful, doublings)
 
@@ -334,7 +338,7 @@ class _Work:
         inputs, steps = np.empty((count, blocks, rows), self._type), np.empty(count, self._type)
         squares = np.empty((count, blocks, rows * self._noisy), self._type)
         signs = np.empty(count if self._signed else 0, np.int8)
-        norms = np.empty(count if self._doubtful else 0, np.float32)
+        norms = np.empty(count if self._measured else 0, np.float32)
         clipped = self._convert(
             flat,
             flat.view(np.int32),

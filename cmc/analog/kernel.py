@@ -254,12 +254,12 @@ def _gain(top: np.float32, off: np.float32, rounding: Rounding) -> tuple[np.floa
     A power of 2, so that the largest code of an ADC is taken, but nothing beyond it; `top` may be
     `off` by so much. The border is where no sum is that uses as much as its column can give.
     """
-    border, gain = np.float32(rounding.codes + 0.25), _ONE
-    most = np.float32(2.0**rounding.doublings)
-    while gain < most and top * gain * _TWO <= border:
-        gain *= _TWO
+    border, most = np.float32(rounding.codes + 0.25), np.int32(rounding.doublings)
+    ratio = np.float32(border / max(top, np.float32(1e-30)))
+    times = max(min((ratio.view(np.int32) >> np.int32(23)) - np.int32(127), most), np.int32(0))
+    gain = np.int32((times + np.int32(127)) << np.int32(23)).view(np.float32)
     low, high = (top - off) * gain * _TWO, (top + off) * gain
-    sure = (gain == _ONE or high <= border) and (gain == most or not low <= border)
+    sure = (times == 0 or high <= border) and (times == most or not low <= border)
     return gain, bool(sure)
 
 
@@ -292,9 +292,10 @@ def finish(
     row is doubled as often as it may be without a code that is clipped.
 
     A sum was rounded, in some order: where it is nearer to the border of two codes, or of two
-    gains, than rounding may have taken it, by `slack` codes, `[signs, columns]`, for vectors as
-    long as 1, it is computed anew in doubles, of `inputs`, `[n, blocks, rows]`, `weights` and, for
-    variances, `spreads`, `[blocks, columns, rows]`. So codes are those of sums of doubles.
+    gains, than rounding may have taken it, it is computed anew in doubles, of `inputs`, `[n,
+    blocks, rows]`, `weights` and, for variances, `spreads`, `[blocks, columns, rows]`. So codes are
+    those of sums of doubles. Rounding takes it by `slack` codes, `[signs, columns]`, where there
+    are norms for vectors as long as 1.
     """
     real = sums.dtype.type
     count, columns = sums.shape
@@ -306,8 +307,8 @@ def finish(
     unit, inverse = np.empty(size, sums.dtype), np.empty(size, sums.dtype)
     margin, found = np.empty(size, sums.dtype), np.empty(size, sums.dtype)
     off, gains = np.zeros(size, np.float32), np.ones(size, np.float32)
-    largest = np.empty(size, np.float32)
-    bits, widths = largest.view(np.int32), off.view(np.int32)
+    magnitudes = np.empty(size, np.float32)
+    bits, widths = magnitudes.view(np.int32), off.view(np.int32)
     doubt = np.empty(size, np.bool_)
     for place in range(size):
         column = place % columns
@@ -328,7 +329,7 @@ def finish(
                     unit[i * columns + j] = units[sign, j]
                     inverse[i * columns + j] = real(1) / units[sign, j]
                     margin[i * columns + j] = slack[sign, j]
-        longest = real(0)
+        longest = real(0 if len(norms) else 1)
         for i in range(row, min(row + height, count) if len(norms) else row):
             longest = max(longest, norms[i])
         if noisy:
@@ -347,20 +348,20 @@ def finish(
                     quotient = (given[start + place] + one) * inverse[place]
                     doubtful = abs(one) * share * inverse[place] + relative * abs(quotient)
                     off[place] = longest * margin[place] + doubtful
-                    found[place] = quotient
+                    found[place], magnitudes[place] = quotient, abs(quotient)
             else:
                 for place in range(size):
                     quotient = given[start + place] * inverse[place]
                     off[place] = longest * margin[place] + relative * abs(quotient)
-                    found[place] = quotient
+                    found[place], magnitudes[place] = quotient, abs(quotient)
             if rounding.doublings:
+                widest = np.int32(0)
                 for place in range(size):
-                    largest[place] = abs(found[place])
+                    widest = max(widest, widths[place])
                 for i in range(size // columns):
-                    most, widest = np.int32(0), np.int32(0)
+                    most = np.int32(0)
                     for place in range(i * columns, (i + 1) * columns):
                         most = max(most, bits[place])
-                        widest = max(widest, widths[place])
                     top = np.int32(most).view(np.float32)
                     times, sure = _gain(top, np.int32(widest).view(np.float32), rounding)
                     if not sure:
