@@ -369,6 +369,15 @@ def test_nothing_of_nothing():
     assert 0 < np.abs(noisy[:, :, 1:]).max() < 0.01
 
 
+@pytest.mark.parametrize("model", [Exact(), Conductances(Pcm()), Conductances(Hermes(), 3)])
+def test_bounds_are_those_of_the_weights_that_there_should_be(model: Model):
+    """Not of devices that happen to conduct more."""
+    weights = np.full((1, 40, 30), 0.25, np.float32)
+    vectors = np.full((2, 1, 40), 0.5, np.float32)
+    found = products(Physics(model, None, 8, 3.0), weights, vectors)
+    assert found == pytest.approx(3 / 4 / 2, rel=1e-6)
+
+
 def test_zeros_have_no_sign():
     """An ADC's range is less for vectors without numbers below 0, which -0 is none of."""
     weights = np.random.default_rng(0).standard_normal((1, 8, 3)).astype(np.float32)

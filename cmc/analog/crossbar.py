@@ -127,7 +127,11 @@ class Crossbar:
             Normals(*address, *([number] if number else [])).key
             for number in range(physics.halvings + 1)
         ]
-        self._reaches = [_reach(m, physics.adc_bound) for _, m in self._cells.at(0).slices]
+        held, bound = self._cells.at(0), physics.adc_bound
+        self._reaches = [
+            _reach(m, None if bound is None else bound * (held.wanted or largest(m)))
+            for _, m in held.slices
+        ]
         self.at(0)
 
     def at(self, time: float) -> None:
@@ -375,14 +379,14 @@ class _Work:
 
 
 def _reach(matrix: Doubles, bound: float | None) -> Doubles:
-    """The largest number of the ADC of each column for inputs of at most 1.
+    """The largest number of each column's ADC for inputs of at most 1: that of all, or its own.
 
     `[signs, blocks, columns]`: for vectors with numbers below 0, and for others.
     """
     sides = [np.maximum(side, 0).sum(1) for side in (matrix, -matrix)]
     reach = np.stack([np.add(*sides), np.maximum(*sides)])
     if bound is not None:
-        reach = np.full_like(reach, bound * largest(matrix))
+        reach = np.full_like(reach, bound)
     return np.where(reach == 0, 1, reach)
 
 

@@ -23,6 +23,8 @@ class Held:
     slices: tuple[tuple[float, Doubles], ...]
     variances: Doubles | None = None
     """Of each number of the one slice, from read to read; None if it is always read alike."""
+    wanted: float | None = None
+    """The largest magnitude that the one slice should have; None if those that it has are right."""
 
 
 class Cells(Protocol):
@@ -124,7 +126,8 @@ class _Pairs:
             weights += (now[..., 0] - now[..., 1]).reshape(self.shape)
             variances += np.sum(deviations**2, -1).reshape(self.shape)
         # In uS: of weights, float32 may not have the squares.
-        return Held(((self.unit, weights),), variances)
+        wanted = self.programmed[0].devices.g_max * len(self.programmed)
+        return Held(((self.unit, weights),), variances, wanted)
 
 
 def largest(weights: Doubles) -> float:
