@@ -545,6 +545,17 @@ def test_interrupts_end_in_one_line(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_model_in_a_pipe_is_read_once(fail: Run):
+    assert "/dev/null: error: a pipe is empty once" in fail("run", "/dev/null", "--random", 1)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="a link to itself is replaced")
+def test_a_link_to_itself_is_no_output(fail: Run, compiled: Path, tmp_path: Path):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    message = "loop: error: is a link that leads to itself"
+    assert message in fail("run", compiled, "--timing", "--report", tmp_path / "loop")
+
+
 @pytest.mark.parametrize("arguments", [("explore", "."), ("run", "/", "--random", "1")])
 def test_folders_are_no_files(fail: Run, arguments: tuple[str, ...]):
     assert f"{arguments[1]}: error: is a folder, not a file" in fail(*arguments)

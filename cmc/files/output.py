@@ -30,6 +30,10 @@ def check_output(path: Path, others: Iterable[Path] = ()) -> None:
     """
     if (length := len(os.fsencode(path.name))) > LONGEST_NAME:
         raise CmcError(f"its name has {length} bytes, and may have {LONGEST_NAME}", str(path))
+    try:
+        path.resolve()
+    except RuntimeError:
+        raise CmcError("is a link that leads to itself", str(path)) from None
     for other in others:
         if path.exists() and other.exists() and path.samefile(other) and path.is_file():
             raise CmcError("would overwrite what is read, or written too", str(path))

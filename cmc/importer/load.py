@@ -17,6 +17,7 @@ from onnx.checker import ValidationError
 from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
 from cmc.errors import CmcError
+from cmc.files.output import is_special
 from cmc.importer.schema import NEWEST_OPSET
 
 OLDEST_OPSET = 7
@@ -81,6 +82,8 @@ def _read(path: Path) -> onnx.ModelProto:
         content = path.read_bytes()
     except OSError as error:
         raise CmcError(f"cannot read the model: {error.strerror}", str(path)) from None
+    if not content and is_special(path):
+        raise CmcError("a pipe is empty once it was read: give a file", str(path))
     for beginning, what in _OTHERS.items():
         if content.startswith(beginning):
             raise CmcError(what, str(path))
