@@ -411,6 +411,25 @@ def test_what_is_read_is_not_overwritten(fail: Run, compiled: Path, tmp_path: Pa
     assert "written twice" in fail("run", program, "--random", 1, "-o", both, "--report", both)
 
 
+def test_descriptions_that_are_read_are_not_overwritten(run: Run, fail: Run, tmp_path: Path):
+    model = tmp_path / "model.onnx"
+    relu = onnx.helper.make_node("Relu", ["x"], ["y"])
+    model.write_bytes(chain_model((1, 4), relu).SerializeToString())
+    target, mapping = tmp_path / "two.toml", tmp_path / "mapping.toml"
+    target.write_text(TWO_CORES)
+    run("explain", model, "--target", target, "--mapping", mapping, "--only", "rings")
+    assert "[cores." in mapping.read_text()
+    for path, *given in (
+        (target, "--target", f"{target}:lanes=3"),
+        (mapping, "--target", target, "--place", mapping),
+        (mapping, "--target", target, "--copies", mapping),
+    ):
+        before = path.read_text()
+        for command, flag in (("run", "--report"), ("explain", "--json"), ("compile", "-o")):
+            assert "would overwrite what is read" in fail(command, model, *given, flag, path)
+        assert path.read_text() == before
+
+
 def test_check_wants_the_network_that_was_compiled(fail: Run, compiled: Path, tmp_path: Path):
     other = tmp_path / "other.onnx"
     relu = onnx.helper.make_node("Relu", ["x"], ["y"])

@@ -11,10 +11,10 @@ from cmc.accuracy.measure import measure
 from cmc.accuracy.text import format_accuracy, format_advice
 from cmc.accuracy.trials import Inputs
 from cmc.explain.help import point_of
-from cmc.files.output import check_output, replacing_text
+from cmc.files.output import replacing_text
 from cmc.interface import Interface
 from cmc.targets import IDEAL
-from cmc.tools.cmc_compile import check_mapping, chip_options, is_module, open_program
+from cmc.tools.cmc_compile import check_files, chip_options, is_module, open_program
 from cmc.tools.options import Options
 from cmc.tools.progress_bar import track
 
@@ -22,11 +22,7 @@ from cmc.tools.progress_bar import track
 def show_accuracy(options: Options) -> None:
     """Carry the command out; raises `CmcError` for images and labels that do not fit."""
     assert options.labels is not None
-    files = options.input_files()
-    written = [path for path in (options.json, options.html) if path is not None]
-    for position, path in enumerate(written):
-        check_output(path, [options.model, *files, *written[:position]])
-    check_mapping(options, written)
+    check_files(options, options.json, options.html)
     of_network = not is_module(options)
     given: list[tuple[Inputs, Labels]] = []
 

@@ -4,12 +4,11 @@
 
 from cmc.calibration import check_converters
 from cmc.files.array_files import Arrays, read_arrays
-from cmc.files.output import check_output
 from cmc.interface import Interface
 from cmc.reports.columns import aligned
 from cmc.streams import count_images
 from cmc.targets import IDEAL, find_target
-from cmc.tools.cmc_compile import check_mapping, is_module, open_program
+from cmc.tools.cmc_compile import check_files, is_module, open_program
 from cmc.tools.options import Options
 from cmc.tools.progress_bar import track
 
@@ -22,8 +21,7 @@ bound: the largest sum of a column, in products of the crossbar's largest weight
 def calibrate(options: Options) -> None:
     """Carry the command out; raises `CmcError` for chips without converters."""
     assert options.output is not None
-    check_output(options.output, [options.model, *options.input_files()])
-    check_mapping(options, [options.output])
+    check_files(options, options.output)
     if not is_module(options):
         check_converters(find_target(options.target or IDEAL.name))
     given: list[Arrays] = []

@@ -20,19 +20,19 @@ Check = Callable[[Interface], None]
 def compile_network(options: Options) -> None:
     """Carry the command out; raises `CmcError` for what cannot be compiled."""
     assert options.output is not None
-    check_output(options.output, [options.model])
-    check_mapping(options, [options.output])
+    check_files(options, options.output)
     program = make_program(options)
     if options.mapping is not None:
         program.save_mapping(options.mapping)
     program.save(options.output)
 
 
-def check_mapping(options: Options, written: Sequence[Path] = ()) -> None:
-    """Fail before the work is done where the mapping could not be written."""
-    if options.mapping is not None:
-        read = [Path(given) for given in (options.copies, options.place) if given is not None]
-        check_output(options.mapping, [options.model, *read, *written])
+def check_files(options: Options, *written: Path | None) -> None:
+    """Fail before the work is done where a file could not be read, or written."""
+    read = options.read_files()
+    paths = [path for path in (*written, options.mapping) if path is not None]
+    for position, path in enumerate(paths):
+        check_output(path, [*read, *paths[:position]])
 
 
 def open_program(options: Options, check: Check | None = None) -> cmc.Program:

@@ -61,7 +61,7 @@ def compress_network(options: Options) -> None:
 def _check_output(options: Options, source: Model) -> None:
     if options.output is None:
         return
-    read = [options.model, *options.input_files()]
+    read = options.read_files()
     apart = [
         options.model.parent / ExternalDataInfo(tensor).location
         for tensor in tensors_of(source.proto.graph)

@@ -8,9 +8,9 @@ from dataclasses import replace
 from cmc.errors import CmcError
 from cmc.explain.help import find_help, keys_of, point_of
 from cmc.explain.text import format_help, format_why
-from cmc.files.output import check_output, replacing_text
+from cmc.files.output import replacing_text
 from cmc.targets import IDEAL
-from cmc.tools.cmc_compile import chip_options, is_module, open_program
+from cmc.tools.cmc_compile import check_files, chip_options, is_module, open_program
 from cmc.tools.options import Options
 from cmc.tools.progress_bar import track
 
@@ -20,9 +20,7 @@ _SHOWN = 4
 
 def explain(options: Options) -> None:
     """Carry the command out; raises `CmcError` for what cannot be compiled."""
-    written = [path for path in (options.json, options.html) if path is not None]
-    for position, path in enumerate(written):
-        check_output(path, [options.model, *written[:position]])
+    check_files(options, options.json, options.html)
     target = options.target or IDEAL.name
     of_network = not is_module(options)
     known = keys_of(target) if of_network else ["rings"]
@@ -30,6 +28,8 @@ def explain(options: Options) -> None:
         if key not in known:
             raise CmcError(f"there is no step of '{key}'; there is {', '.join(known)}", "--only")
     program = open_program(options)
+    if options.mapping is not None:
+        program.save_mapping(options.mapping)
     report = program.time(options.images or (_SHOWN if options.html is not None else 1))
     print(format_why(report), flush=True)
     point = point_of(options.model, target, chip_options(options)) if of_network else None

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 import cmc
 from cmc.errors import CmcError
 from cmc.files.array_files import read_arrays, write_arrays
-from cmc.files.output import beside, check_output, replacing_text
+from cmc.files.output import replacing_text
 from cmc.importer.inputs import inputs_of_text, inputs_of_whole_numbers
 from cmc.interface import Interface
 from cmc.reference import Deviation, Reference
@@ -34,7 +34,7 @@ from cmc.streams import (
     random_text,
 )
 from cmc.targets import Target
-from cmc.tools.cmc_compile import check_mapping, is_module, make_program
+from cmc.tools.cmc_compile import check_files, is_module, make_program
 from cmc.tools.options import Options
 from cmc.tools.progress_bar import track
 
@@ -48,20 +48,9 @@ TOLERANCE = 1e-4
 
 def run_stream(options: Options) -> None:
     """Carry the command out; raises `CmcError` for bad input and for a check that fails."""
-    written = [
-        path
-        for path in (options.output, options.report, options.html, options.trace)
-        if path is not None
-    ]
     if options.input and options.random is not None:
         raise CmcError("the images come from --input or from --random, not from both")
-    read = [
-        options.model,
-        beside(options.model, ".safetensors"),
-        *options.input_files(),
-    ]
-    for position, path in enumerate(written):
-        check_output(path, [*read, *written[:position]])
+    check_files(options, options.output, options.report, options.html, options.trace)
     if options.reference is not None and not options.check:
         raise CmcError("--model names the network for --check, which is not given")
     if options.timing and (options.input or options.random is not None):
@@ -70,7 +59,6 @@ def run_stream(options: Options) -> None:
         raise CmcError("--timing computes no values to check, write or interpret")
     if options.timing and _conditions(options):
         raise CmcError("--timing computes no values, which --seed, --time and --first are for")
-    check_mapping(options, written)
     network = options.reference if is_module(options) else options.reference or options.model
     program, prepared = _open(options, network)
     if options.check and network is None:

@@ -3,12 +3,14 @@
 """The command line of `cmc`."""
 
 import argparse
+import os
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, get_args
 
 from cmc.compiler.standard import BufferPolicy
+from cmc.files.output import beside
 from cmc.tools.command import (
     ArgumentParser,
     dimension,
@@ -39,12 +41,12 @@ class Options(argparse.Namespace):
     state: list[tuple[str, str]]
     buffers: BufferPolicy | None
     target: str | None
-    copies: str | None
-    place: str | None
+    copies: str | None = None
+    place: str | None = None
     mapping: Path | None
     no_host: bool
     debug: bool
-    input: list[str]
+    input: Sequence[str] = ()
     random: int | None
     images: int | None
     check: bool
@@ -76,13 +78,16 @@ class Options(argparse.Namespace):
     quick: bool
     advice: bool
 
-    def input_files(self) -> list[Path]:
-        """The files of inputs, and of labels. OSError if one cannot be opened: early, not late."""
+    def read_files(self) -> list[Path]:
+        """All files that are read. OSError if that of inputs or labels cannot be opened."""
         files = [Path(text.rpartition("=")[2]) for text in self.input]
         files += [] if self.labels is None else [self.labels]
         for path in files:
             path.open("rb").close()
-        return files
+        named = [given for given in (self.target, self.copies, self.place) if given is not None]
+        named += [self.target.rpartition(":")[0]] if self.target else []
+        files += [Path(name) for name in named if os.path.isfile(name)]
+        return [self.model, beside(self.model, ".safetensors"), *files]
 
 
 def parse_options(arguments: Sequence[str]) -> Options:
