@@ -16,9 +16,8 @@ from cmc.explain.circuit import Circuit, Link
 from cmc.explain.critical import critical_circuit, critical_path
 from cmc.reports.report import Report
 from cmc.simulator import Simulator
-from cmc.simulator.summary import LONG
+from cmc.simulator.summary import long_stream
 from cmc.timing.flow import Edge, Flow, Wait, waits_of
-from cmc.timing.solver import solve
 from cmc.timing.times import Times
 
 _AHEAD = 40
@@ -161,7 +160,7 @@ def expect_explained(simulator: Simulator, report: Report) -> Circuit | None:
     """A report's interval is the mean of its circuit, and its latency the sum of its path."""
     if not report.programs:
         return None
-    circuit = explained(solve(simulator.chip.flow, LONG, arrivals=False))
+    circuit = explained(long_stream(simulator.chip.flow))
     assert report.critical == circuit
     assert report.critical_path is not None and report.critical_path.cycles == report.latency
     if circuit is not None:
