@@ -98,14 +98,14 @@ def parse_options(arguments: Sequence[str]) -> Options:
     parser.add_argument("--version", action="version", version=f"cmc {version('cmc')}")
     commands = parser.add_subparsers(required=True, dest="command", metavar="COMMAND")
     compile_ = commands.add_parser("compile", help="from an ONNX network to a configured chip")
-    compile_.add_argument("model", type=Path, metavar="MODEL.onnx")
+    _add_model(compile_)
     compile_.add_argument("-o", dest="output", type=Path, metavar="OUT.mlir", required=True)
     _add_compilation(compile_)
 
     run = commands.add_parser(
         "run", help="simulate a chip, or compute a module of any level, on a stream of images"
     )
-    run.add_argument("model", type=Path, metavar="MODEL.onnx|MODULE.mlir")
+    _add_model(run, "a module of any level")
     _add_images(run, "all, or 1 random")
     run.add_argument(
         "--timing",
@@ -165,7 +165,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
     compress = commands.add_parser(
         "compress", help="give a network's matrices a lower rank, so that they need less of a chip"
     )
-    compress.add_argument("model", type=Path, metavar="MODEL.onnx")
+    _add_model(compress)
     compress.add_argument(
         "--rank-error",
         type=share,
@@ -190,7 +190,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
     calibrate = commands.add_parser(
         "calibrate", help="fix the ranges of a chip's converters by what images send through them"
     )
-    calibrate.add_argument("model", type=Path, metavar="MODEL.onnx|MODULE.mlir")
+    _add_model(calibrate, "a chip that was compiled")
     _add_input(calibrate, "--inputs", "--input", required=True)
     calibrate.add_argument(
         "-o",
@@ -212,7 +212,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
     accuracy = commands.add_parser(
         "accuracy", help="how many images get their class on chips whose crossbars are not exact"
     )
-    accuracy.add_argument("model", type=Path, metavar="MODEL.onnx|MODULE.mlir")
+    _add_model(accuracy, "a chip that was compiled")
     _add_input(accuracy, "--inputs", "--input", required=True)
     accuracy.add_argument(
         "--labels",
@@ -277,7 +277,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
     explain = commands.add_parser(
         "explain", help="why images take as long as they do, and what of the target would help"
     )
-    explain.add_argument("model", type=Path, metavar="MODEL.onnx|MODULE.mlir")
+    _add_model(explain, "a chip that was compiled")
     explain.add_argument(
         "--images",
         type=positive,
@@ -303,7 +303,12 @@ def parse_options(arguments: Sequence[str]) -> Options:
     explore = commands.add_parser(
         "explore", help="try networks, figures of a target and options, each with each"
     )
-    explore.add_argument("space", type=Path, metavar="SPACE.toml")
+    explore.add_argument(
+        "space",
+        type=Path,
+        metavar="SPACE.toml",
+        help="networks, figures and options, each as a list of what to try",
+    )
     explore.add_argument(
         "-o",
         dest="output",
@@ -353,6 +358,15 @@ def parse_options(arguments: Sequence[str]) -> Options:
     if unknown:
         commands.choices[options.command].refuse(unknown)
     return options
+
+
+def _add_model(parser: argparse.ArgumentParser, module: str = "") -> None:
+    parser.add_argument(
+        "model",
+        type=Path,
+        metavar="MODEL.onnx|MODULE.mlir" if module else "MODEL.onnx",
+        help=f"a network, or {module}" if module else "a network",
+    )
 
 
 def _add_input(parser: argparse.ArgumentParser, *flags: str, required: bool = False) -> None:
