@@ -24,7 +24,9 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def _carry_out(arguments: Sequence[str]) -> int:
     from cmc.tools.options import parse_options
+    from cmc.tools.progress_bar import say_when_compiling
 
+    say_when_compiling()
     options = parse_options(arguments)
     match options.command:
         case "compile":

@@ -2,9 +2,12 @@
 
 """Progress bars, for work longer than a second and on a terminal only."""
 
+import sys
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
+
+from cmc.compiled import when_compiling
 
 T = TypeVar("T")
 
@@ -26,3 +29,15 @@ def counting(total: int, done: int, what: str) -> Generator[Callable[[], object]
         total=total, initial=done, desc=what, leave=False, delay=1, smoothing=0.1, disable=None
     ) as bar:
         yield bar.update
+
+
+def say_when_compiling() -> None:
+    """Say on a terminal why the first use takes long."""
+    if sys.stderr.isatty():
+        when_compiling(_say)
+
+
+def _say() -> None:
+    from tqdm import tqdm
+
+    tqdm.write("compiling for this processor, which is kept: the first time takes long", sys.stderr)

@@ -310,19 +310,15 @@ def finish(
     magnitudes = np.empty(size, np.float32)
     bits, widths = magnitudes.view(np.int32), off.view(np.int32)
     doubt = np.empty(size, np.bool_)
-    for place in range(size):
-        column = place % columns
-        unit[place], inverse[place] = units[0, column], real(1) / units[0, column]
-        margin[place] = slack[0, column]
-    shown = np.zeros(height, np.int8)
+    shown = np.full(height, np.int8(-1))
     gain = np.ones(height, np.float32)
     end = real(rounding.codes)
     relative, share = real(rounding.relative), real(rounding.noise)
     for row in range(0, count, height):
         size = min(height, count - row) * columns
         start, noise = row * columns, 0
-        for i in range(size // columns if len(signs) else 0):
-            sign = signs[row + i]
+        for i in range(size // columns):
+            sign = signs[row + i] if len(signs) else np.int8(0)
             if shown[i] != sign:
                 shown[i] = sign
                 for j in range(columns):
