@@ -40,7 +40,8 @@ malformed: $(VENV)/.installed-test
 
 # What crossbars really compute, of every trained network.
 physics: $(VENV)/.installed-test
-	CMC_FUZZ=1 $(BIN)/python -m pytest -n 2 $(PYTEST_ARGS) test/test_physics_networks.py
+	CMC_FUZZ=1 $(BIN)/python -m pytest -n 2 $(PYTEST_ARGS) test/test_physics_networks.py \
+	  test/test_random_physics.py
 
 # Devices beside those of aihwkit, which needs PyTorch and a compiler for C++, in an environment of
 # its own.
