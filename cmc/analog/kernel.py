@@ -309,7 +309,8 @@ def finish(
     off, gains = np.zeros(size, np.float32), np.ones(size, np.float32)
     magnitudes = np.empty(size, np.float32)
     bits, widths = magnitudes.view(np.int32), off.view(np.int32)
-    doubt = np.empty(size, np.bool_)
+    doubt = np.zeros(-(-size // 8) * 8, np.uint8)
+    doubts = doubt.view(np.uint64)
     shown = np.full(height, np.int8(-1))
     gain = np.ones(height, np.float32)
     end = real(rounding.codes)
@@ -384,12 +385,14 @@ def finish(
                 quotient = found[place] * gains[place]
                 code = np.rint(quotient)
                 near = abs(quotient - code) > real(0.5) - off[place] * gains[place]
-                doubt[place] = near
+                doubt[place] = np.uint8(near)
                 unsure = np.int32(unsure | np.int32(near))
                 wide = np.int32(wide + np.int32(abs(code) > end))
                 found[place] = code
-            if unsure:
-                for place in range(size):
+            for eight in range(-(-size // 8) if unsure else 0):
+                if doubts[eight] == 0:
+                    continue
+                for place in range(8 * eight, min(8 * eight + 8, size)):
                     if doubt[place]:
                         exact = _exactly(
                             row + place // columns,
