@@ -160,6 +160,19 @@ CASES = {
             A + NEXT,
         ),
     ),
+    "slices of a window, and of what is joined": (
+        """
+    %s = cmpipe.slice %two from 1 : vector<2x4xf32> -> vector<2x2xf32>
+    %v = cmpipe.join %one, %next : vector<4xf32>, vector<4xf32> -> vector<8xf32>
+    %u = cmpipe.slice %v from 2 : vector<8xf32> -> vector<4xf32>
+    %t = cmpipe.slice %u from 3 : vector<4xf32> -> vector<1xf32>
+    %r = cmpipe.reduce add %s : vector<2x2xf32> -> vector<2xf32>
+    %y = cmpipe.join %u, %r, %t
+      : vector<4xf32>, vector<2xf32>, vector<1xf32> -> vector<7xf32>
+    cmpipe.write %y, @b #poly.map<"{ [w] -> [w] }"> : vector<7xf32>
+""",
+        flat(A[..., 2:], NEXT[..., :2], TWO[..., 1:3].sum(2), NEXT[..., 1:2]),
+    ),
     "a window over a constant": (
         """
     %c = cmpipe.constant #nn.weights<[[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]]>

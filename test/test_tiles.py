@@ -240,6 +240,14 @@ JOINED = """
   %j = cmpipe.join %u, %v : vector<5x5xf32>, vector<5x4xf32> -> vector<5x9xf32>
   %z = cmpipe.mxv @m %j : vector<5x9xf32> -> vector<7xf32>
 """
+SLICED = """
+  %u = cmpipe.read @a #poly.map<"{ [i0, i1, k, c] -> [i0 + k, i1, c - 1] }"> : vector<9x7xf32>
+  %q = arith.mulf %u, %u : vector<9x7xf32>
+  %s = cmpipe.slice %q from 2 : vector<9x7xf32> -> vector<9x5xf32>
+  %t = cmpipe.slice %q from 0 : vector<9x7xf32> -> vector<9x5xf32>
+  %v = arith.addf %s, %t : vector<9x5xf32>
+  %z = cmpipe.mxv @m %v : vector<9x5xf32> -> vector<7xf32>
+"""
 OVER = """
   %u = cmpipe.read @a #poly.map<"{ [i0, i1, k, c] -> [i0 + k, i1, c] : c < 3 }"> : vector<9x5xf32>
   %v = cmpipe.read @a #poly.map<"{ [i0, i1, k, c] -> [i0, i1, c] : c >= 3 or k > 6 }"> over %u
@@ -264,6 +272,7 @@ BODIES = {
     "what is computed first": RELU,
     "several windows": SEVERAL,
     "windows side by side": JOINED,
+    "slices": SLICED,
     "a window over another": OVER,
     "two products": TWICE,
 }

@@ -15,7 +15,7 @@ from xdsl.dialects.builtin import VectorType, f32
 from xdsl.ir import Operation, SSAValue
 
 from cmc.dialects import nn
-from cmc.dialects.cmpipe import ReduceOp, ReductionKind
+from cmc.dialects.cmpipe import ReduceOp, ReductionKind, SliceOp
 from cmc.dialects.nn.weights import WeightsAttr
 from cmc.errors import CmcError
 from cmc.semantics.builder import Floats, StageBuilder
@@ -240,13 +240,14 @@ def _lrn(op: nn.LRNOp, x: Floats) -> Floats:
 
 def _lrn_body(op: nn.LRNOp, body: StageBuilder) -> SSAValue:
     size, channels = op.size.value.data, body.layout.vector
-    coordinates = body.layout.coordinates()
-    value = body.read(op.input, coordinates, {"c": channels})
-    neighbours = [*coordinates]
-    neighbours[1] = f"c + k - {(size - 1) // 2}"
-    window = body.read(op.input, neighbours, {"k": size, "c": channels})
-    squares = body.add(arith.MulfOp(window, window))
-    total = body.add(ReduceOp(ReductionKind.ADD, squares, channels))
+    coordinates, low = [*body.layout.coordinates()], (size - 1) // 2
+    coordinates[1] = f"c - {low}"
+    values = body.read(op.input, coordinates, {"c": channels + size - 1})
+    squares = body.add(arith.MulfOp(values, values))
+    total, *others = (body.add(SliceOp(squares, first, channels)) for first in range(size))
+    for other in others:
+        total = body.add(arith.AddfOp(total, other))
+    value = body.add(SliceOp(values, low, channels))
     scale = body.splat(op.alpha.value.data / size, (channels,))
     scaled = body.add(arith.MulfOp(total, scale))
     base = body.add(arith.AddfOp(scaled, body.splat(op.bias.value.data, (channels,))))

@@ -26,6 +26,7 @@ from cmc.dialects.cmpipe import (
     ReductionKind,
     RemainderOp,
     SelectOp,
+    SliceOp,
     WriteOp,
     find_crossbar,
     vector_shape,
@@ -111,8 +112,8 @@ def is_executable(op: Operation) -> bool:
     """Whether a core can do an operation of a body, on what it is given."""
     if any(not _is_f32(value.type) for value in (*op.operands, *op.results)):
         return False
-    known = isinstance(op, ReadOp | WriteOp | MxvOp | JoinOp | ReduceOp | vector.BroadcastOp)
-    return known or type(op) in ELEMENTWISE or constant(op) is not None
+    known = ReadOp | WriteOp | MxvOp | JoinOp | SliceOp | ReduceOp | vector.BroadcastOp
+    return isinstance(op, known) or type(op) in ELEMENTWISE or constant(op) is not None
 
 
 def _is_f32(type: Attribute) -> bool:
@@ -195,6 +196,8 @@ def call(
             vectors = operands[0].reshape(rows, -1, length)
             reduce = REDUCTIONS[op.kind.data].reduce
             return reduce, (vectors, 1, None, out.reshape(rows, length))
+        case SliceOp(places=places):
+            return np.copyto, (out, operands[0][..., places.start : places.stop])
         case vector.BroadcastOp():
             rank = out.ndim - operands[0].ndim
             source = operands[0].reshape(rows, *[1] * rank, *operands[0].shape[1:])

@@ -24,6 +24,7 @@ from cmc.dialects.cmpipe import (
     PipelineOp,
     ReadOp,
     ReduceOp,
+    SliceOp,
     StageOp,
     WriteOp,
     find_object,
@@ -146,6 +147,9 @@ class Body:
         match op:
             case JoinOp():
                 return self._join(op, part)
+            case SliceOp():
+                *outer, low = part.lows
+                return self.part(op.vector, Box((*outer, low + op.places.start), part.extents))
             case ReduceOp():
                 return self._reduce(op, part)
             case vector.BroadcastOp() if prod(vector_shape(op.source.type)) == 1:

@@ -27,9 +27,9 @@ and says what waits for what.
 Every element of an object is written once an image. Most objects have one writer; several write one
 object between them, each its own elements: columns of a matrix that is cut, copies of a slow stage.
 
-The operations of a body (`read`, `mxv`, `join`, `reduce`, `constant`, `write`) stay as they are
-when a pipeline is lowered to `cmctrl`: what changes is who starts an iteration, not what it
-computes.
+The operations of a body (`read`, `mxv`, `join`, `slice`, `reduce`, `constant`, `write`) stay as
+they are when a pipeline is lowered to `cmctrl`: what changes is who starts an iteration, not what
+it computes.
 """
 
 from xdsl.ir import Dialect
@@ -49,6 +49,7 @@ from cmc.dialects.cmpipe.body import (
     ReductionKindAttr,
     RemainderOp,
     SelectOp,
+    SliceOp,
     WriteOp,
     computed_elements,
     stored_floats,
@@ -130,6 +131,7 @@ __all__ = [
     "ReductionKindAttr",
     "RemainderOp",
     "SelectOp",
+    "SliceOp",
     "StageOp",
     "StageScope",
     "StreamsCallable",
@@ -177,6 +179,7 @@ Cmpipe = Dialect(
         ReadOp,
         MxvOp,
         JoinOp,
+        SliceOp,
         ReduceOp,
         LessOp,
         LessEqualOp,

@@ -14,12 +14,15 @@ from typing import ClassVar
 import islpy as isl
 from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import (
+    I64,
     DenseIntOrFPElementsAttr,
     FlatSymbolRefAttrConstr,
     FloatAttr,
+    IntegerAttr,
     SymbolRefAttr,
     VectorType,
     f32,
+    i64,
 )
 from xdsl.dialects.utils import EnumAttribute
 from xdsl.ir import (
@@ -312,6 +315,54 @@ class JoinOp(IRDLOperation):
             raise VerifyException(
                 f"{self.result.type} has {length} places along its last axis, and what it is "
                 f"joined of has {found}"
+            )
+
+
+@irdl_op_definition
+class SliceOp(IRDLOperation):
+    """Take the places of a vector along its last axis from one on.
+
+    ```mlir
+    %v = cmpipe.slice %u from 2 : vector<3x8xf32> -> vector<3x4xf32>
+    ```
+    """
+
+    name = "cmpipe.slice"
+
+    vector = operand_def(VectorType)
+    start = prop_def(IntegerAttr[I64])
+    result = result_def(VectorType)
+
+    traits = traits_def(Pure())
+
+    assembly_format = "$vector `from` $start attr-dict `:` type($vector) `->` type($result)"
+
+    def __init__(self, vector: SSAValue, start: int, length: int):
+        *outer, _ = vector_shape(vector.type)
+        super().__init__(
+            operands=[vector],
+            properties={"start": IntegerAttr(start, i64)},
+            result_types=[VectorType(f32, [*outer, length])],
+        )
+
+    @property
+    def places(self) -> range:
+        """Which places of the vector it takes."""
+        start = self.start.value.data
+        return range(start, start + vector_shape(self.result.type)[-1])
+
+    def verify_(self) -> None:
+        source, result = (vector_shape(value.type) for value in (self.vector, self.result))
+        if not source or not result:
+            raise VerifyException("vectors without axes have no places to take")
+        if source[:-1] != result[:-1]:
+            raise VerifyException(
+                f"{self.result.type} differs in more than its last axis from {self.vector.type}"
+            )
+        if self.places.start < 0 or self.places.stop > source[-1]:
+            raise VerifyException(
+                f"{self.vector.type} has no places {self.places.start} to {self.places.stop - 1} "
+                "along its last axis"
             )
 
 

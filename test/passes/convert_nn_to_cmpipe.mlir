@@ -174,3 +174,19 @@ func.func @swish(%x: tensor<1x2x4xf32>) -> tensor<1x2x4xf32> {
   %2 = nn.mul %0, %1 : (tensor<1x2x4xf32>, tensor<1x2x4xf32>) -> tensor<1x2x4xf32>
   func.return %2 : tensor<1x2x4xf32>
 }
+
+// Each square is computed once, for all of its neighbours.
+// CHECK-LABEL: cmpipe.pipeline @neighbours {
+// CHECK:         %0 = cmpipe.read @x #poly.map<"{ [w, c] -> [w, -1 + c] }"> : vector<6xf32>
+// CHECK-NEXT:    %1 = arith.mulf %0, %0 : vector<6xf32>
+// CHECK-NEXT:    %2 = cmpipe.slice %1 from 0 : vector<6xf32> -> vector<4xf32>
+// CHECK-NEXT:    %3 = cmpipe.slice %1 from 1 : vector<6xf32> -> vector<4xf32>
+// CHECK-NEXT:    %4 = cmpipe.slice %1 from 2 : vector<6xf32> -> vector<4xf32>
+// CHECK-NEXT:    %5 = arith.addf %2, %3 : vector<4xf32>
+// CHECK-NEXT:    %6 = arith.addf %5, %4 : vector<4xf32>
+// CHECK-NEXT:    %7 = cmpipe.slice %0 from 1 : vector<6xf32> -> vector<4xf32>
+// CHECK:         %{{.*}} = arith.divf %7, %{{.*}} : vector<4xf32>
+func.func @neighbours(%x: tensor<1x4x3xf32> {nn.name = "x"}) -> tensor<1x4x3xf32> {
+  %0 = nn.lrn %x size 3 alpha 3.0 beta 7.5e-01 bias 1.0 : tensor<1x4x3xf32>
+  func.return %0 : tensor<1x4x3xf32>
+}

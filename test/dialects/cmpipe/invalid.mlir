@@ -558,6 +558,46 @@ cmpipe.pipeline @p {
 
 // -----
 
+// CHECK: error: 'cmpipe.slice' op vector<3xf32> has no places 2 to 3 along its last axis
+cmpipe.pipeline @p {
+  cmpipe.stage @s in #poly.set<"{ [] }"> {
+    %u = cmpipe.constant #nn.weights<splat 1.0 shape [3]> : vector<3xf32>
+    %y = cmpipe.slice %u from 2 : vector<3xf32> -> vector<2xf32>
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.slice' op vector<3xf32> has no places -1 to 0 along its last axis
+cmpipe.pipeline @p {
+  cmpipe.stage @s in #poly.set<"{ [] }"> {
+    %u = cmpipe.constant #nn.weights<splat 1.0 shape [3]> : vector<3xf32>
+    %y = cmpipe.slice %u from -1 : vector<3xf32> -> vector<2xf32>
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.slice' op vector<2x2xf32> differs in more than its last axis from vector<1x3xf32>
+cmpipe.pipeline @p {
+  cmpipe.stage @s in #poly.set<"{ [] }"> {
+    %u = cmpipe.constant #nn.weights<splat 1.0 shape [1, 3]> : vector<1x3xf32>
+    %y = cmpipe.slice %u from 1 : vector<1x3xf32> -> vector<2x2xf32>
+  }
+}
+
+// -----
+
+// CHECK: error: 'cmpipe.slice' op vectors without axes have no places to take
+cmpipe.pipeline @p {
+  cmpipe.stage @s in #poly.set<"{ [] }"> {
+    %u = arith.constant dense<1.0> : vector<f32>
+    %y = cmpipe.slice %u from 0 : vector<f32> -> vector<f32>
+  }
+}
+
+// -----
+
 // CHECK: error: 'cmpipe.reduce' op 3 floats are not rows of 2
 cmpipe.pipeline @p {
   cmpipe.stage @s in #poly.set<"{ [] }"> {

@@ -95,6 +95,9 @@ cmpipe.pipeline @together {
     // CHECK-NEXT: %v = cmpipe.join %v1, %v2 : vector<3x4xf32>, vector<3x2xf32> -> vector<3x6xf32>
     // GENERIC: %v = "cmpipe.join"(%v1, %v2) : (vector<3x4xf32>, vector<3x2xf32>) -> vector<3x6xf32>
     %v = cmpipe.join %v1, %v2 : vector<3x4xf32>, vector<3x2xf32> -> vector<3x6xf32>
+    // CHECK-NEXT: %t = cmpipe.slice %v from 2 : vector<3x6xf32> -> vector<3x4xf32>
+    // GENERIC: %t = "cmpipe.slice"(%v) <{start = 2 : i64}> : (vector<3x6xf32>) -> vector<3x4xf32>
+    %t = cmpipe.slice %v from 2 : vector<3x6xf32> -> vector<3x4xf32>
     // CHECK-NEXT: %o = cmpipe.read @b #poly.map<"{ [h, k, c] -> [-7 + h + k, -1 + c] }"> over %v : vector<3x6xf32>
     // GENERIC: %o = "cmpipe.read"(%v) <{object = @b, access = #poly.map<"{ [h, k, c] -> [-7 + h + k, -1 + c] }">}> : (vector<3x6xf32>) -> vector<3x6xf32>
     %o = cmpipe.read @b #poly.map<"{ [h, k, c] -> [h + k - 7, c - 1] }"> over %v : vector<3x6xf32>
