@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
@@ -169,7 +170,7 @@ def test_what_stages_keep_from_others():
 def rounds(*stages: tuple[int, int, int]) -> Rounds:
     """Of the iterations of stages, for how long each keeps others from beginning, and its pace."""
     each = np.array(stages, np.int64).T
-    return Rounds(each[0], each[0] * each[1], each[0] * each[2])
+    return Rounds.of(each[0], each[0] * each[1], each[0] * each[2], each[1][:, None])
 
 
 def test_a_core_is_through_after_rounds_of_turns():
@@ -180,6 +181,40 @@ def test_a_core_is_through_after_rounds_of_turns():
     more = rounds((10, 5, 5), (30, 2, 5), (30, 2, 5), (30, 2, 5))
     assert longest(more, np.array([1, 0, 1, 0])) == 10 * 7 + 20 * 5
     assert longest(more, np.array([1, 0, 0, 0])) == 30 * 6
+
+
+def beside(*stages: tuple[int, int, int]) -> float:
+    """How long a core takes for the iterations of stages, and their cycles of two units."""
+    each = np.array(stages, np.int64).T
+    takes = each[1:].T
+    held = each[0] * takes.max(1)
+    return longest(Rounds.of(each[0], held, held, takes), np.zeros(len(stages), np.int64))
+
+
+def test_what_takes_another_unit_is_done_while_most_are_at_work():
+    """Products are issued for 1000 cycles, of which the first 360 take the digital unit, too."""
+    products = (100, 360, 1000)
+    # At most it delays the next one by 640 cycles, if it comes in the end: this by none, ...
+    moments = np.arange(1000) + 0.5
+    ends = np.maximum(moments, 360) + 640
+    mean = np.maximum(0, ends - 1000).mean()
+    assert beside(products, (50, 640, 0)) == pytest.approx(100 * 1000 + 50 * mean, rel=1e-6)
+    # ... and this one always.
+    assert beside(products, (10, 2000, 0)) == pytest.approx(
+        100 * 1000 + 10 * (2000 - (1000 - np.maximum(moments, 360)).mean()), rel=1e-6
+    )
+    # Where most is pooled, products wait for that.
+    assert beside((10, 360, 1000), (50, 640, 0)) == 10 * 1000 + 50 * 640
+
+
+def test_poolings_are_beside_products_that_leave_them_their_unit():
+    """The port of one core is free as long as that of the other, but not for the digital unit."""
+    needs = [
+        Need("short", 1, 0, {"digital": 9000, "port": 10000}, 10000, iterations=100),
+        Need("long", 1, 0, {"digital": 1000, "port": 10000}, 10000, iterations=10),
+        Need("pool", 0, 0, {"digital": 4000}, 4000, iterations=10),
+    ]
+    assert together(assigned(needs, Room(2))) == {frozenset(["short"]), frozenset(["long", "pool"])}
 
 
 def test_stages_share_a_core_with_others_of_as_many_iterations():

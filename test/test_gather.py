@@ -105,7 +105,7 @@ def gathering_of(sizes: Sequence[int], room: int, cores: int, sent: Mapping[tupl
         np.array([room], np.int64),
         cores,
         Exchanged(len(sizes), sent),
-        Rounds(nothing + 1, nothing, nothing),
+        Rounds.of(nothing + 1, nothing, nothing, nothing[:, None]),
         0,
     )
 

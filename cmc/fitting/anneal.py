@@ -7,12 +7,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cmc.compiled import kept
 from cmc.fitting.turns import Rounds
 from cmc.poly.evaluate import Ints
 
-HOT_LOADS, COLD_LOADS = 0.3, 0.001
+HOT_LOADS, COLD_LOADS = 1.0, 0.01
 """What a change of loads may lose at first and in the end, in parts of what an even core costs."""
 
 
@@ -28,21 +29,74 @@ class Stages(NamedTuple):
 
 
 @kept
+def _delay(length: float, port: float, first: float) -> float:
+    """How long an iteration that comes at any moment of another one keeps the next from beginning.
+
+    It takes a unit for `length`, which the other one has `first`, before it is through after `port`
+    cycles. All moments are alike.
+    """
+    late = max(first, port - length)
+    delay = first * max(0.0, first + length - port)
+    if late < port:
+        delay += (length**2 - (late + length - port) ** 2) / 2
+    return delay / port
+
+
+@kept
+def _held_each(rounds: Rounds, members: Ints, count: int, each: NDArray[np.float64]) -> None:
+    """For how long an iteration of each of the first `count` stages keeps others from beginning.
+
+    `each` is filled. One that does not take the unit that most do is done while these are at work.
+    """
+    units = rounds.takes.shape[1]
+    work = np.zeros(units)
+    for number in range(count):
+        stage: int = members[number]
+        each[number] = rounds.held[stage] / rounds.iterations[stage]
+        work[rounds.longest[stage]] += rounds.held[stage]
+    main = int(work.argmax())
+    if work[main] == work.sum():
+        return
+    for number in range(count):
+        stage = members[number]
+        unit: int = rounds.longest[stage]
+        length: float = rounds.takes[stage, unit]
+        if unit == main or rounds.takes[stage, main] or each[number] > length:
+            continue
+        # Others of its kind may have the unit when it comes.
+        for place in range(count):
+            other: int = members[place]
+            if other != stage and rounds.longest[other] == unit:
+                taken: float = rounds.takes[other, unit]
+                length += min(1.0, rounds.held[other] / work[main]) * taken / 2
+        delay, turns = 0.0, 0
+        for place in range(count):
+            other = members[place]
+            if rounds.longest[other] == main:
+                port, first = rounds.takes[other, main], rounds.takes[other, unit]
+                delay += rounds.iterations[other] * _delay(length, port, first)
+                turns += rounds.iterations[other]
+        each[number] = delay / turns
+
+
+@kept
 def _through(rounds: Rounds, members: Ints, count: int) -> float:
     """After how many cycles of turns the first `count` of the stages are through with an image.
 
     These are put in order, those with the fewest iterations first.
     """
+    held = np.empty(count)
+    _held_each(rounds, members, count, held)
     round_ = 0.0
     for number in range(count):
         stage: int = members[number]
-        each: float = rounds.held[stage] / rounds.iterations[stage]
+        each: float = held[number]
         round_ += each
         place = number
         while place and rounds.iterations[members[place - 1]] > rounds.iterations[stage]:
-            members[place] = members[place - 1]
+            members[place], held[place] = members[place - 1], held[place - 1]
             place -= 1
-        members[place] = stage
+        members[place], held[place] = stage, each
     total, done = 0.0, 0
     for number in range(count):
         stage = members[number]
@@ -55,8 +109,13 @@ def _through(rounds: Rounds, members: Ints, count: int) -> float:
                 slowest = max(slowest, pace)
             total += (iterations - done) * slowest
             done = iterations
-        each = rounds.held[stage] / iterations
-        round_ -= each
+        round_ -= held[number]
+    for unit in range(rounds.takes.shape[1]):
+        taken = 0.0
+        for number in range(count):
+            stage = members[number]
+            taken += rounds.iterations[stage] * rounds.takes[stage, unit]
+        total = max(total, taken)
     return total
 
 
@@ -216,7 +275,7 @@ def annealed_loads(
     """The cores of stages that are through soonest that were seen in so many steps.
 
     `sizes`, `[stages, resources]`, is what stages need of what a core has no more of than in
-    `hard`. `of` has a core for each stage to begin with. A core costs the eighth power of how long
+    `hard`. `of` has a core for each stage to begin with. A core costs the 16th power of how long
     it takes for its turns, in parts of what all of them would with as much to do.
     """
     np.random.seed(seed)
@@ -231,7 +290,7 @@ def annealed_loads(
     even = max(1.0, rounds.held.sum() / cores)
     costs = np.zeros(cores)
     for core in range(cores):
-        costs[core] = (_changed(rounds, members[core], held[core], -1, -1, room) / even) ** 8
+        costs[core] = (_changed(rounds, members[core], held[core], -1, -1, room) / even) ** 16
     gained, most, best = 0.0, 0.0, of.copy()
     heat, cooling = HOT_LOADS, (COLD_LOADS / HOT_LOADS) ** (1.0 / steps)
     for _ in range(steps):
@@ -257,7 +316,7 @@ def annealed_loads(
             continue
         time = _changed(rounds, members[here], count_here, stage, other, room)
         time_there = _changed(rounds, members[there], count_there, other, stage, room)
-        cost, cost_there = (time / even) ** 8, (time_there / even) ** 8
+        cost, cost_there = (time / even) ** 16, (time_there / even) ** 16
         gain = costs[here] + costs[there] - cost - cost_there
         if gain < 0 and np.random.random() >= np.exp(gain / heat):
             continue

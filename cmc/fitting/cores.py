@@ -83,7 +83,7 @@ LIMITS = (1.0, 1.03, 1.06, 1.1, 1.15, 1.2, 1.3, 1.4, 1.6, 2.0, 3.0, 4.0, 6.0, 9.
 CLOSE = 1.02
 """With so many times as much to do as it must, the busiest core has little enough."""
 
-SHAKES = 1 << 9
+SHAKES = 1 << 10
 """How often each stage changes cores at random where that is not so."""
 
 STEPS = 1 << 20
@@ -162,7 +162,7 @@ class Packing:
 
     @staticmethod
     def of(needs: Sequence[Need], room: Room, sending: Sending) -> Packing:
-        units = sorted({unit for need in needs for unit in need.cycles})
+        units = sorted({unit for need in needs for unit in need.cycles} - {TURNS})
         rows = [
             [*(need.cycles.get(unit, 0) for unit in units), need.crossbars, need.bytes]
             for need in needs
@@ -176,10 +176,12 @@ class Packing:
         }
         # Stages never need more cores than there are stages.
         cores = max(1, min(room.cores, len(needs)))
-        held = [need.cycles.get(TURNS, _busy(need)) for need in needs]
-        paces = [need.pace for need in needs]
-        iterations = [max(1, need.iterations) for need in needs]
-        rounds = Rounds(*(np.array(each, np.int64) for each in (iterations, held, paces)))
+        busy = [need.cycles.get(TURNS, _busy(need)) for need in needs]
+        pace = [need.pace for need in needs]
+        iterations = np.array([max(1, need.iterations) for need in needs], np.int64)
+        takes = sizes[:, : len(units)] // iterations[:, None]
+        held, paces = np.array(busy, np.int64), np.array(pace, np.int64)
+        rounds = Rounds.of(iterations, held, paces, takes)
         return Packing(needs, sizes, hard, units, rounds, cores, sent, sending.bus)
 
     def load(self, of: _Numbers) -> int:
@@ -188,9 +190,8 @@ class Packing:
 
     def work(self, of: _Numbers) -> int:
         """What the busiest unit of a core, or the slowest stage, has to do: of nothing but work."""
-        units = [n for n, unit in enumerate(self.units) if unit != TURNS]
-        used = np.zeros((self.cores, len(units)), np.int64)
-        np.add.at(used, of, self.sizes[:, units])
+        used = np.zeros((self.cores, len(self.units)), np.int64)
+        np.add.at(used, of, self.sizes[:, : len(self.units)])
         return max([int(used.max(initial=0)), *(need.pace for need in self.needs)])
 
     def between(self, of: _Numbers) -> int:
@@ -257,7 +258,8 @@ class Packing:
 
     def leveled(self, of: _Numbers, enough: int) -> _Numbers:
         """The cores of stages where the busiest has less to do, or no more than is `enough`."""
-        return leveled(self.sizes, len(self.units), self.hard, self.cores, of, enough)
+        sizes = np.column_stack([self.rounds.held, self.sizes])
+        return leveled(sizes, 1 + len(self.units), self.hard, self.cores, of, enough)
 
     def shaken(self, of: _Numbers) -> _Numbers:
         """Other cores of stages, found at random, with loads that are more even in most cases."""

@@ -94,19 +94,23 @@ class Gathering:
         return used
 
     def merged(self) -> Ints | None:
-        """A core for each stage; None where what is left in the end finds no room."""
+        """A core for each stage, as though no two did anything at once.
+
+        None where what is left in the end finds no room.
+        """
+        sizes, room = self._one_by_one
         groups = self._groups()
-        shares = self.sizes / np.maximum(1, self.room)
-        free = np.tile(self.room, (self.cores, 1))
-        of = np.full(len(self.sizes), -1, np.int64)
+        shares = sizes / np.maximum(1, room)
+        free = np.tile(room, (self.cores, 1))
+        of = np.full(len(sizes), -1, np.int64)
 
         def put(stages: list[int]) -> bool:
             """Give stages to the emptiest core that has room for them, if there is one."""
-            size = self.sizes[stages].sum(axis=0)
+            size = sizes[stages].sum(axis=0)
             fits = np.flatnonzero((free >= size).all(axis=1))
             if not len(fits):
                 return False
-            left = ((free[fits] - size) / np.maximum(1, self.room)).min(axis=1)
+            left = ((free[fits] - size) / np.maximum(1, room)).min(axis=1)
             core = int(fits[left.argmax()])
             free[core] -= size
             of[stages] = core
@@ -119,10 +123,17 @@ class Gathering:
         singles.sort(key=lambda stage: -float(shares[stage].max()))
         return of if all(put([stage]) for stage in singles) else None
 
+    @cached_property
+    def _one_by_one(self) -> tuple[Ints, Ints]:
+        """What stages need and a core has, with the time in which each keeps others away."""
+        held = self.rounds.held[:, None]
+        return np.hstack([self.sizes, held]), np.append(self.room, int(self.limit))
+
     def _groups(self) -> list[list[int]]:
         """Stages that fit on a core together, merged in pairs that send each other most."""
-        sizes: list[list[int]] = self.sizes.tolist()
-        room: list[int] = self.room.tolist()
+        needed, given = self._one_by_one
+        sizes: list[list[int]] = needed.tolist()
+        room: list[int] = given.tolist()
         groups = [[number] for number in range(len(sizes))]
         sent = [dict(others) for others in self.exchanged.partners]
         pairs = [

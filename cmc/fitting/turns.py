@@ -2,13 +2,18 @@
 
 """How long a core takes to be through with an image's iterations of all its stages.
 
-An iteration takes all its units at once. While one has the digital unit, no other begins that needs
-it for a moment, and the port that issues products is idle when these are through. So iterations are
-taken to follow each other, each for as long as it takes the unit that it needs longest. Stages that
-have work begin an iteration each in turn. So in a round of turns a core does one iteration of all
-that are not through with the image; and a round takes no less than an iteration of any of them. So
-the last ones, which have most iterations, may leave a core idle whose crossbars take longer than
-its port: they are best together with others of as many.
+An iteration takes all its units at once, and gives them back one by one. Those of most stages need
+the same unit longest, such as the port that issues products. They are taken to follow each other,
+each for as long as it takes that. Stages that have work begin an iteration each in turn. So in a
+round of turns a core does one iteration of all that are not through with the image; and a round
+takes no less than an iteration of any of them. So the last ones, which have most iterations, may
+leave a core idle whose crossbars take longer than its port: they are best together with others of
+as many.
+
+Others need another unit longest, and have it while these are at work: what is pooled takes the
+digital unit as soon as data come and that is free, while the port issues products. But the next
+products wait if it is not through when the port is. How long they do depends on when the data come:
+taken is the average over all moments.
 
 In a round, one whose iterations take much longer than others has the core for most of the time. If
 that is long, rings of the others run full, and empty, and all stages that depend on these wait as
@@ -44,6 +49,16 @@ class Rounds(NamedTuple):
     """For how many cycles all of them keep others of a core from beginning."""
     pace: Ints
     """The cycles of all of them, if the stage is by itself."""
+    takes: Ints
+    """`[stages, units]`: for how many cycles each iteration takes each unit; there is a unit."""
+    longest: Ints
+    """The unit that each stage takes longest."""
+
+    @staticmethod
+    def of(iterations: Ints, held: Ints, pace: Ints, takes: Ints) -> Rounds:
+        """The same of stages that take some units, or none."""
+        takes = takes if takes.shape[1] else np.zeros((len(takes), 1), np.int64)
+        return Rounds(iterations, held, pace, takes, takes.argmax(axis=1))
 
 
 def longest(rounds: Rounds, of: Ints) -> float:
