@@ -15,7 +15,8 @@ from cmc.tools.progress_bar import track
 _LEGEND = """\
 range: the largest input of a product, up to which its DACs reach from now on
 bound: the largest sum of a column, in products of the crossbar's largest weight with the largest
-  input, up to which its ADCs reach; inputs and sums beyond are clipped"""
+  input, up to which its ADCs reach; inputs and sums beyond are clipped, and ADCs that ranged
+  themselves (doublings) do so no longer, with which small sums may lose bits"""
 
 
 def calibrate(options: Options) -> None:
