@@ -7,12 +7,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import accumulate
 
 import numpy as np
 
 from cmc.explain.kernel import Clock
-from cmc.poly.evaluate import Ints
+from cmc.poly.evaluate import Ints, row_starts
 from cmc.timing.events import simulate
 from cmc.timing.flow import Flow
 from cmc.timing.runs import Runs
@@ -86,5 +85,4 @@ def _round(begins: Runs, leaps: Sequence[Leap]) -> tuple[int, Ints]:
 def _clock(starts: Iterable[Ints], first: Sequence[int], rise: int) -> Clock:
     """Of the entries of each log."""
     known = list(starts)
-    place = np.array(list(accumulate(map(len, known), initial=0)))
-    return Clock(place, np.concatenate(known), np.array(first), rise)
+    return Clock(row_starts(map(len, known)), np.concatenate(known), np.array(first), rise)

@@ -4,14 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from cmc.explain.circuit import Kind, Links
 from cmc.explain.kernel import END, NOT_SEEN, Back, Clock, Seen, Way, find_senders, go_back
-from cmc.poly.evaluate import Ints
+from cmc.poly.evaluate import Ints, as_ints
 from cmc.timing.flow import Flow
 from cmc.timing.kernel import Plan
 from cmc.timing.layout import Layout
@@ -41,7 +41,7 @@ class Lasts:
         layout = Layout.of(flow, 1, crossings=False)
         plan, hops = layout.plan, layout.hops
         vectors = [hops.vectors(hop, flow) for hop in hops.all]
-        sizes = np.concatenate([plan.iterations, _array(vectors)])
+        sizes = np.concatenate([plan.iterations, as_ints(vectors)])
         waits = list(_waits(flow, layout))
         whys: list[tuple[Kind, str]] = [("end", ""), ("pace", ""), *waits, *_shared(flow, layout)]
         return Lasts(flow, sizes, plan, _backwards(layout, sizes, waits), whys)
@@ -66,14 +66,10 @@ class Lasts:
         find_senders(self._plan, self._back, stage, number)
         own, iteration = np.divmod(number, self.sizes[stage])
         turns = [process.turn for process in self.flow.processes.values()]
-        every, first = _array(turn.of for turn in turns), _array(turn.number for turn in turns)
+        every, first = as_ints(turn.of for turn in turns), as_ints(turn.number for turn in turns)
         image = first[stage] + own * every[stage]
         passed, waits = np.stack([stage, iteration, image]), np.stack([way.why - END, way.cycles])
         return Links(list(self.flow.processes), self._whys, passed, waits)
-
-
-def _array(numbers: Iterable[int]) -> Ints:
-    return np.array(list(numbers), np.int64)
 
 
 def _waits(flow: Flow, layout: Layout) -> Iterator[tuple[Kind, str]]:
@@ -107,7 +103,7 @@ def _backwards(layout: Layout, sizes: Ints, waits: Sequence[tuple[Kind, str]]) -
     own = (channel[0].slots if channel and not channel[1] else 0 for channel in layout.channels)
     signals, processes = len(plan.follows) - len(plan.link), len(plan.core)
     # What is one of some, by its place among these.
-    length, known, some = 0, {-1: -1}, [_array([])]
+    length, known, some = 0, {-1: -1}, [as_ints([])]
     rows = np.append(plan.waits, plan.passes[signals:]).tolist()
     among = np.append(plan.iterations[plan.owner], plan.entries[signals:]).tolist()
     for row, count in zip(rows, among, strict=True):
@@ -115,7 +111,7 @@ def _backwards(layout: Layout, sizes: Ints, waits: Sequence[tuple[Kind, str]]) -
             known[row] = length
             some.append(np.flatnonzero(plan.some[row : row + count]))
             length += len(some[-1])
-    of_rows = _array(known[row] for row in rows)
+    of_rows = as_ints(known[row] for row in rows)
     shared = np.append(plan.unit, plan.link)
     users = np.append(
         np.repeat(np.arange(processes), np.diff(plan.unit_of)), np.arange(processes, len(sizes))
@@ -123,7 +119,7 @@ def _backwards(layout: Layout, sizes: Ints, waits: Sequence[tuple[Kind, str]]) -
     by_unit = np.argsort(shared, kind="stable")
     return Back(
         order=np.lexsort((room, plan.owner)),
-        slots=_array(own),
+        slots=as_ints(own),
         rank_of=of_rows[: len(plan.owner)],
         passed_of=of_rows[len(plan.owner) :],
         some=np.concatenate(some),

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from cmc.fitting.gather import Exchanged, Gathering
 from cmc.fitting.level import leveled
 from cmc.fitting.turns import TURNS, Rounds, longest
+from cmc.poly.evaluate import as_ints
 
 _Numbers = NDArray[np.int64]
 
@@ -176,12 +177,11 @@ class Packing:
         }
         # Stages never need more cores than there are stages.
         cores = max(1, min(room.cores, len(needs)))
-        busy = [need.cycles.get(TURNS, _busy(need)) for need in needs]
-        pace = [need.pace for need in needs]
-        iterations = np.array([max(1, need.iterations) for need in needs], np.int64)
+        iterations = as_ints(max(1, need.iterations) for need in needs)
+        held = as_ints(need.cycles.get(TURNS, _busy(need)) for need in needs)
+        pace = as_ints(need.pace for need in needs)
         takes = sizes[:, : len(units)] // iterations[:, None]
-        held, paces = np.array(busy, np.int64), np.array(pace, np.int64)
-        rounds = Rounds.of(iterations, held, paces, takes)
+        rounds = Rounds.of(iterations, held, pace, takes)
         return Packing(needs, sizes, hard, units, rounds, cores, sent, sending.bus)
 
     def load(self, of: _Numbers) -> int:

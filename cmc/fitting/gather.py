@@ -17,7 +17,7 @@ from heapq import heapify, heappop, heappush
 import numpy as np
 
 from cmc.fitting.turns import Rounds, longest
-from cmc.poly.evaluate import Ints
+from cmc.poly.evaluate import Ints, row_starts
 
 HOT, COLD = 0.2, 0.005
 """By what part of a stage's average traffic a change may lose, at first and in the end."""
@@ -63,7 +63,7 @@ class Exchanged:
         ends = [end for others in self.partners for end in others]
         much = [sent for others in self.partners for sent in others.values()]
         return (
-            np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]),
+            row_starts(counts),
             np.array(ends, np.int64),
             np.array(much, np.int64),
         )

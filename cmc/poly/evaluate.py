@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from itertools import accumulate
 from operator import mul
 from typing import Protocol, Self, TypeVar
 
@@ -18,6 +19,16 @@ from cmc.errors import CmcError
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+
+
+def as_ints(numbers: Iterable[int]) -> Ints:
+    """An array of numbers that come one by one."""
+    return np.array(list(numbers), np.int64)
+
+
+def row_starts(lengths: Iterable[int]) -> Ints:
+    """Where rows of such lengths begin, one after the other, and where the last one ends."""
+    return as_ints(accumulate(lengths, initial=0))
 
 
 class Term(Protocol):

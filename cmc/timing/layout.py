@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
 
 import numpy as np
 
-from cmc.poly.evaluate import Ints
+from cmc.poly.evaluate import Ints, as_ints, row_starts
 from cmc.timing.flow import NEVER, Edge, Flow, Process, sent_over
 from cmc.timing.kernel import Plan, State
 
@@ -50,7 +49,7 @@ class Layout:
         plan = _plan(flow, waits, hops, some, crossings)
         # An image of each log at the least, and all that is in flight.
         sent = [hops.vectors(hop, flow) for hop in hops.all] if crossings else []
-        logs = np.append(plan.iterations, _array(sent))
+        logs = np.append(plan.iterations, as_ints(sent))
         rows = max(1, _KEPT // int(logs.sum())) * logs
         flying = np.zeros_like(plan.iterations)
         near = plan.follows < len(flying)
@@ -63,15 +62,6 @@ class Layout:
         state = _state(plan, np.array(waits.slots, np.int64), room)
         late = np.flatnonzero(waits.late)
         return Layout(plan, state, room, waits.limits, late, waits.channels, hops)
-
-
-def _array(numbers: Iterable[int]) -> Ints:
-    return np.array(list(numbers), np.int64)
-
-
-def _rows(lengths: Iterable[int]) -> Ints:
-    """Where rows of such lengths begin, one after the other, and where the last one ends."""
-    return _array(accumulate(lengths, initial=0))
 
 
 @dataclass
@@ -220,7 +210,7 @@ class _Waits:
                     row = -1 if edge.sends is None else some.of(edge.sends.expanded(), count)
                     room = steps.driven_in(driven, own) + slots
                     if room < own * driven:
-                        limit = min(limit, int(edge.in_stream(count, own).at(_array([room]))[0]))
+                        limit = min(limit, int(edge.in_stream(count, own).at(as_ints([room]))[0]))
                 which = None if places is None else places.tobytes()
                 key = (id(steps), driven, elements, signals, which)
                 if key not in tables:
@@ -275,7 +265,7 @@ def _plan(flow: Flow, waits: _Waits, hops: Hops, some: _Some, crossings: bool) -
     occupied = [(p.side, unit, cycles) for p in processes for unit, cycles in p.occupies.items()]
     units = {key: i for i, key in enumerate(dict.fromkeys((s, unit) for s, unit, _ in occupied))}
     links = {link: len(units) + i for i, link in enumerate(sorted(flow.contended))}
-    owner, on = _array(waits.owner), _array(waits.on)
+    owner, on = as_ints(waits.owner), as_ints(waits.on)
     waited = np.argsort(on, kind="stable")
     log = {hop: len(processes) + i for i, hop in enumerate(hops.all)}
     # Of each signal and each hop: the log it follows, after how long, entries of an image, and
@@ -299,45 +289,45 @@ def _plan(flow: Flow, waits: _Waits, hops: Hops, some: _Some, crossings: bool) -
                 assert sends is not None
                 count, sends = len(among), np.searchsorted(among, sends)
         follows.append((number, hop.after, count, some.of(sends, count)))
-    followed = _array(number for number, _, _, _ in follows)
+    followed = as_ints(number for number, _, _, _ in follows)
     follower = np.argsort(followed, kind="stable")
     every, logs = np.arange(len(processes) + 1), np.arange(len(processes) + len(hops.all) + 1)
     return Plan(
-        iterations=_array(process.iterations for process in processes),
-        interval=_array(process.interval for process in processes),
-        core=_array(core[process.name] for process in processes),
+        iterations=as_ints(process.iterations for process in processes),
+        interval=as_ints(process.interval for process in processes),
+        core=as_ints(core[process.name] for process in processes),
         wait_of=np.searchsorted(owner, every),
-        unit_of=_rows(len(process.occupies) for process in processes),
+        unit_of=row_starts(len(process.occupies) for process in processes),
         owner=owner,
         on=on,
-        table=_array(waits.table),
-        signals=_array(waits.signals),
-        driven=_array(waits.driven),
-        waits=_array(waits.some),
-        needs=np.concatenate([_array([]), *waits.needs]),
-        some=np.concatenate([_array([]), *some.rows]),
+        table=as_ints(waits.table),
+        signals=as_ints(waits.signals),
+        driven=as_ints(waits.driven),
+        waits=as_ints(waits.some),
+        needs=np.concatenate([as_ints([]), *waits.needs]),
+        some=np.concatenate([as_ints([]), *some.rows]),
         waited_of=np.searchsorted(on[waited], np.arange(len(waits.sources) + 1)),
         waited=waited,
-        link=_array(links[hop.link] for hop in hops.all),
-        held=_array(hop.held for hop in hops.all),
+        link=as_ints(links[hop.link] for hop in hops.all),
+        held=as_ints(hop.held for hop in hops.all),
         kept=np.full(len(hops.all), int(crossings)),
         follows=followed,
-        after=_array(after for _, after, _, _ in follows),
-        entries=_array(count for _, _, count, _ in follows),
-        passes=_array(row for _, _, _, row in follows),
+        after=as_ints(after for _, after, _, _ in follows),
+        entries=as_ints(count for _, _, count, _ in follows),
+        passes=as_ints(row for _, _, _, row in follows),
         follower_of=np.searchsorted(followed[follower], logs),
         follower=follower,
-        unit=_array(units[side, unit] for side, unit, _ in occupied),
-        occupied=_array(cycles for _, _, cycles in occupied),
-        member_of=_rows(map(len, cores)),
-        member=_array(hops.number[process.name] for side in cores for process in side),
+        unit=as_ints(units[side, unit] for side, unit, _ in occupied),
+        occupied=as_ints(cycles for _, _, cycles in occupied),
+        member_of=row_starts(map(len, cores)),
+        member=as_ints(hops.number[process.name] for side in cores for process in side),
     )
 
 
 def _state(plan: Plan, slots: Ints, room: Ints) -> State:
     processes, cores = len(plan.core), len(plan.member_of) - 1
     followers = len(plan.follows)
-    place = _rows(room.tolist())
+    place = row_starts(room.tolist())
     need = np.where(slots == 0, plan.needs[plan.table], 0)
     tree = np.full(2 << (followers + cores - 1).bit_length(), NEVER)
     tree[len(tree) // 2 + followers :][:cores] = 0
