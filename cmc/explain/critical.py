@@ -84,8 +84,7 @@ def _between_images(times: Times) -> Circuit | None:
     if not times.complete or first >= last or any(times.leaps.values()):
         return None
     since, end = np.maximum.accumulate(times.ends(times.images))[[first, last]].tolist()
-    links, earlier = _back(times, *_last_to_end(times, last), since)
-    links.cycles[-1] -= earlier
+    links = _back(times, *_last_to_end(times, last), since)
     return Circuit(links, end - since, last - first, closed=False)
 
 
@@ -102,23 +101,25 @@ def _last_to_end(times: Times, images: int) -> tuple[str, int]:
 
 def critical_path(times: Times) -> CriticalPath:
     """That of the first image of a stream."""
-    links, _ = _back(times, *_last_to_end(times, 0), 0)
+    links = _back(times, *_last_to_end(times, 0), 0)
     return CriticalPath(links, int(links.cycles.sum()))
 
 
-def _back(times: Times, name: str, number: int, since: int) -> tuple[Links, int]:
-    """The waits from the end of an iteration back to a cycle, and how much earlier the last begins.
+def _back(times: Times, name: str, number: int, since: int) -> Links:
+    """The waits from the end of an iteration back to a cycle, from which on the last one counts.
 
     That is before anything is left out of the stream.
     """
     logs, start = Logs.of(times, name), int(times.at(name, np.array([number]))[0])
     lasts, log = Lasts.of(logs.flow), logs.number(name)
     *_, way = lasts.ways(logs.beginning(start), log, number, since)
-    latency = logs.flow.processes[name].latency
+    latency, began = logs.flow.processes[name].latency, start - int(way.cycles.sum())
+    cycles = np.append(latency, way.cycles)
+    cycles[-1] -= max(0, since - began)
     whole = Way(
         np.append(log, way.log),
         np.append(number, way.number),
         np.append(END, way.why),
-        np.append(latency, way.cycles),
+        cycles,
     )
-    return lasts.links(whole), since - (start - int(way.cycles.sum()))
+    return lasts.links(whole)
