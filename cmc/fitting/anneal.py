@@ -269,6 +269,12 @@ def annealed(
 
 
 @kept
+def _cost(time: float, even: float) -> float:
+    """What a core costs that takes so long, where an even one takes as long as that."""
+    return (time / even) ** 16
+
+
+@kept
 def annealed_loads(
     sizes: Ints, rounds: Rounds, hard: Ints, cores: int, of: Ints, steps: int, seed: int
 ) -> Ints:
@@ -290,7 +296,8 @@ def annealed_loads(
     even = max(1.0, rounds.held.sum() / cores)
     costs = np.zeros(cores)
     for core in range(cores):
-        costs[core] = (_changed(rounds, members[core], held[core], -1, -1, room) / even) ** 16
+        time: float = _changed(rounds, members[core], held[core], -1, -1, room)
+        costs[core] = _cost(time, even)
     gained, most, best = 0.0, 0.0, of.copy()
     heat, cooling = HOT_LOADS, (COLD_LOADS / HOT_LOADS) ** (1.0 / steps)
     for _ in range(steps):
@@ -316,7 +323,7 @@ def annealed_loads(
             continue
         time = _changed(rounds, members[here], count_here, stage, other, room)
         time_there = _changed(rounds, members[there], count_there, other, stage, room)
-        cost, cost_there = (time / even) ** 16, (time_there / even) ** 16
+        cost, cost_there = _cost(time, even), _cost(time_there, even)
         gain = costs[here] + costs[there] - cost - cost_there
         if gain < 0 and np.random.random() >= np.exp(gain / heat):
             continue
