@@ -32,7 +32,7 @@ from cmc.explain.help import point_of
 from cmc.reference import Reference
 from cmc.simulator.watch import Noise
 from cmc.targets.files import with_figures
-from cmc.tools import cmc_accuracy
+from cmc.tools import cmc_compile
 from cmc.tools.cmc import main
 from cmc.tools.cmc_compile import Check
 from cmc.tools.options import Options
@@ -299,7 +299,7 @@ def compile_nothing(monkeypatch: pytest.MonkeyPatch, program: Program):
         check(program)
         return program
 
-    monkeypatch.setattr(cmc_accuracy, "open_program", made)
+    monkeypatch.setattr(cmc_compile, "make_program", made)
 
 
 @pytest.mark.parametrize(

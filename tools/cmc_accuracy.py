@@ -14,27 +14,22 @@ from cmc.explain.help import point_of
 from cmc.files.output import replacing_text
 from cmc.interface import Interface
 from cmc.targets import IDEAL
-from cmc.tools.cmc_compile import check_files, chip_options, is_module, open_program
+from cmc.tools.cmc_compile import check_files, chip_options, is_module, open_reading
 from cmc.tools.options import Options
 from cmc.tools.progress_bar import track
 
 
 def show_accuracy(options: Options) -> None:
     """Carry the command out; raises `CmcError` for images and labels that do not fit."""
-    assert options.labels is not None
     check_files(options, options.json, options.html)
     of_network = not is_module(options)
-    given: list[tuple[Inputs, Labels]] = []
 
-    def read(interface: Interface) -> None:
+    def read(interface: Interface) -> tuple[Inputs, Labels]:
         assert options.labels is not None
         images = options.images
-        given.append(read_images(interface, options.input, options.labels, images, options.scores))
+        return read_images(interface, options.input, options.labels, images, options.scores)
 
-    program = open_program(options, read)
-    ((inputs, labels),) = given
-    if options.mapping is not None:
-        program.save_mapping(options.mapping)
+    program, (inputs, labels) = open_reading(options, read)
     found = measure(
         program,
         options.model if of_network else None,

@@ -8,7 +8,7 @@ from cmc.interface import Interface
 from cmc.reports.columns import aligned
 from cmc.streams import count_images
 from cmc.targets import IDEAL, find_target
-from cmc.tools.cmc_compile import check_files, is_module, open_program
+from cmc.tools.cmc_compile import check_files, is_module, open_reading
 from cmc.tools.options import Options
 from cmc.tools.progress_bar import track
 
@@ -25,16 +25,13 @@ def calibrate(options: Options) -> None:
     check_files(options, options.output)
     if not is_module(options):
         check_converters(find_target(options.target or IDEAL.name))
-    given: list[Arrays] = []
 
-    def read(interface: Interface) -> None:
-        given.append(read_arrays(options.input, interface.inputs))
-        interface.check(given[0])
+    def read(interface: Interface) -> Arrays:
+        arrays = read_arrays(options.input, interface.inputs)
+        interface.check(arrays)
+        return arrays
 
-    program = open_program(options, read)
-    (arrays,) = given
-    if options.mapping is not None:
-        program.save_mapping(options.mapping)
+    program, arrays = open_reading(options, read)
     seen = program.calibrate(arrays, percentile=options.percentile, track=track)
     program.save(options.output)
     rows = [(one.stage, one.crossbar, _shown(one.range), _shown(one.bound)) for one in seen]

@@ -4,17 +4,20 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import cmc
 from cmc.compiler.standard import AUTO
 from cmc.errors import CmcError
-from cmc.files.output import check_output
+from cmc.files.output import check_outputs
 from cmc.interface import Interface
 from cmc.targets import IDEAL
 from cmc.tools.options import Options
 from cmc.tools.progress_bar import track
 
 Check = Callable[[Interface], None]
+
+_T = TypeVar("_T")
 
 
 def compile_network(options: Options) -> None:
@@ -29,23 +32,32 @@ def compile_network(options: Options) -> None:
 
 def check_files(options: Options, *written: Path | None) -> None:
     """Fail before the work is done where a file could not be read, or written."""
-    read = options.read_files()
-    paths = [path for path in (*written, options.mapping) if path is not None]
-    for position, path in enumerate(paths):
-        check_output(path, [*read, *paths[:position]])
+    check_outputs((*written, options.mapping), options.read_files())
 
 
-def open_program(options: Options, check: Check | None = None) -> cmc.Program:
+def open_program(options: Options) -> cmc.Program:
     """The chip that the command line names, or its network, compiled as it says.
 
-    `check` may refuse its inputs and outputs, before anything is compiled.
+    Its mapping is written if that is wanted.
     """
-    if not is_module(options):
-        return make_program(options, check)
-    program = cmc.load(options.model)
-    if check is not None:
+    return open_reading(options, lambda _: None)[0]
+
+
+def open_reading(options: Options, read: Callable[[Interface], _T]) -> tuple[cmc.Program, _T]:
+    """The same, and what is read for its inputs and outputs, before anything is compiled."""
+    found: list[_T] = []
+
+    def check(interface: Interface) -> None:
+        found.append(read(interface))
+
+    if is_module(options):
+        program = cmc.load(options.model)
         check(program)
-    return program
+    else:
+        program = make_program(options, check)
+    if options.mapping is not None:
+        program.save_mapping(options.mapping)
+    return program, found[0]
 
 
 def is_module(options: Options) -> bool:
@@ -62,7 +74,10 @@ def is_module(options: Options) -> bool:
 
 
 def make_program(options: Options, check: Check | None = None) -> cmc.Program:
-    """The network that the command line names, compiled as it says; `check` as above."""
+    """The network that the command line names, compiled as it says.
+
+    `check` may refuse its inputs and outputs, before anything is compiled.
+    """
     return cmc.compile(
         options.model,
         shapes=dict(options.shape),

@@ -28,8 +28,6 @@ def explain(options: Options) -> None:
         if key not in known:
             raise CmcError(f"there is no step of '{key}'; there is {', '.join(known)}", "--only")
     program = open_program(options)
-    if options.mapping is not None:
-        program.save_mapping(options.mapping)
     report = program.time(options.images or (_SHOWN if options.html is not None else 1))
     print(format_why(report), flush=True)
     point = point_of(options.model, target, chip_options(options)) if of_network else None

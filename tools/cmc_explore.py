@@ -12,7 +12,7 @@ from cmc.explore.run import Each, Source, found_of, run
 from cmc.explore.space import Space, read_space
 from cmc.explore.table import Table
 from cmc.explore.workers import Processes, Workers, compiling
-from cmc.files.output import beside, check_output
+from cmc.files.output import beside, check_outputs
 from cmc.tools.options import Options
 from cmc.tools.progress_bar import counting
 
@@ -28,11 +28,8 @@ def explore_designs(options: Options) -> None:
 
 
 def _check_outputs(options: Options, output: Path) -> None:
-    outputs = (output, options.csv, options.parquet, options.html)
-    written = [path for path in outputs if path is not None]
     assert options.space is not None
-    for position, path in enumerate(written):
-        check_output(path, [options.space, *written[:position]])
+    check_outputs((output, options.csv, options.parquet, options.html), [options.space])
     if options.parquet is not None:
         extra("pyarrow.parquet", "--parquet")
     if options.scheduler is not None:

@@ -59,18 +59,19 @@ def positive(text: str) -> int:
 
 def share(text: str) -> float:
     """An argument that is a number from 0 to 1."""
-    with suppress(ValueError):
-        if 0 <= (number := float(text)) <= 1:
-            return number
-    raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got '{text}'")
+    return _number(text, lambda number: 0 <= number <= 1, "from 0 to 1")
 
 
 def percentile(text: str) -> float:
     """An argument that is a number above 0 up to 100."""
+    return _number(text, lambda number: 0 < number <= 100, "above 0 up to 100")
+
+
+def _number(text: str, allowed: Callable[[float], bool], which: str) -> float:
     with suppress(ValueError):
-        if 0 < (number := float(text)) <= 100:
+        if allowed(number := float(text)):
             return number
-    raise argparse.ArgumentTypeError(f"expected a number above 0 up to 100, got '{text}'")
+    raise argparse.ArgumentTypeError(f"expected a number {which}, got '{text}'")
 
 
 def time(text: str) -> float:

@@ -11,6 +11,7 @@ from typing import Literal, get_args
 
 from cmc.compiler.standard import BufferPolicy
 from cmc.files.output import beside
+from cmc.targets.files import split_name
 from cmc.tools.command import (
     ArgumentParser,
     dimension,
@@ -84,9 +85,9 @@ class Options(argparse.Namespace):
         files += [] if self.labels is None else [self.labels]
         for path in files:
             path.open("rb").close()
-        named = [given for given in (self.target, self.copies, self.place) if given is not None]
-        named += [self.target.rpartition(":")[0]] if self.target else []
-        files += [Path(name) for name in named if os.path.isfile(name)]
+        target = None if self.target is None else split_name(self.target)[0]
+        named = (target, self.copies, self.place)
+        files += [Path(name) for name in named if name is not None and os.path.isfile(name)]
         return [self.model, beside(self.model, ".safetensors"), *files]
 
 

@@ -3,7 +3,7 @@
 """Output files that appear whole or not at all."""
 
 import os
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -49,6 +49,13 @@ def check_output(path: Path, others: Iterable[Path] = ()) -> None:
         raise CmcError(reason, str(folder))
     if not os.access(path if path.exists() else folder, os.W_OK):
         raise CmcError("may not be written (permission denied)", str(path))
+
+
+def check_outputs(paths: Iterable[Path | None], read: Sequence[Path]) -> None:
+    """The same for some files, as far as they are given, beside those that are read."""
+    written = [path for path in paths if path is not None]
+    for position, path in enumerate(written):
+        check_output(path, [*read, *written[:position]])
 
 
 @contextmanager
